@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kiln.h - kiln, a probabilistic programming library for C. Everything.
+ *
+ * Read in this order: runtime.h (contexts, errors, memory), tensor.h (operations),
+ * effects.h (sample, observe, param; handlers; distributions), handlers.h,
+ * distributions.h, nn.h (layers), optim.h, infer.h (ELBOs, SVI), io.h (files).
+ */
+#ifndef KILN_H
+#define KILN_H
+
+#define PPL_VERSION_MAJOR 0
+#define PPL_VERSION_MINOR 1
+#define PPL_VERSION_PATCH 0
+#define PPL_VERSION "0.1.0"
+
+#include <kiln/distributions.h>
+#include <kiln/effects.h>
+#include <kiln/handlers.h>
+#include <kiln/infer.h>
+#include <kiln/io.h>
+#include <kiln/maths.h>
+#include <kiln/nn.h>
+#include <kiln/optim.h>
+#include <kiln/runtime.h>
+#include <kiln/tensor.h>
+
+#endif

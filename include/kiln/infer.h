@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kiln/infer.h - evidence lower bounds, their ledger, and stochastic variational inference.
+ *
+ * An ELBO runs the guide, replays its samples into the model, and estimates
+ * E_q[log p(x,z) - log q(z)] and its gradient. Losses are -ELBO, in nats. Model and guide
+ * must have the same latent sites, but for sites of ppl_sample_auxiliary in the guide.
+ */
+#ifndef KILN_INFER_H
+#define KILN_INFER_H
+
+#include <kiln/handlers.h>
+#include <kiln/optim.h>
+
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- ELBOs -------------------------------------------------------------------------------- */
+
+typedef struct ppl_elbo ppl_elbo;
+
+typedef struct ppl_elbo_opts {
+    int particles;                  /* samples averaged in a step; 0 means 1 */
+} ppl_elbo_opts;
+
+/* Sampled log-ratios at every latent site. Gradients: pathwise where the guide's site is
+ * reparameterised; elsewhere the score function, weighted by the cost downstream of the
+ * site (by provenance and by plate). */
+PPL_API ppl_elbo *ppl_trace_elbo(ppl_ctx *c, const ppl_elbo_opts *opts);
+/* The analytic KL(q || p) in place of the sampled log-ratio at each latent site where that
+ * leaves the estimate unbiased: there is a rule for the pair, scale and mask agree in
+ * model and guide, and no latent that the model's density at this site depends on is this
+ * site or a descendant of it in the guide. Elsewhere the sampled log-ratio stands, site by
+ * site, and the ledger says why (doc/mean-field.md). Guide sites that are not
+ * reparameterised are refused (PPL_EUNSUPPORTED). */
+PPL_API ppl_elbo *ppl_trace_mean_field_elbo(ppl_ctx *c, const ppl_elbo_opts *opts);
+
+/* One estimate of the loss at the parameters as they are, within the current epoch; with
+ * `gradient` nonzero, gradients are added to the slab. Nothing is updated but the ledger.
+ * On error the status is recorded and *loss is NaN. */
+PPL_API PPL_MUST_CHECK ppl_status ppl_elbo_estimate(ppl_elbo *elbo, ppl_model model,
+                                                    ppl_model guide, const void *arg,
+                                                    int gradient, double *loss);
+
+/* ---- The ledger ------------------------------------------------------------------------------ */
+
+typedef enum ppl_estimator {
+    PPL_LIKELIHOOD,                 /* an observed site: its log-probability */
+    PPL_ANALYTIC_KL,                /* -KL(q || p) in closed form */
+    PPL_SAMPLED_RATIO,              /* log p - log q at the sample, pathwise gradient */
+    PPL_SCORE_FUNCTION              /* log p - log q at the sample, score-function gradient */
+} ppl_estimator;
+
+typedef struct ppl_ledger_row {
+    ppl_name name;
+    int64_t index;
+    ppl_estimator estimator;        /* of the latest step */
+    char reason[192];               /* why that one */
+    int64_t steps;                  /* estimates so far */
+    double mean, variance;          /* of the site's term in the ELBO, nats, over them */
+} ppl_ledger_row;
+
+PPL_API const char *ppl_estimator_name(ppl_estimator estimator);
+PPL_API int ppl_ledger_count(const ppl_elbo *elbo);
+PPL_API const ppl_ledger_row *ppl_ledger_at(const ppl_elbo *elbo, int i);
+PPL_API const ppl_ledger_row *ppl_ledger_find(const ppl_elbo *elbo, const char *name,
+                                              int64_t index);
+/* A table; consecutive indices of a name with one estimator and reason share a line. */
+PPL_API PPL_MUST_CHECK ppl_status ppl_ledger_write(const ppl_elbo *elbo, FILE *out);
+PPL_API void ppl_ledger_reset(ppl_elbo *elbo);
+
+/* ---- SVI --------------------------------------------------------------------------------------- */
+
+typedef struct ppl_svi ppl_svi;
+
+/* NULL with the error recorded. elbo and optim stay the context's. */
+PPL_API PPL_MUST_CHECK ppl_svi *ppl_svi_new(ppl_ctx *c, ppl_model model, ppl_model guide,
+                                            ppl_elbo *elbo, ppl_optim *optim);
+PPL_API void ppl_svi_free(ppl_svi *svi);
+/* One epoch: estimate, gradient, update. All or nothing: on any status but PPL_OK the
+ * parameters, moments, counts of steps and the random state are as before. A loss or
+ * gradient that is not finite is PPL_ENONFINITE, naming the first site or the parameter.
+ * loss may be NULL. */
+PPL_API PPL_MUST_CHECK ppl_status ppl_svi_step(ppl_svi *svi, const void *arg, double *loss);
+/* The loss alone, without gradient or update; draws fresh samples. */
+PPL_API PPL_MUST_CHECK ppl_status ppl_svi_evaluate(ppl_svi *svi, const void *arg,
+                                                   double *loss);
+/* Loss and gradient (left in the slab for ppl_param_grad, ppl_grad_norm), no update. */
+PPL_API PPL_MUST_CHECK ppl_status ppl_svi_gradient(ppl_svi *svi, const void *arg,
+                                                   double *loss);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
