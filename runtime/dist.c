@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dist.c - what all distributions share: making one, its event dims and mask, and the way
+ * from a family's row to the public functions.
+ *
+ * A distribution is one record in the arena. Making one and asking for a log_prob cost a
+ * check of shapes and, when validating, one pass over the parameters and over the value;
+ * nothing is copied, and nothing is broadcast where the shapes are equal already.
+ */
+#include "constraint.h"
+#include "ops.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Shapes -------------------------------------------------------------------------------- */
+
+static ppl_shape without_last(const ppl_shape *shape, int count)
+{
+    ppl_shape s = *shape;
+    while (count-- > 0)
+        s.dim[--s.rank] = 0;
+    return s;
+}
+
+/* The axis of `wide` that `from` does not broadcast along, or -1 if it broadcasts. */
+static int misfit(const ppl_shape *from, const ppl_shape *wide)
+{
+    int lead = wide->rank - from->rank;
+    if (lead < 0)
+        return 0;
+    for (int i = 0; i < from->rank; i++)
+        if (from->dim[i] != wide->dim[i + lead] && from->dim[i] != 1)
+            return i + lead;
+    return -1;
+}
+
+/* Widens `batch` by a shape it broadcasts against; 0 if it does not. */
+static int widen(ppl_shape *batch, const ppl_shape *other)
+{
+    ppl_shape joined = batch->rank >= other->rank ? *batch : *other;
+    for (int i = 1; i <= batch->rank && i <= other->rank; i++) {
+        int64_t a = batch->dim[batch->rank - i], b = other->dim[other->rank - i];
+        if (a != b && a != 1 && b != 1)
+            return 0;
+        joined.dim[joined.rank - i] = a == 1 ? b : a;
+    }
+    *batch = joined;
+    return 1;
+}
+
+static ppl_shape param_batch(const ppl_family *f, ppl_tensor *const *params, int i)
+{
+    return without_last(&params[i]->shape, f->param_event_dim[i]);
+}
+
+/* Parameter k does not broadcast against one of those before it: says which and where. */
+static void fail_broadcast(ppl_ctx *c, const ppl_family *f, ppl_tensor *const *params, int k)
+{
+    ppl_shape late = param_batch(f, params, k), early, both;
+    char text[2][PPL__SHAPE_TEXT];
+    int i = 0, axis = 1;
+    for (;; i++) {
+        early = param_batch(f, params, i);
+        both = late;
+        if (!widen(&both, &early))
+            break;
+    }
+    for (; axis <= late.rank && axis <= early.rank; axis++) {
+        int64_t a = early.dim[early.rank - axis], b = late.dim[late.rank - axis];
+        if (a != b && a != 1 && b != 1)
+            break;
+    }
+    ppl_fail(c, PPL_ESHAPE, "%s: %s %s and %s %s do not broadcast: axis %d is %" PRId64
+             " against %" PRId64 "; make them equal or 1", f->name, f->param_name[i],
+             ppl__shape_text(&params[i]->shape, text[0]), f->param_name[k],
+             ppl__shape_text(&params[k]->shape, text[1]),
+             (early.rank > late.rank ? early.rank : late.rank) - axis,
+             early.dim[early.rank - axis], late.dim[late.rank - axis]);
+}
+
+/* The shape that the parameters broadcast to, their own event axes left out. */
+static int batch_of(ppl_ctx *c, const ppl_family *f, ppl_tensor *const *params,
+                    ppl_shape *batch)
+{
+    *batch = f->params > 0 ? param_batch(f, params, 0) : PPL_SCALAR;
+    for (int i = 1; i < f->params; i++) {
+        if (f->param_event_dim[i] == 0 && ppl__same_shape(&params[i]->shape, batch))
+            continue;
+        ppl_shape other = param_batch(f, params, i);
+        if (!widen(batch, &other)) {
+            fail_broadcast(c, f, params, i);
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* ---- Validation ---------------------------------------------------------------------------- */
+
+static double number_at(const ppl_tensor *t, size_t i)
+{
+    if (t->dtype == PPL_F32)
+        return ((const float *)t->data)[i];
+    return t->dtype == PPL_F64 ? ((const double *)t->data)[i]
+                               : (double)((const int64_t *)t->data)[i];
+}
+
+/* The fewest of 6, 9 and 17 digits that say which number it is. */
+static int number_text(const ppl_tensor *t, size_t i, char *buffer, size_t size)
+{
+    double x = number_at(t, i);
+    if (isnan(x))
+        return snprintf(buffer, size, "nan");
+    for (int digits = 6;; digits = digits == 6 ? 9 : 17) {
+        int length = snprintf(buffer, size, "%.*g", digits, x);
+        double back = strtod(buffer, NULL);
+        if (digits == 17 || (t->dtype == PPL_F32 ? (float)back == (float)x : back == x))
+            return length;
+    }
+}
+
+/* "[3,5]": where element i stands among the first `axes` axes; "" if there are none. */
+static const char *index_text(const ppl_tensor *t, size_t i, int axes, size_t event,
+                              char buffer[PPL__SHAPE_TEXT])
+{
+    ppl_shape index = { axes, { 0 } };
+    i /= event;
+    for (int a = axes; a-- > 0; i /= (size_t)t->shape.dim[a])
+        index.dim[a] = (int64_t)(i % (size_t)t->shape.dim[a]);
+    return axes > 0 ? ppl__shape_text(&index, buffer) : "";
+}
+
+/* "normal: scale[3,5] is -0.2; it must be positive". */
+static void fail_constraint(const ppl_family *f, const char *what, const ppl_constraint *k,
+                            const ppl_tensor *t, size_t i, size_t event)
+{
+    char index[PPL__SHAPE_TEXT], must[PPL__CONSTRAINT_TEXT], is[160];
+    int axes = t->shape.rank - k->type->event_dim, length = 0;
+    size_t shown = event < 4 ? event : 4;
+    if (k->type->event_dim == 0) {
+        number_text(t, i, is, sizeof is);
+    } else {
+        for (size_t n = 0; n < shown; n++) {
+            length += snprintf(is + length, sizeof is - (size_t)length, n ? ", " : "(");
+            length += number_text(t, i + n, is + length, sizeof is - (size_t)length);
+        }
+        snprintf(is + length, sizeof is - (size_t)length, shown < event ? ", ...)" : ")");
+    }
+    ppl_fail(t->ctx, PPL_ECONSTRAINT, "%s: %s%s is %s; it must be %s", f->name, what,
+             index_text(t, i, axes, event, index), is, ppl__constraint_text(k, must));
+}
+
+/* The first event from element `start` on that violates k; numel if there is none. */
+static size_t scan_events(const ppl_constraint *k, const ppl_tensor *t, size_t start,
+                          size_t event)
+{
+    size_t n = (size_t)t->numel;
+    double *copy = NULL;
+    if (k->type->event_dim == 0)
+        return ppl__constraint_scan(k, (ppl_dtype)t->dtype, t->data, start, n);
+    if (t->dtype != PPL_F64 && n > 0 &&
+        !(copy = ppl__arena_alloc(&t->ctx->data, event * sizeof *copy)))
+        return n;
+    for (size_t i = start; i + event <= n && event > 0; i += event) {
+        const double *value = copy;
+        for (size_t j = 0; copy && j < event; j++)
+            copy[j] = number_at(t, i + j);
+        if (!copy)
+            value = (const double *)t->data + i;
+        if (!k->type->check(k, value, (int64_t)event))
+            return i;
+    }
+    return n;
+}
+
+/* 1 if d's mask leaves out the batch element that element i of a value belongs to. */
+static int left_out(const ppl_dist *d, const ppl_tensor *value, size_t i)
+{
+    const ppl_tensor *mask = d->mask;
+    if (!mask)
+        return 0;
+    int batch = value->shape.rank - d->event_dim, lead = batch - mask->shape.rank;
+    size_t at = 0, stride = 1;
+    for (int a = value->shape.rank; a-- > 0 && a >= lead;) {
+        size_t size = (size_t)value->shape.dim[a], coordinate = i % size;
+        i /= size;
+        if (a >= batch)
+            continue;
+        size_t kept = (size_t)mask->shape.dim[a - lead];
+        at += kept == 1 ? 0 : coordinate * stride;
+        stride *= kept;
+    }
+    return !((const unsigned char *)mask->data)[at];
+}
+
+/* Fails on the first of t's values that violates k, unless d's mask leaves it out. */
+static int satisfies(const ppl_family *f, const char *what, const ppl_constraint *k,
+                     const ppl_tensor *t, const ppl_dist *d)
+{
+    size_t event = 1, n = (size_t)t->numel;
+    for (int a = t->shape.rank - k->type->event_dim; a < t->shape.rank; a++)
+        event *= (size_t)t->shape.dim[a];
+    for (size_t i = 0;; i += event) {
+        i = scan_events(k, t, i, event);
+        if (i >= n)
+            return t->ctx->status == PPL_OK;
+        if (!d || !left_out(d, t, i)) {
+            fail_constraint(f, what, k, t, i, event);
+            return 0;
+        }
+    }
+}
+
+/* The values of an enumerable family of integers are those it enumerates. */
+static int in_support(const ppl_dist *d, const ppl_tensor *value)
+{
+    const ppl_family *f = d->family;
+    ppl_constraint listed;
+    const ppl_constraint *k = f->support;
+    if (value->dtype == PPL_I64 && f->enumerate) {
+        const ppl_tensor *values = f->enumerate(d);
+        if (!values || values->dtype != PPL_I64 || values->numel < 1)
+            return d->ctx->status == PPL_OK;
+        const int64_t *v = values->data;
+        listed = ppl_integer_interval(v[0], v[values->numel - 1]);
+        k = &listed;
+    }
+    return !k || satisfies(f, "value", k, value, d);
+}
+
+/* ---- Making -------------------------------------------------------------------------------- */
+
+/* 1 if parameter i can be one: usable, floating, of enough axes, within its constraint. */
+static int check_param(ppl_ctx *c, const ppl_family *f, const ppl_tensor *t, int i)
+{
+    char text[PPL__SHAPE_TEXT];
+    if (!ppl__usable(c, t)) {
+        snprintf(text, sizeof text, "%s: %s", f->name, f->param_name[i]);
+        ppl__check(c, t, text);
+    } else if (t->dtype != c->dtype) {
+        ppl_fail(c, PPL_EDTYPE, "%s: %s is %s; it must be floating (ppl_to_float converts)",
+                 f->name, f->param_name[i], t->dtype == PPL_I64 ? "integers" : "a mask");
+    } else if (t->shape.rank < f->param_event_dim[i]) {
+        ppl_fail(c, PPL_ESHAPE, "%s: %s has shape %s; it needs %d %s at least", f->name,
+                 f->param_name[i], ppl__shape_text(&t->shape, text), f->param_event_dim[i],
+                 f->param_event_dim[i] == 1 ? "axis" : "axes");
+    } else if (c->validating && f->param_constraint[i]) {
+        satisfies(f, f->param_name[i], f->param_constraint[i], t, NULL);
+    }
+    return c->status == PPL_OK;
+}
+
+/* An uninitialised record; NULL after an error, so that a failed model drains. */
+static ppl_dist *record(ppl_ctx *c)
+{
+    return c->status == PPL_OK ? ppl__arena_alloc(&c->data, sizeof(ppl_dist)) : NULL;
+}
+
+static ppl_dist *copy_of(const ppl_dist *d)
+{
+    ppl_dist *copy = record(d->ctx);
+    if (copy)
+        *copy = *d;
+    return copy;
+}
+
+/* Appends the axes of one value to the batch that d->shape is so far. */
+static int append_event(ppl_dist *d)
+{
+    ppl_shape event = d->family->event_shape ? d->family->event_shape(d) : PPL_SCALAR;
+    if (d->shape.rank + event.rank > PPL_MAX_RANK) {
+        ppl_fail(d->ctx, PPL_ESHAPE, "%s: %d batch axes and %d of a value are more than %d",
+                 d->family->name, d->shape.rank, event.rank, PPL_MAX_RANK);
+        return 0;
+    }
+    for (int i = 0; i < event.rank; i++)
+        d->shape.dim[d->shape.rank++] = event.dim[i];
+    return d->ctx->status == PPL_OK;
+}
+
+ppl_dist *ppl_dist_make(const ppl_family *family, ppl_tensor *const *params,
+                        const void *attr)
+{
+    ppl_ctx *c = NULL;
+    for (int i = 0; i < family->params && !c; i++)
+        c = ppl_tensor_ctx(params[i]);
+    ppl_dist *d = c ? record(c) : NULL;
+    if (!d)
+        return NULL;
+    memset(d->param, 0, sizeof d->param);
+    for (int i = 0; i < family->params; i++) {
+        if (!check_param(c, family, params[i], i))
+            return NULL;
+        d->param[i] = params[i];
+    }
+    d->ctx = c;
+    d->family = family;
+    d->event_dim = family->event_dim;
+    d->mask = NULL;
+    d->attr = attr;
+    if (!batch_of(c, family, params, &d->shape))
+        return NULL;
+    return !family->event_shape || append_event(d) ? d : NULL;
+}
+
+ppl_shape ppl_dist_batch_shape(const ppl_dist *d)
+{
+    return d ? without_last(&d->shape, d->event_dim) : PPL_SCALAR;
+}
+
+/* d's mask for a batch whose last n axes become part of the event. */
+static int mask_before_event(ppl_dist *d, int n)
+{
+    ppl_shape shape = d->mask->shape;
+    char text[PPL__SHAPE_TEXT];
+    for (; n > 0 && shape.rank > 0; n--) {
+        if (shape.dim[--shape.rank] != 1) {
+            ppl_fail(d->ctx, PPL_ESHAPE, "event: the mask %s of %s tells elements of one "
+                     "event apart; use ppl_event first, then ppl_masked with a mask of "
+                     "whole events", ppl__shape_text(&d->mask->shape, text),
+                     d->family->name);
+            return 0;
+        }
+        shape.dim[shape.rank] = 0;
+    }
+    d->mask = ppl_reshape(d->mask, shape);
+    return d->mask != NULL;
+}
+
+ppl_dist *ppl_event(ppl_dist *d, int n)
+{
+    char text[PPL__SHAPE_TEXT];
+    if (!d || n == 0)
+        return d;
+    if (n < 0 || n > d->shape.rank - d->event_dim) {
+        ppl_shape batch = ppl_dist_batch_shape(d);
+        ppl_fail(d->ctx, PPL_ESHAPE, "event: %s has batch %s, which has not %d axes to "
+                 "become part of the event; 0 to %d can", d->family->name,
+                 ppl__shape_text(&batch, text), n, batch.rank);
+        return NULL;
+    }
+    d = copy_of(d);
+    if (!d || (d->mask && !mask_before_event(d, n)))
+        return NULL;
+    d->event_dim += n;
+    return d;
+}
+
+ppl_dist *ppl_masked(ppl_dist *d, ppl_tensor *mask)
+{
+    static const char *const name[] = { "f32", "f64", "i64", "mask" };
+    char text[2][PPL__SHAPE_TEXT];
+    if (!d || !mask || ppl__check(d->ctx, mask, "masked: the mask") != PPL_OK)
+        return mask ? NULL : d;
+    ppl_shape batch = ppl_dist_batch_shape(d);
+    if (mask->dtype != PPL_MASK)
+        ppl_fail(d->ctx, PPL_EDTYPE, "masked: expected a mask (PPL_MASK), got %s; make one "
+                 "with ppl_from_mask or ppl_less", name[mask->dtype]);
+    else if (misfit(&mask->shape, &batch) >= 0)
+        ppl_fail(d->ctx, PPL_ESHAPE, "masked: a mask of shape %s does not broadcast to the "
+                 "batch %s of %s; it counts batch axes only, not those of an event",
+                 ppl__shape_text(&mask->shape, text[0]), ppl__shape_text(&batch, text[1]),
+                 d->family->name);
+    d = copy_of(d);
+    if (d)
+        d->mask = d->mask ? ppl_and(d->mask, mask) : mask;
+    return d && d->mask ? d : NULL;
+}
+
+ppl_dist *ppl_expand_dist(ppl_dist *d, ppl_shape batch)
+{
+    char text[2][PPL__SHAPE_TEXT];
+    if (!d || ppl__shape_check(d->ctx, "expand_dist", &batch) != PPL_OK)
+        return NULL;
+    ppl_shape old = ppl_dist_batch_shape(d);
+    if (misfit(&old, &batch) >= 0 || batch.rank + d->event_dim > PPL_MAX_RANK) {
+        ppl_fail(d->ctx, PPL_ESHAPE, "expand_dist: the batch %s of %s does not broadcast to "
+                 "%s", ppl__shape_text(&old, text[0]), d->family->name,
+                 ppl__shape_text(&batch, text[1]));
+        return NULL;
+    }
+    for (int i = batch.rank; i < PPL_MAX_RANK; i++)
+        batch.dim[i] = 0;
+    for (int i = old.rank; i < d->shape.rank; i++)
+        batch.dim[batch.rank++] = d->shape.dim[i];
+    d = copy_of(d);
+    if (d)
+        d->shape = batch;
+    return d;
+}
+
+/* ---- Asking -------------------------------------------------------------------------------- */
+
+ppl_tensor *ppl_dist_sample(ppl_dist *d, const ppl_rng *rng)
+{
+    return d && d->ctx->status == PPL_OK ? d->family->sample(d, rng) : NULL;
+}
+
+ppl_status ppl__dist_fits(const ppl_dist *d, const ppl_tensor *value)
+{
+    const ppl_family *f = d->family;
+    int integers = f->value_dtype == PPL_I64;
+    char text[2][PPL__SHAPE_TEXT];
+    if (value->dtype != (integers ? PPL_I64 : d->ctx->dtype))
+        return ppl_fail(d->ctx, PPL_EDTYPE, "%s: the value is not %s (%s)", f->name,
+                        integers ? "integers" : "floating",
+                        integers ? "ppl_from_integers makes them"
+                                 : "ppl_to_float converts integers and masks");
+    if (!ppl__same_shape(&value->shape, &d->shape) && misfit(&d->shape, &value->shape) >= 0)
+        return ppl_fail(d->ctx, PPL_ESHAPE, "%s: a value of shape %s does not fit the "
+                        "distribution's shape %s; reshape the value or the parameters",
+                        f->name, ppl__shape_text(&value->shape, text[0]),
+                        ppl__shape_text(&d->shape, text[1]));
+    return PPL_OK;
+}
+
+/* One number for each batch element from one for each value. */
+static ppl_tensor *per_batch(const ppl_dist *d, ppl_tensor *t)
+{
+    int axes = d->event_dim - d->family->event_dim;
+    if (axes > 0)
+        t = ppl_sum_last(t, axes);
+    return t && d->mask ? ppl_where(d->mask, t, ppl_scalar(d->ctx, 0)) : t;
+}
+
+ppl_tensor *ppl_log_prob(ppl_dist *d, ppl_tensor *value)
+{
+    if (!d || d->ctx->status != PPL_OK)
+        return NULL;
+    if (ppl__check(d->ctx, value, "log_prob: the value") != PPL_OK ||
+        ppl__dist_fits(d, value) != PPL_OK ||
+        (d->ctx->validating && !in_support(d, value)))
+        return NULL;
+    return per_batch(d, d->family->log_prob(d, value));
+}
+
+/* t at `shape`, to which it broadcasts. */
+static ppl_tensor *at_shape(ppl_tensor *t, const ppl_shape *shape)
+{
+    return !t || ppl__same_shape(&t->shape, shape) ? t : ppl_expand(t, *shape);
+}
+
+/* What an optional function of the row gives; PPL_EUNSUPPORTED if there is none. */
+static ppl_tensor *ask(const ppl_dist *d, const char *what,
+                       ppl_tensor *(*function)(const ppl_dist *d))
+{
+    if (!d || d->ctx->status != PPL_OK)
+        return NULL;
+    if (!function) {
+        ppl_fail(d->ctx, PPL_EUNSUPPORTED, "%s: it has no %s in closed form; estimate it "
+                 "from samples", d->family->name, what);
+        return NULL;
+    }
+    return function(d);
+}
+
+ppl_tensor *ppl_entropy(ppl_dist *d)
+{
+    ppl_tensor *t = ask(d, "entropy", d ? d->family->entropy : NULL);
+    if (!t)
+        return NULL;
+    ppl_shape values = without_last(&d->shape, d->family->event_dim);
+    return per_batch(d, at_shape(t, &values));
+}
+
+ppl_tensor *ppl_dist_mean(ppl_dist *d)
+{
+    ppl_tensor *t = ask(d, "mean", d ? d->family->mean : NULL);
+    return t ? at_shape(t, &d->shape) : NULL;
+}
+
+ppl_tensor *ppl_dist_variance(ppl_dist *d)
+{
+    ppl_tensor *t = ask(d, "variance", d ? d->family->variance : NULL);
+    return t ? at_shape(t, &d->shape) : NULL;
+}

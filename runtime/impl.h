@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * impl.h - the runtime's private structures and the functions its files share.
+ *
+ * Only files in runtime/ include it: handlers/ and stdlib/ are written on the public
+ * headers, which is the proof that a user can do what they do.
+ */
+#ifndef KILN_IMPL_H
+#define KILN_IMPL_H
+
+#ifdef HAVE_CONFIG_H
+#include <config.h>
+#endif
+
+#include <kiln/effects.h>
+#include <kiln/maths.h>
+#include <kiln/runtime.h>
+#include <kiln/tensor.h>
+
+#include "kernels.h"
+
+#include <stdarg.h>
+
+/* ---- Memory (arena.c, ctx.c) --------------------------------------------------------- */
+
+struct ppl__block;
+
+/* Doubling blocks, kept until the context ends; a mark is a block and a fill. */
+typedef struct ppl__arena {
+    ppl_ctx *ctx;
+    struct ppl__block *first, *current;
+    int readable;                   /* what is released may still be read: see tensors */
+} ppl__arena;
+
+typedef struct ppl__arena_mark {
+    struct ppl__block *block;
+    size_t used;
+} ppl__arena_mark;
+
+/* 64-aligned, not zeroed; NULL with PPL_ENOMEM recorded. */
+void *ppl__arena_alloc(ppl__arena *a, size_t size);
+ppl__arena_mark ppl__arena_here(const ppl__arena *a);
+void ppl__arena_release(ppl__arena *a, ppl__arena_mark mark);
+void ppl__arena_free(ppl__arena *a);
+
+/* The context's allocator: as realloc; records PPL_ENOMEM. */
+void *ppl__realloc(ppl_ctx *c, void *old, size_t old_size, size_t new_size);
+void ppl__free(ppl_ctx *c, void *block, size_t size);
+/* Makes room for `need` elements in a growing array; 0, or PPL_ENOMEM recorded. */
+int ppl__grow(ppl_ctx *c, void **array, size_t *capacity, size_t need, size_t size);
+
+/* ---- Names (name.c) ------------------------------------------------------------------ */
+
+typedef struct ppl__names ppl__names;
+uint64_t ppl__name_hash(ppl_name name);     /* stable across runs and machines */
+void ppl__names_free(ppl_ctx *c);
+
+/* ---- Provenance (provenance.c) -------------------------------------------------------- */
+
+/* A set of site ids: a window of words. NULL is the empty set. Immutable. Ids count
+ * anew in each outermost epoch; a set of another one is taken as empty. */
+struct ppl_sites {
+    uint32_t space;                 /* c->site_space when it was made */
+    int first, words;               /* word w holds ids 64 (first + w) .. + 63 */
+    uint64_t word[];
+};
+const ppl_sites *ppl__sites_single(ppl_ctx *c, int site);
+const ppl_sites *ppl__sites_all(ppl_ctx *c);    /* that were visited in the space so far */
+
+/* ---- Tensors and the tape (tensor.c, ops.c, tape.c) ----------------------------------- */
+
+enum {
+    PPL__REQUIRES_GRAD = 1,         /* a leaf that wants a gradient is behind it */
+    PPL__LEAF = 2,                  /* ppl_variable or a parameter's leaf */
+    PPL__VIEW = 4,                  /* shares the elements (and adjoint) of `base` */
+    PPL__FOLDED = 8                 /* of linear: its adjoint went through the activation */
+};
+
+#define PPL__ROOM 32
+
+/* Four cache lines, all of one size: what a stale pointer points to is still a tensor. */
+
+struct ppl_tensor {
+    ppl_ctx *ctx;
+    const ppl_op *op;               /* NULL: a leaf, a constant or a view */
+    void *data;
+    void *grad;                     /* adjoint, or NULL until something reached it */
+    ppl_tensor *base;               /* of a view: never itself a view */
+    int64_t offset;                 /* of a view: elements into base */
+    const ppl_sites *sites;         /* the latent sites its value depends on */
+    ppl_tensor **input;
+    const void **operand;           /* inputs at the output's shape; NULL: as they are */
+    void *attr;
+    struct ppl__deferred *deferred; /* nodes whose vjp_together to this tensor is due */
+    int64_t numel;
+    uint64_t serial;                /* counts up within a context: older or newer */
+    uint32_t epoch;                 /* serial number of its epoch */
+    int epoch_depth;
+    int inputs;
+    unsigned char dtype, flags;
+    unsigned char turned_depth;     /* of the epoch that `turned` was made in, ... */
+    uint32_t turned_epoch;          /* ... and its serial number */
+    void *turned;                   /* a matrix transposed, for ppl_linear, or NULL */
+    ppl_shape shape;
+    double element[2];              /* of a tensor of one element: data and grad */
+    _Alignas(16) char room[PPL__ROOM];  /* attr, then input, where they are that small */
+};
+
+/* A tensor with room for its elements (data NULL) or around given ones; not recorded. */
+ppl_tensor *ppl__tensor_make(ppl_ctx *c, ppl_dtype dtype, ppl_shape shape, void *data);
+/* The same elements (from `offset` on) under another shape. */
+ppl_tensor *ppl__view(ppl_tensor *t, ppl_shape shape, int64_t offset);
+/* PPL_OK if `t` may be used now; else records ESTALE or EINVAL naming `what`. NULL with no
+ * error recorded in c is EINVAL. */
+ppl_status ppl__check(ppl_ctx *c, const ppl_tensor *t, const char *what);
+/* The adjoint buffer of t, made and zeroed on first use; NULL when out of memory. */
+void *ppl__grad_buffer(ppl_tensor *t);
+/* Records `t` (an op's output that requires a gradient) on the tape; 0 if there is no
+ * memory. */
+int ppl__tape_push(ppl_tensor *t);
+size_t ppl__dtype_size(ppl_dtype dtype);
+int64_t ppl__shape_numel(ppl_shape shape);
+int ppl__shape_equal(ppl_shape a, ppl_shape b);
+/* "[20,100]" into a buffer; returns it. */
+#define PPL__SHAPE_TEXT 192
+const char *ppl__shape_text(const ppl_shape *shape, char buffer[PPL__SHAPE_TEXT]);
+/* dst [shape] = src [from] stretched; and its transpose, of the context's floating dtype:
+ * dst [from] += src [shape] summed. */
+void ppl__expand_into(ppl_dtype dtype, ppl_shape shape, void *dst, ppl_shape from,
+                      const void *src);
+void ppl__reduce_into(const ppl_ctx *c, ppl_shape from, void *dst, ppl_shape shape,
+                      const void *src);
+
+/* ---- Parameters (store.c) -------------------------------------------------------------- */
+
+typedef struct ppl__store ppl__store;
+void ppl__store_default(ppl_msg *m);            /* the default of a PPL_PARAM message */
+/* Frees the blocks outgrown in the epochs from `depth` on, which end. */
+void ppl__store_epoch_end(ppl_ctx *c, int depth);
+void ppl__store_free(ppl_ctx *c);
+
+/* ---- Sites (site.c, rng.c) -------------------------------------------------------------- */
+
+/* PPL_OK if `value` may be a value of `d`; else records why not (dist.c). */
+ppl_status ppl__dist_fits(const ppl_dist *d, const ppl_tensor *value);
+ppl_rng ppl__site_rng(const ppl_ctx *c, const uint64_t *seed, ppl_name name, int64_t index);
+/* Pops to `depth`, leaving each handler with the status as it is then. */
+void ppl__unwind(ppl_ctx *c, int depth);
+
+/* ---- The context ----------------------------------------------------------------------- */
+
+#define PPL__MAX_EPOCHS 32
+#define PPL__ERROR_TEXT 2048
+
+typedef struct ppl__epoch {
+    uint32_t serial;
+    ppl__arena_mark data, nodes;
+    size_t tape;
+    int handlers;                   /* installed when it began */
+    int stepped;                    /* ppl_next_step was called in it: it is a step */
+    const ppl_sites *taint;         /* when it began */
+    uint32_t site_space;            /* of the epoch around it, to go back to */
+    int site_count;
+} ppl__epoch;
+
+/* One row of the table of sites: an address and what happened to it. */
+typedef struct ppl__site {
+    ppl_name name;
+    int64_t index;
+    uint32_t space;                 /* a slot of another space is empty */
+    uint32_t run;                   /* the run that visited it last */
+    ppl_kind kind;                  /* of that visit */
+    int id;                         /* dense, in order of first visit in the space */
+} ppl__site;
+
+typedef struct ppl__owned {
+    struct ppl__owned *next;
+    const void *key;
+    void *object;
+    void (*release)(ppl_ctx *c, void *object);
+} ppl__owned;
+
+struct ppl_ctx {
+    ppl_allocator allocator;
+    void *allocator_user;
+    size_t in_use;
+    ppl_dtype dtype;
+    int validating, grad_enabled;
+    const ppl__kernels *kernels;    /* for the context's dtype */
+    struct ppl__gemm *gemm;         /* kernels chosen per shape */
+
+    ppl_status status;              /* PPL_OK once a boundary call has returned it */
+    ppl_status reported;            /* the one that the latest boundary call returned */
+    int boundaries;                 /* boundary calls that are open, one in another */
+    char error[PPL__ERROR_TEXT];
+    ppl_error_hook hook;
+    void *hook_user;
+
+    ppl__arena data, nodes;         /* elements and records; tensor structs */
+    ppl__epoch epoch[PPL__MAX_EPOCHS];
+    int epoch_depth;                /* epoch[0] is the context's life */
+    uint32_t epoch_serial;
+    uint64_t tensor_serial;
+
+    ppl__names *names;
+    ppl_handler *top;               /* innermost handler */
+    int depth, floor;               /* handlers; those that ppl_pop may not reach */
+
+    ppl__site *site;                /* open addressing, a power of two */
+    size_t site_capacity;
+    uint32_t site_space;            /* of the outermost epoch; a run keeps its own */
+    int site_count;                 /* ids given in this space */
+    uint32_t run;
+    int running;                    /* inside ppl_run */
+    int at_site;                    /* a site is being worked on: for error texts */
+    int run_sites, run_params;      /* visited so far, for error texts */
+    ppl_name last_name;
+    int64_t last_index;
+    const ppl_sites *taint;         /* what a C double read in this run depends on */
+
+    uint64_t seed, step, particle;
+    ppl__store *store;
+
+    ppl_tensor **tape;
+    size_t tape_count, tape_capacity;
+    ppl__owned *owned;
+};
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernels.h - the loops behind the operations: one table per dtype and instruction set.
+ *
+ * kernels.inc holds every loop once, written with REAL; it is compiled for float and
+ * double, each for the instruction sets of the machine's family (generic, AVX2, AVX-512
+ * on x86-64), and the best that the processor runs is chosen once per context. Arrays are
+ * contiguous; outputs may not overlap inputs unless said. `g` is an adjoint; a backward
+ * loop adds to its last argument, and where g is 0 it adds 0 whatever the derivative is.
+ */
+#ifndef KILN_KERNELS_H
+#define KILN_KERNELS_H
+
+#include <kiln/tensor.h>
+
+/* Elementwise rows stand in elementwise.def; these number them. */
+enum {
+#define UNARY(name, forward, derivative) PPL__UNARY_##name,
+#define BINARY(name, forward, da, db)
+#include "elementwise.def"
+#undef UNARY
+#undef BINARY
+    PPL__UNARY_COUNT
+};
+enum {
+#define UNARY(name, forward, derivative)
+#define BINARY(name, forward, da, db) PPL__BINARY_##name,
+#include "elementwise.def"
+#undef UNARY
+#undef BINARY
+    PPL__BINARY_COUNT
+};
+
+typedef struct ppl__kernels {
+    const char *isa;
+    /* y = f(x);  gx += g f'(x), with y = f(x) at hand. */
+    void (*unary[PPL__UNARY_COUNT])(size_t n, const void *x, void *y);
+    void (*unary_vjp[PPL__UNARY_COUNT])(size_t n, const void *x, const void *y,
+                                        const void *g, void *gx);
+    /* y = f(a, b);  ga += g df/da;  gb += g df/db. */
+    void (*binary[PPL__BINARY_COUNT])(size_t n, const void *a, const void *b, void *y);
+    void (*binary_vjp_a[PPL__BINARY_COUNT])(size_t n, const void *a, const void *b,
+                                            const void *y, const void *g, void *ga);
+    void (*binary_vjp_b[PPL__BINARY_COUNT])(size_t n, const void *a, const void *b,
+                                            const void *y, const void *g, void *gb);
+    /* y = factor x + shift;  y += factor x;  y += x. */
+    void (*affine)(size_t n, double factor, double shift, const void *x, void *y);
+    void (*axpy)(size_t n, double factor, const void *x, void *y);
+    void (*add)(size_t n, const void *x, void *y);
+    void (*fill)(size_t n, double value, void *y);
+    void (*clamp)(size_t n, double low, double high, const void *x, void *y);
+    void (*clamp_vjp)(size_t n, double low, double high, const void *x, const void *g,
+                      void *gx);
+    void (*where)(size_t n, const unsigned char *mask, const void *a, const void *b,
+                  void *y);
+    /* gx += g where mask equals `taken`. */
+    void (*where_vjp)(size_t n, const unsigned char *mask, int taken, const void *g,
+                      void *gx);
+    /* y = a + w (b - a), and its three adjoints. */
+    void (*lerp)(size_t n, const void *a, const void *b, const void *w, void *y);
+    void (*lerp_vjp)(size_t n, int input, const void *a, const void *b, const void *w,
+                     const void *g, void *gx);
+    void (*sincos)(size_t n, const void *x, void *sine, void *cosine);
+    /* Sum in double, fixed order; 1 if all are finite. */
+    double (*sum)(size_t n, const void *x);
+    int (*all_finite)(size_t n, const void *x);
+    /* Over the middle of x [outer, n, inner] to y [outer, inner]. */
+    void (*sum_axis)(size_t outer, size_t n, size_t inner, const void *x, void *y);
+    void (*max_axis)(size_t outer, size_t n, size_t inner, const void *x, void *y);
+    void (*logsumexp_axis)(size_t outer, size_t n, size_t inner, const void *x, void *y);
+    void (*softmax_axis)(size_t outer, size_t n, size_t inner, const void *x, void *y);
+    void (*log_softmax_axis)(size_t outer, size_t n, size_t inner, const void *x, void *y);
+    /* Adjoints; g is [outer, inner] for the reductions and [outer, n, inner] otherwise. */
+    void (*sum_axis_vjp)(size_t outer, size_t n, size_t inner, double factor, const void *g,
+                         void *gx);
+    void (*max_axis_vjp)(size_t outer, size_t n, size_t inner, const void *x, const void *y,
+                         const void *g, void *gx);
+    void (*logsumexp_axis_vjp)(size_t outer, size_t n, size_t inner, const void *x,
+                               const void *y, const void *g, void *gx);
+    void (*softmax_axis_vjp)(size_t outer, size_t n, size_t inner, const void *y,
+                             const void *g, void *gx);
+    void (*log_softmax_axis_vjp)(size_t outer, size_t n, size_t inner, const void *y,
+                                 const void *g, void *gx);
+    /* y[r,:] = activation(y[r,:] + bias), in place, bias NULL for none; and what it does
+     * to an adjoint: d[r,:] = g[r,:] activation'(by y), overwriting d. */
+    void (*bias_activation)(size_t rows, size_t columns, const void *bias, int activation,
+                            void *y);
+    void (*activation_vjp)(size_t n, int activation, const void *y, const void *g, void *d);
+    /* y [columns, rows] = x [rows, columns] transposed, and the same where the rows of x
+     * start ldx elements apart; column sums: y [columns] += x. */
+    void (*transpose)(size_t rows, size_t columns, const void *x, void *y);
+    void (*transpose_from)(size_t rows, size_t columns, const void *x, size_t ldx, void *y);
+    void (*add_rows)(size_t rows, size_t columns, const void *x, void *y);
+} ppl__kernels;
+
+/* The best table for a floating dtype on this processor. */
+const ppl__kernels *ppl__kernels_for(ppl_dtype dtype);
+/* Those that it runs, best first; NULL past the last (for the tests). */
+const ppl__kernels *ppl__kernels_at(ppl_dtype dtype, int index);
+
+extern const ppl__kernels ppl__kernels_generic_float, ppl__kernels_generic_double;
+#ifdef PPL__X86
+extern const ppl__kernels ppl__kernels_avx2_float, ppl__kernels_avx2_double;
+extern const ppl__kernels ppl__kernels_avx512_float, ppl__kernels_avx512_double;
+#endif
+
+/* ---- Matrix products (gemm.c) ---------------------------------------------------------- */
+
+typedef struct ppl__gemm ppl__gemm;
+
+ppl__gemm *ppl__gemm_new(ppl_ctx *c);           /* NULL when out of memory */
+void ppl__gemm_free(ppl_ctx *c, ppl__gemm *g);
+/* C [m,n] = A B (+ C when accumulate), row-major without gaps beyond the leading
+ * dimensions; A is [m,k], or [k,m] when transposed_a; B is [k,n], or [n,k] when
+ * transposed_b. LIBXSMM for float where it was built in and A, B are as they stand; the
+ * BLAS otherwise. Results depend on the arguments alone. */
+void ppl__gemm_run(ppl__gemm *g, ppl_dtype dtype, int transposed_a, int transposed_b,
+                   size_t m, size_t n, size_t k, const void *a, size_t lda, const void *b,
+                   size_t ldb, void *c, size_t ldc, int accumulate);
+
+#endif

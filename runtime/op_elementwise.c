@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * op_elementwise.c - operations that act on each element by itself.
+ *
+ * The rows of elementwise.def need nothing here: their op rows and entry points are made
+ * from it, and their loops by kernels.inc. Below them stand those that carry numbers
+ * (affine, clamp), three inputs (lerp, where) or other element types (comparisons).
+ * Cost: one pass, and one more for each input that is stretched.
+ */
+#include "ops.h"
+
+#include <math.h>
+
+/* ---- The rows of elementwise.def --------------------------------------------------- */
+
+static const ppl_op unary_row[PPL__UNARY_COUNT], binary_row[PPL__BINARY_COUNT];
+
+static void unary_forward(ppl_tensor *out)
+{
+    out->ctx->kernels->unary[out->op - unary_row]((size_t)out->numel, ppl_operand(out, 0),
+                                                  out->data);
+}
+
+static void unary_vjp(ppl_tensor *out, int i, void *grad)
+{
+    (void)i;
+    out->ctx->kernels->unary_vjp[out->op - unary_row](
+        (size_t)out->numel, ppl_operand(out, 0), out->data, out->grad, grad);
+}
+
+static void binary_forward(ppl_tensor *out)
+{
+    out->ctx->kernels->binary[out->op - binary_row](
+        (size_t)out->numel, ppl_operand(out, 0), ppl_operand(out, 1), out->data);
+}
+
+static void binary_vjp(ppl_tensor *out, int i, void *grad)
+{
+    const ppl__kernels *k = out->ctx->kernels;
+    (i == 0 ? k->binary_vjp_a : k->binary_vjp_b)[out->op - binary_row](
+        (size_t)out->numel, ppl_operand(out, 0), ppl_operand(out, 1), out->data,
+        out->grad, grad);
+}
+
+static const ppl_op unary_row[] = {
+#define UNARY(name, forward, derivative)                                                 \
+    { #name, 1, PPL_OP_BROADCAST, NULL, unary_forward, unary_vjp, NULL },
+#define BINARY(name, forward, da, db)
+#include "elementwise.def"
+#undef UNARY
+#undef BINARY
+};
+
+static const ppl_op binary_row[] = {
+#define UNARY(name, forward, derivative)
+#define BINARY(name, forward, da, db)                                                    \
+    { #name, 2, PPL_OP_BROADCAST, NULL, binary_forward, binary_vjp, NULL },
+#include "elementwise.def"
+#undef UNARY
+#undef BINARY
+};
+
+#define UNARY(name, forward, derivative)                                                 \
+    ppl_tensor *ppl_##name(ppl_tensor *t)                                                \
+    {                                                                                    \
+        return ppl_apply(&unary_row[PPL__UNARY_##name], &t, 1, NULL, 0);                 \
+    }
+#define BINARY(name, forward, da, db)                                                    \
+    ppl_tensor *ppl_##name(ppl_tensor *a, ppl_tensor *b)                                 \
+    {                                                                                    \
+        return ppl_apply(&binary_row[PPL__BINARY_##name], (ppl_tensor *[]){ a, b }, 2,   \
+                         NULL, 0);                                                       \
+    }
+#include "elementwise.def"
+#undef UNARY
+#undef BINARY
+
+/* ---- affine, clamp: two plain numbers ---------------------------------------------- */
+
+static void affine_forward(ppl_tensor *out)
+{
+    const double *number = out->attr;
+    out->ctx->kernels->affine((size_t)out->numel, number[0], number[1],
+                              out->input[0]->data, out->data);
+}
+
+static void affine_vjp(ppl_tensor *out, int i, void *grad)
+{
+    const double *number = out->attr;
+    const ppl__kernels *k = out->ctx->kernels;
+    size_t n = (size_t)out->numel;
+    (void)i;
+    if (isfinite(number[0])) {
+        k->axpy(n, number[0], out->grad, grad);
+        return;
+    }
+    /* The law: a zero adjoint stays zero; times an infinite factor it would be NaN. */
+    ppl__arena_mark mark = ppl__arena_here(&out->ctx->data);
+    void *f = ppl__arena_alloc(&out->ctx->data, n * ppl__dtype_size(out->ctx->dtype));
+    if (f) {
+        k->fill(n, number[0], f);
+        k->binary_vjp_a[PPL__BINARY_mul](n, f, f, f, out->grad, grad);
+    }
+    ppl__arena_release(&out->ctx->data, mark);
+}
+
+static const ppl_op affine_row = {
+    "affine", 1, PPL_OP_BROADCAST, NULL, affine_forward, affine_vjp, NULL
+};
+
+ppl_tensor *ppl_affine(ppl_tensor *t, double factor, double shift)
+{
+    const double number[2] = { factor, shift };
+    return ppl_apply(&affine_row, &t, 1, number, sizeof number);
+}
+
+static void clamp_forward(ppl_tensor *out)
+{
+    const double *bound = out->attr;
+    out->ctx->kernels->clamp((size_t)out->numel, bound[0], bound[1], out->input[0]->data,
+                             out->data);
+}
+
+static void clamp_vjp(ppl_tensor *out, int i, void *grad)
+{
+    const double *bound = out->attr;
+    (void)i;
+    out->ctx->kernels->clamp_vjp((size_t)out->numel, bound[0], bound[1],
+                                 out->input[0]->data, out->grad, grad);
+}
+
+static const ppl_op clamp_row = {
+    "clamp", 1, PPL_OP_BROADCAST, NULL, clamp_forward, clamp_vjp, NULL
+};
+
+ppl_tensor *ppl_clamp(ppl_tensor *t, double low, double high)
+{
+    const double bound[2] = { low, high };
+    if (t && !(low <= high)) {
+        ppl_fail(t->ctx, PPL_EINVAL, "clamp: nothing is within [%g, %g]; low must be at "
+                 "most high", low, high);
+        return NULL;
+    }
+    return ppl_apply(&clamp_row, &t, 1, bound, sizeof bound);
+}
+
+/* ---- lerp, where: three inputs ----------------------------------------------------- */
+
+static void lerp_forward(ppl_tensor *out)
+{
+    out->ctx->kernels->lerp((size_t)out->numel, ppl_operand(out, 0), ppl_operand(out, 1),
+                            ppl_operand(out, 2), out->data);
+}
+
+static void lerp_vjp(ppl_tensor *out, int i, void *grad)
+{
+    out->ctx->kernels->lerp_vjp((size_t)out->numel, i, ppl_operand(out, 0),
+                                ppl_operand(out, 1), ppl_operand(out, 2), out->grad,
+                                grad);
+}
+
+static const ppl_op lerp_row = {
+    "lerp", 3, PPL_OP_BROADCAST, NULL, lerp_forward, lerp_vjp, NULL
+};
+
+ppl_tensor *ppl_lerp(ppl_tensor *a, ppl_tensor *b, ppl_tensor *weight)
+{
+    return ppl_apply(&lerp_row, (ppl_tensor *[]){ a, b, weight }, 3, NULL, 0);
+}
+
+static ppl_status where_shape(const ppl_op *op, ppl_tensor *const *inputs, int count,
+                              void *attr, ppl_dtype *dtype, ppl_shape *shape)
+{
+    (void)attr;
+    for (int i = 0; i < count; i++) {
+        ppl_status status = ppl__need_dtype(op->name, inputs[i], i,
+                                            i == 0 ? PPL_MASK : *dtype);
+        if (status != PPL_OK)
+            return status;
+    }
+    return ppl__broadcast_shape(op->name, inputs, count, 0, shape);
+}
+
+static void where_forward(ppl_tensor *out)
+{
+    out->ctx->kernels->where((size_t)out->numel, ppl_operand(out, 0), ppl_operand(out, 1),
+                             ppl_operand(out, 2), out->data);
+}
+
+static void where_vjp(ppl_tensor *out, int i, void *grad)
+{
+    out->ctx->kernels->where_vjp((size_t)out->numel, ppl_operand(out, 0), i == 1,
+                                 out->grad, grad);
+}
+
+static const ppl_op where_row = {
+    "where", 3, PPL_OP_BROADCAST, where_shape, where_forward, where_vjp, NULL
+};
+
+ppl_tensor *ppl_where(ppl_tensor *mask, ppl_tensor *a, ppl_tensor *b)
+{
+    return ppl_apply(&where_row, (ppl_tensor *[]){ mask, a, b }, 3, NULL, 0);
+}
+
+/* ---- Masks, and out of them -------------------------------------------------------- */
+
+/* Floats with floats, integers with integers. */
+static ppl_status compare_shape(const ppl_op *op, ppl_tensor *const *inputs, int count,
+                                void *attr, ppl_dtype *dtype, ppl_shape *shape)
+{
+    (void)attr;
+    ppl_dtype first = inputs[0]->dtype == PPL_I64 ? PPL_I64 : *dtype;
+    *dtype = PPL_MASK;
+    for (int i = 0; i < count; i++) {
+        ppl_status status = ppl__need_dtype(op->name, inputs[i], i, first);
+        if (status != PPL_OK)
+            return status;
+    }
+    return ppl__broadcast_shape(op->name, inputs, count, 0, shape);
+}
+
+static ppl_status mask_shape(const ppl_op *op, ppl_tensor *const *inputs, int count,
+                             void *attr, ppl_dtype *dtype, ppl_shape *shape)
+{
+    (void)attr;
+    *dtype = PPL_MASK;
+    for (int i = 0; i < count; i++) {
+        ppl_status status = ppl__need_dtype(op->name, inputs[i], i, PPL_MASK);
+        if (status != PPL_OK)
+            return status;
+    }
+    return ppl__broadcast_shape(op->name, inputs, count, 0, shape);
+}
+
+/* forward of a mask whose element i is `test` of elements a[i], b[i] of a C type. */
+#define MASK_LOOP(type, test)                                                            \
+    do {                                                                                 \
+        const type *a = ppl_operand(out, 0), *b = ppl_operand(out, out->inputs - 1);     \
+        unsigned char *y = out->data;                                                    \
+        for (int64_t i = 0; i < out->numel; i++)                                         \
+            y[i] = (test);                                                               \
+    } while (0)
+
+#define MASK_FORWARD(name, test)                                                         \
+    static void name##_forward(ppl_tensor *out)                                          \
+    {                                                                                    \
+        if (out->input[0]->dtype == PPL_F32)                                             \
+            MASK_LOOP(float, test);                                                      \
+        else if (out->input[0]->dtype == PPL_F64)                                        \
+            MASK_LOOP(double, test);                                                     \
+        else                                                                             \
+            MASK_LOOP(int64_t, test);                                                    \
+    }
+
+MASK_FORWARD(less, a[i] < b[i])
+MASK_FORWARD(equal, a[i] == b[i])
+
+static void and_forward(ppl_tensor *out) { MASK_LOOP(unsigned char, a[i] & b[i]); }
+/* With one input, b is a. */
+static void not_forward(ppl_tensor *out) { MASK_LOOP(unsigned char, !(a[i] & b[i])); }
+
+static const ppl_op less_row = {
+    "less", 2, PPL_OP_BROADCAST, compare_shape, less_forward, NULL, NULL
+};
+static const ppl_op equal_row = {
+    "equal", 2, PPL_OP_BROADCAST, compare_shape, equal_forward, NULL, NULL
+};
+static const ppl_op and_row = {
+    "and", 2, PPL_OP_BROADCAST, mask_shape, and_forward, NULL, NULL
+};
+static const ppl_op not_row = {
+    "not", 1, PPL_OP_BROADCAST, mask_shape, not_forward, NULL, NULL
+};
+
+ppl_tensor *ppl_less(ppl_tensor *a, ppl_tensor *b)
+{
+    return ppl_apply(&less_row, (ppl_tensor *[]){ a, b }, 2, NULL, 0);
+}
+
+ppl_tensor *ppl_equal(ppl_tensor *a, ppl_tensor *b)
+{
+    return ppl_apply(&equal_row, (ppl_tensor *[]){ a, b }, 2, NULL, 0);
+}
+
+ppl_tensor *ppl_and(ppl_tensor *a, ppl_tensor *b)
+{
+    return ppl_apply(&and_row, (ppl_tensor *[]){ a, b }, 2, NULL, 0);
+}
+
+ppl_tensor *ppl_not(ppl_tensor *mask)
+{
+    return ppl_apply(&not_row, &mask, 1, NULL, 0);
+}
+
+static ppl_status to_float_shape(const ppl_op *op, ppl_tensor *const *inputs, int count,
+                                 void *attr, ppl_dtype *dtype, ppl_shape *shape)
+{
+    (void)op, (void)count, (void)attr, (void)dtype;
+    *shape = inputs[0]->shape;
+    return PPL_OK;
+}
+
+#define FLOAT_LOOP(from, to)                                                             \
+    do {                                                                                 \
+        const from *x = out->input[0]->data;                                             \
+        to *y = out->data;                                                               \
+        for (int64_t i = 0; i < out->numel; i++)                                         \
+            y[i] = (to)x[i];                                                             \
+    } while (0)
+
+static void to_float_forward(ppl_tensor *out)
+{
+    int integers = out->input[0]->dtype == PPL_I64;
+    if (out->dtype == PPL_F32 && integers)
+        FLOAT_LOOP(int64_t, float);
+    else if (out->dtype == PPL_F32)
+        FLOAT_LOOP(unsigned char, float);
+    else if (integers)
+        FLOAT_LOOP(int64_t, double);
+    else
+        FLOAT_LOOP(unsigned char, double);
+}
+
+static const ppl_op to_float_row = {
+    "to_float", 1, 0, to_float_shape, to_float_forward, NULL, NULL
+};
+
+ppl_tensor *ppl_to_float(ppl_tensor *t)
+{
+    return t && t->dtype <= PPL_F64 ? t : ppl_apply(&to_float_row, &t, 1, NULL, 0);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ops.h - what the rooms of the operations (op_*.c, ops.c, tape.c, tensor.c) share:
+ * records, checks, rules of shapes and axes, and the split of a shape at an axis.
+ */
+#ifndef KILN_OPS_H
+#define KILN_OPS_H
+
+#include "impl.h"
+
+/* A record in the current epoch: no op, no flags; shape, dtype, data still to be set. */
+ppl_tensor *ppl__record(ppl_ctx *c);
+/* Room for t->numel elements: the record's own for one, else the arena's; 0 if there is
+ * none. */
+int ppl__make_elements(ppl_tensor *t);
+/* PPL_OK if rank, dimensions and number of elements are possible, else PPL_ESHAPE. */
+ppl_status ppl__shape_check(ppl_ctx *c, const char *what, const ppl_shape *shape);
+/* ppl__check of one of several, which the error text calls "<what> <i>". */
+ppl_status ppl__check_numbered(ppl_ctx *c, const char *what, const ppl_tensor *t, int i);
+/* PPL_OK if the elements are of `dtype`, else PPL_EDTYPE with what would mend it. */
+ppl_status ppl__need_dtype(const char *what, const ppl_tensor *t, int i, ppl_dtype dtype);
+/* The shape that all inputs broadcast to, or PPL_ESHAPE; the last `skip` axes are left as
+ * they are in the input of highest rank. */
+ppl_status ppl__broadcast_shape(const char *what, ppl_tensor *const *inputs, int count,
+                                int skip, ppl_shape *shape);
+/* `axis`, counted from the front, or -1 with PPL_ESHAPE recorded; `rank` is t's, or one
+ * more for an axis that is to be made. */
+int ppl__axis(const char *what, const ppl_tensor *t, int rank, int axis);
+/* Adds a number to one element of the context's floating dtype. */
+void ppl__add_number(const ppl_ctx *c, void *element, double value);
+
+/* A shape seen from one axis: [outer, n, inner]. */
+typedef struct ppl__split {
+    size_t outer, n, inner;
+} ppl__split;
+
+static inline ppl__split ppl__split_at(const ppl_shape *shape, int axis)
+{
+    ppl__split s = { 1, (size_t)shape->dim[axis], 1 };
+    for (int i = 0; i < axis; i++)
+        s.outer *= (size_t)shape->dim[i];
+    for (int i = axis + 1; i < shape->rank; i++)
+        s.inner *= (size_t)shape->dim[i];
+    return s;
+}
+
+static inline int ppl__same_shape(const ppl_shape *a, const ppl_shape *b)
+{
+    if (a->rank != b->rank)
+        return 0;
+    for (int i = 0; i < a->rank; i++)
+        if (a->dim[i] != b->dim[i])
+            return 0;
+    return 1;
+}
+
+static inline int ppl__epoch_open(const ppl_ctx *c, int depth, uint32_t serial)
+{
+    return depth <= c->epoch_depth && c->epoch[depth].serial == serial;
+}
+
+static inline int ppl__usable(const ppl_ctx *c, const ppl_tensor *t)
+{
+    return t && t->ctx == c && ppl__epoch_open(c, t->epoch_depth, t->epoch);
+}
+
+/* The byte address of element i. */
+static inline void *ppl__at(const ppl_tensor *t, const void *elements, size_t i)
+{
+    return (char *)(uintptr_t)elements + i * ppl__dtype_size((ppl_dtype)t->dtype);
+}
+
+#endif
