@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * beta.c - Beta(concentration1 a, concentration0 b) on [0,1], a > 0, b > 0.
+ *
+ *   log p(x)   (a - 1) log x + (b - 1) log(1 - x) - log B(a,b),
+ *              log B(a,b) = log Gamma(a) + log Gamma(b) - log Gamma(a + b)
+ *   mean a/(a+b), variance a b / ((a+b)^2 (a+b+1))
+ *   entropy    log B - (a-1) psi(a) - (b-1) psi(b) + (a+b-2) psi(a+b)
+ *   draw       g1 / (g1 + g0), g1 of Gamma(a,1), g0 of Gamma(b,1); dx/da = x (1-x) times
+ *              d log g1 / da, dx/db = -x (1-x) times d log g0 / db (unit_gamma.c)
+ *   KL(q||p)   log B_p - log B_q + (a_q - a_p) psi(a_q) + (b_q - b_p) psi(b_q)
+ *              - (a_q + b_q - a_p - b_p) psi(a_q + b_q)
+ *
+ * Worked in double, and draws by logarithms, as for small a and b both Gammas underflow.
+ * A draw that would round to 0 or 1 is the number next to it.
+ * Source: Johnson, Kotz, Balakrishnan, Continuous Univariate Distributions 2 (1995), ch. 25.
+ */
+#include "density.h"
+#include "unit_gamma.h"
+
+#include <float.h>
+
+/* psi of a, of b, of a + b. */
+typedef struct digammas {
+    double a[PPL__SPAN], b[PPL__SPAN], sum[PPL__SPAN];
+} digammas;
+
+static void fill_digammas(size_t n, const double *a, const double *b, digammas *psi)
+{
+    for (size_t i = 0; i < n; i++)
+        psi->sum[i] = a[i] + b[i];
+    ppl_maths_digamma(PPL_F64, n, psi->sum, psi->sum);
+    ppl_maths_digamma(PPL_F64, n, a, psi->a);
+    ppl_maths_digamma(PPL_F64, n, b, psi->b);
+}
+
+/* log B(a,b) of n <= PPL__SPAN elements. */
+static void log_beta(size_t n, const double *a, const double *b, double *y)
+{
+    double part[PPL__SPAN];
+
+    ppl_maths_lgamma(PPL_F64, n, a, y);
+    ppl_maths_lgamma(PPL_F64, n, b, part);
+    for (size_t i = 0; i < n; i++) {
+        y[i] += part[i];
+        part[i] = a[i] + b[i];
+    }
+    ppl_maths_lgamma(PPL_F64, n, part, part);
+    for (size_t i = 0; i < n; i++)
+        y[i] -= part[i];
+}
+
+/* log x and log(1 - x) of a block. */
+static void fill_logs(size_t n, const double *x, double *log_x, double *log_rest)
+{
+    ppl_maths_log(PPL_F64, n, x, log_x);
+    for (size_t i = 0; i < n; i++)
+        log_rest[i] = -x[i];
+    ppl_maths_log1p(PPL_F64, n, log_rest, log_rest);
+}
+
+static void log_prob_value(const ppl__span *s, void *out)
+{
+    const double *x = s->in[0], *a = s->in[1], *b = s->in[2];
+    double *y = out, log_x[PPL__SPAN], log_rest[PPL__SPAN];
+
+    fill_logs(s->n, x, log_x, log_rest);
+    log_beta(s->n, a, b, y);
+    for (size_t i = 0; i < s->n; i++) {
+        const double low = a[i] == 1 ? 0 : (a[i] - 1) * log_x[i];
+        const double high = b[i] == 1 ? 0 : (b[i] - 1) * log_rest[i];
+        y[i] = x[i] < 0 || x[i] > 1 ? -INFINITY : low + high - y[i];
+    }
+}
+
+static void log_prob_slope(const ppl__span *s, int input, void *slope)
+{
+    const double *x = s->in[0], *a = s->in[1], *b = s->in[2];
+    double *d = slope, log_x[PPL__SPAN], log_rest[PPL__SPAN];
+    digammas psi;
+
+    if (input > 0) {
+        fill_logs(s->n, x, log_x, log_rest);
+        fill_digammas(s->n, a, b, &psi);
+    }
+    for (size_t i = 0; i < s->n; i++) {
+        if (x[i] < 0 || x[i] > 1)
+            d[i] = 0;
+        else if (input == 0)
+            d[i] = (a[i] == 1 ? 0 : (a[i] - 1) / x[i]) - (b[i] == 1 ? 0 : (b[i] - 1) / (1 - x[i]));
+        else
+            d[i] = psi.sum[i] + (input == 1 ? log_x[i] - psi.a[i] : log_rest[i] - psi.b[i]);
+    }
+}
+
+/* The logarithms of a draw's Gammas are kept for its derivatives. */
+typedef struct draw_attr {
+    ppl_rng rng;
+    double *log_g[2];                       /* of concentration1, of concentration0 */
+} draw_attr;
+
+static void draw_value(const ppl__span *s, void *out)
+{
+    const draw_attr *attr = s->attr;
+    const int narrow = s->dtype == PPL_F32;
+    const double least = narrow ? (double)FLT_MIN : DBL_MIN;
+    const double most = 1 - (narrow ? (double)FLT_EPSILON : DBL_EPSILON) / 2;
+    double *y = out;
+
+    for (size_t i = 0; i < s->n; i++) {
+        double *log_g[2] = { attr->log_g[0] + s->start + i, attr->log_g[1] + s->start + i };
+        for (int k = 0; k < 2; k++)
+            ppl__unit_gamma(&attr->rng, (uint32_t)(3 * k), s->start + i,
+                            ((const double *)s->in[k])[i], log_g[k]);
+        y[i] = *log_g[0] - *log_g[1];
+    }
+    ppl_maths_sigmoid(PPL_F64, s->n, y, y);
+    for (size_t i = 0; i < s->n; i++)
+        y[i] = y[i] < least ? least : y[i] > most ? most : y[i];
+}
+
+static void draw_slope(const ppl__span *s, int input, void *slope)
+{
+    const draw_attr *attr = s->attr;
+    const double *log_g[2] = { attr->log_g[0] + s->start, attr->log_g[1] + s->start };
+    const double *a = s->in[input];
+    double *d = slope;
+
+    for (size_t i = 0; i < s->n; i++) {
+        const double e = exp(-fabs(log_g[0][i] - log_g[1][i])), g = log_g[input][i];
+        d[i] = (input == 0 ? e : -e) / ((1 + e) * (1 + e)) *
+               ppl__unit_gamma_slope(a[i], exp(g), g);
+    }
+}
+
+static void entropy_value(const ppl__span *s, void *out)
+{
+    const double *a = s->in[0], *b = s->in[1];
+    double *y = out;
+    digammas psi;
+
+    fill_digammas(s->n, a, b, &psi);
+    log_beta(s->n, a, b, y);
+    for (size_t i = 0; i < s->n; i++)
+        y[i] += (a[i] + b[i] - 2) * psi.sum[i] - (a[i] - 1) * psi.a[i] - (b[i] - 1) * psi.b[i];
+}
+
+static void entropy_slope(const ppl__span *s, int input, void *slope)
+{
+    const double *a = s->in[0], *b = s->in[1], *own = s->in[input];
+    double *d = slope;
+
+    for (size_t i = 0; i < s->n; i++)
+        d[i] = (a[i] + b[i] - 2) * ppl_maths_trigamma(a[i] + b[i]) -
+               (own[i] - 1) * ppl_maths_trigamma(own[i]);
+}
+
+static void kl_value(const ppl__span *s, void *out)
+{
+    const double *a_q = s->in[0], *b_q = s->in[1], *a_p = s->in[2], *b_p = s->in[3];
+    double *y = out, log_beta_q[PPL__SPAN];
+    digammas psi;
+
+    fill_digammas(s->n, a_q, b_q, &psi);
+    log_beta(s->n, a_q, b_q, log_beta_q);
+    log_beta(s->n, a_p, b_p, y);
+    for (size_t i = 0; i < s->n; i++)
+        y[i] += (a_q[i] - a_p[i]) * (psi.a[i] - psi.sum[i]) +
+                (b_q[i] - b_p[i]) * (psi.b[i] - psi.sum[i]) - log_beta_q[i];
+}
+
+static void kl_slope(const ppl__span *s, int input, void *slope)
+{
+    const double *a_q = s->in[0], *b_q = s->in[1], *a_p = s->in[2], *b_p = s->in[3];
+    double *d = slope;
+    digammas q, p;
+
+    if (input >= 2) {
+        fill_digammas(s->n, a_q, b_q, &q);
+        fill_digammas(s->n, a_p, b_p, &p);
+    }
+    for (size_t i = 0; i < s->n; i++) {
+        const double a = a_q[i] - a_p[i], b = b_q[i] - b_p[i];
+        if (input < 2)
+            d[i] = input == 0 ? a * ppl_maths_trigamma(a_q[i]) : b * ppl_maths_trigamma(b_q[i]);
+        if (input < 2)
+            d[i] -= (a + b) * ppl_maths_trigamma(a_q[i] + b_q[i]);
+        else
+            d[i] = (input == 2 ? p.a[i] - q.a[i] : p.b[i] - q.b[i]) - p.sum[i] + q.sum[i];
+    }
+}
+
+static const ppl__formula log_prob_formula = {
+    3, { NULL, log_prob_value }, { NULL, log_prob_slope }
+};
+static const ppl__formula draw_formula = { 2, { NULL, draw_value }, { NULL, draw_slope } };
+static const ppl__formula entropy_formula = {
+    2, { NULL, entropy_value }, { NULL, entropy_slope }
+};
+static const ppl__formula kl_formula = { 4, { NULL, kl_value }, { NULL, kl_slope } };
+PPL__FORMULA_OP(log_prob_op, "beta log_prob", log_prob_formula)
+PPL__FORMULA_OP(draw_op, "beta sample", draw_formula)
+PPL__FORMULA_OP(entropy_op, "beta entropy", entropy_formula)
+PPL__FORMULA_OP(kl_op, "beta kl", kl_formula)
+
+static ppl_tensor *sample(const ppl_dist *d, const ppl_rng *rng)
+{
+    const size_t n = ppl__dist_numel(d);
+    double *log_g = ppl_alloc(d->ctx, 2 * n * sizeof *log_g);
+    if (!log_g)
+        return NULL;
+    const draw_attr attr = { *rng, { log_g, log_g + n } };
+    ppl_tensor *in[] = { ppl__whole_param(d, 0), d->param[1] };
+    return ppl_apply(&draw_op, in, 2, &attr, sizeof attr);
+}
+
+static ppl_tensor *log_prob(const ppl_dist *d, ppl_tensor *x)
+{
+    ppl_tensor *in[] = { x, d->param[0], d->param[1] };
+    return ppl_apply(&log_prob_op, in, 3, NULL, 0);
+}
+
+static ppl_tensor *entropy(const ppl_dist *d)
+{
+    return ppl_apply(&entropy_op, d->param, 2, NULL, 0);
+}
+
+static ppl_tensor *mean(const ppl_dist *d)
+{
+    return ppl_div(d->param[0], ppl_add(d->param[0], d->param[1]));
+}
+
+static ppl_tensor *variance(const ppl_dist *d)
+{
+    ppl_tensor *sum = ppl_add(d->param[0], d->param[1]);
+    ppl_tensor *product = ppl_mul(mean(d), ppl_div(d->param[1], sum));
+    return ppl_div(product, ppl_affine(sum, 1, 1));
+}
+
+static ppl_tensor *kl(const ppl_dist *q, const ppl_dist *p)
+{
+    ppl_tensor *in[] = { q->param[0], q->param[1], p->param[0], p->param[1] };
+    return ppl_apply(&kl_op, in, 4, NULL, 0);
+}
+
+ppl_dist *ppl_beta(ppl_tensor *concentration1, ppl_tensor *concentration0)
+{
+    return ppl_dist_make(&ppl_family_beta,
+                         (ppl_tensor *[]){ concentration1, concentration0 }, NULL);
+}
+
+const ppl_family ppl_family_beta = {
+    .name = "beta",
+    .params = 2,
+    .param_name = { "concentration1", "concentration0" },
+    .param_constraint = { &ppl_constraint_positive, &ppl_constraint_positive },
+    .support = &ppl_constraint_unit_interval,
+    .flags = PPL_REPARAM,
+    .sample = sample,
+    .log_prob = log_prob,
+    .entropy = entropy,
+    .mean = mean,
+    .variance = variance,
+    .kl = kl,
+};

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * categorical.c - Categorical on 0 .. K-1, from the last axis of its parameter [..,K]:
+ * p = probs / sum(probs), or p = softmax(logits).
+ *
+ *   log p(k)   log p[k]; -inf for any other integer
+ *   entropy    -sum_k p[k] log p[k], with 0 log 0 = 0; no mean, as categories are names
+ *   draw       the first k whose cumulated p exceeds a uniform number
+ *   KL(q||p)   sum_k q[k] log(q[k] / p[k]); inf where p excludes what q does not
+ *
+ * A weight of 0, or a logit of -inf, rules a category out. Every row is worked in double;
+ * nothing of size [..,K] is kept. Cost: one logarithm or exponential for each weight.
+ * Source: Johnson, Kotz, Balakrishnan, Discrete Multivariate Distributions (1997), ch. 35.
+ */
+#include "density.h"
+
+#include "../shape_text.h"
+
+typedef struct row_attr {
+    int logits[2];                          /* whether inputs 0 and 1 are logits */
+    ppl_rng rng;
+} row_attr;
+
+/* ---- Rows of weights ------------------------------------------------------------------------ */
+
+static size_t categories(const ppl_tensor *weights)
+{
+    return (size_t)ppl_dim(weights, -1);
+}
+
+static double element(ppl_dtype dtype, const void *data, size_t i)
+{
+    return dtype == PPL_F32 ? ((const float *)data)[i] : ((const double *)data)[i];
+}
+
+static void put(ppl_dtype dtype, void *data, size_t i, double value)
+{
+    if (dtype == PPL_F32)
+        ((float *)data)[i] = (float)value;
+    else
+        ((double *)data)[i] = value;
+}
+
+static void add(ppl_dtype dtype, void *data, size_t i, double value)
+{
+    put(dtype, data, i, element(dtype, data, i) + value);
+}
+
+/* A row of each input, as load_row makes it; 0 when out of memory. */
+typedef struct rows {
+    double *log_p[2], *p[2];
+} rows;
+
+static int make_rows(const ppl_tensor *out, int inputs, rows *w)
+{
+    const ppl_tensor *weights = ppl_op_input(out, 0);
+    const size_t K = categories(weights);
+    double *room = ppl_alloc(ppl_tensor_ctx(weights), 2 * (size_t)inputs * K * sizeof *room);
+
+    for (int i = 0; room && i < inputs; i++) {
+        w->log_p[i] = room + 2 * (size_t)i * K;
+        w->p[i] = w->log_p[i] + K;
+    }
+    return room != NULL;
+}
+
+/* log p and p of row r of input i; returns what the weights were divided by: their sum, or
+ * 1 for logits. */
+static double load_row(const ppl_tensor *out, int i, size_t r, const rows *w)
+{
+    double *log_p = w->log_p[i], *p = w->p[i];
+    const row_attr *attr = ppl_op_attr(out);
+    const ppl_tensor *weights = ppl_op_input(out, i);
+    const size_t K = categories(weights);
+    const void *data = ppl_operand(out, i);
+    double top = -INFINITY, sum = 0;
+
+    for (size_t k = 0; k < K; k++) {
+        log_p[k] = p[k] = element(ppl_tensor_dtype(weights), data, r * K + k);
+        top = log_p[k] > top ? log_p[k] : top;
+    }
+    if (attr->logits[i]) {
+        for (size_t k = 0; k < K; k++)
+            log_p[k] -= top;
+        ppl_maths_exp(PPL_F64, K, log_p, p);
+    } else {
+        ppl_maths_log(PPL_F64, K, p, log_p);
+    }
+    for (size_t k = 0; k < K; k++)
+        sum += p[k];
+    const double log_sum = log(sum);
+    for (size_t k = 0; k < K; k++) {
+        log_p[k] -= log_sum;
+        p[k] /= sum;
+    }
+    return attr->logits[i] ? 1 : sum;
+}
+
+/* The shape of input 0 without its last axis; what has no gradient is a category. */
+static ppl_status row_rule(const ppl_op *op, ppl_tensor *const *inputs, int count, void *attr,
+                           ppl_dtype *dtype, ppl_shape *shape)
+{
+    (void)count, (void)attr;
+    *dtype = op->vjp ? ppl_tensor_dtype(inputs[0]) : PPL_I64;
+    *shape = ppl_tensor_shape(inputs[0]);
+    shape->dim[--shape->rank] = 0;
+    return PPL_OK;
+}
+
+/* ---- log_prob: weights [..,K], categories [..] ------------------------------------------------ */
+
+static void log_prob_forward(ppl_tensor *out)
+{
+    const size_t n = (size_t)ppl_numel(out), K = categories(ppl_op_input(out, 0));
+    const int64_t *x = ppl_operand(out, 1);
+    rows w;
+
+    if (!make_rows(out, 1, &w))
+        return;
+    for (size_t r = 0; r < n; r++) {
+        load_row(out, 0, r, &w);
+        put(ppl_tensor_dtype(out), ppl_result(out), r,
+            x[r] >= 0 && (uint64_t)x[r] < K ? w.log_p[0][x[r]] : -INFINITY);
+    }
+}
+
+/* d log p[x] / d weight[k] = (k == x) / weight[k] - 1 / sum; by logits (k == x) - p[k]. */
+static void log_prob_vjp(ppl_tensor *out, int i, void *grad)
+{
+    const row_attr *attr = ppl_op_attr(out);
+    const size_t n = (size_t)ppl_numel(out), K = categories(ppl_op_input(out, 0));
+    const int64_t *x = ppl_operand(out, 1);
+    const ppl_dtype dtype = ppl_tensor_dtype(out);
+    rows w;
+
+    if (!make_rows(out, 1, &w))
+        return;
+    for (size_t r = 0; r < n; r++) {
+        const double g = element(dtype, ppl_adjoint(out), r);
+        if (g == 0 || x[r] < 0 || (uint64_t)x[r] >= K)
+            continue;
+        const double sum = load_row(out, i, r, &w), *p = w.p[0];
+        for (size_t k = 0; k < K; k++) {
+            const int here = k == (size_t)x[r];
+            const double d = attr->logits[0] ? here - p[k]
+                             : (here ? 1 / (p[k] * sum) : 0) - 1 / sum;
+            add(dtype, grad, r * K + k, g * d);
+        }
+    }
+}
+
+static const ppl_op log_prob_op = {
+    .name = "categorical log_prob", .inputs = 2, .shape = row_rule,
+    .forward = log_prob_forward, .vjp = log_prob_vjp
+};
+
+/* ---- Drawing -------------------------------------------------------------------------------- */
+
+static void draw_forward(ppl_tensor *out)
+{
+    const row_attr *attr = ppl_op_attr(out);
+    const size_t n = (size_t)ppl_numel(out), K = categories(ppl_op_input(out, 0));
+    int64_t *y = ppl_result(out);
+    rows w;
+
+    if (!make_rows(out, 1, &w))
+        return;
+    for (size_t r = 0; r < n; r++) {
+        double left = ppl_rng_uniform(&attr->rng, 0, r, 0);
+        load_row(out, 0, r, &w);
+        y[r] = 0;
+        /* The last category with any mass takes what rounding leaves over. */
+        for (size_t k = 0; k < K && left >= 0; k++) {
+            if (w.p[0][k] > 0)
+                y[r] = (int64_t)k;
+            left -= w.p[0][k];
+        }
+    }
+}
+
+static const ppl_op draw_op = {
+    .name = "categorical sample", .inputs = 1, .shape = row_rule, .forward = draw_forward
+};
+
+/* ---- KL: weights of q and of p, [..,K] each --------------------------------------------------- */
+
+static double row_kl(size_t K, const rows *w)
+{
+    double kl = 0;
+    for (size_t k = 0; k < K; k++)
+        kl += ppl__kl_share(w->p[0][k], w->p[1][k], w->log_p[0][k], w->log_p[1][k]);
+    return kl;
+}
+
+static void kl_forward(ppl_tensor *out)
+{
+    const size_t n = (size_t)ppl_numel(out), K = categories(ppl_op_input(out, 0));
+    rows w;
+
+    if (!make_rows(out, 2, &w))
+        return;
+    for (size_t r = 0; r < n; r++) {
+        load_row(out, 0, r, &w);
+        load_row(out, 1, r, &w);
+        put(ppl_tensor_dtype(out), ppl_result(out), r, row_kl(K, &w));
+    }
+}
+
+/* dKL/dq[k] = log(q[k]/p[k]) - KL and dKL/dp[k] = 1 - q[k]/p[k], over the sum of the
+ * weights; by logits q[k] (log(q[k]/p[k]) - KL) and p[k] - q[k]. */
+static void kl_vjp(ppl_tensor *out, int i, void *grad)
+{
+    const int *logits = ((const row_attr *)ppl_op_attr(out))->logits;
+    const size_t n = (size_t)ppl_numel(out), K = categories(ppl_op_input(out, 0));
+    const ppl_dtype dtype = ppl_tensor_dtype(out);
+    rows w;
+
+    if (!make_rows(out, 2, &w))
+        return;
+    for (size_t r = 0; r < n; r++) {
+        const double g = element(dtype, ppl_adjoint(out), r);
+        if (g == 0)
+            continue;
+        const double sum[] = { load_row(out, 0, r, &w), load_row(out, 1, r, &w) };
+        const double kl = row_kl(K, &w);
+        for (size_t k = 0; k < K; k++) {
+            const double q = w.p[0][k], p = w.p[1][k];
+            double d = w.log_p[0][k] - w.log_p[1][k] - kl;
+            if (i == 1)
+                d = logits[1] ? p - q : (1 - (q == 0 ? 0 : q / p)) / sum[1];
+            else if (q == 0 && (logits[0] || p == 0))
+                d = 0;
+            else
+                d *= logits[0] ? q : 1 / sum[0];
+            add(dtype, grad, r * K + k, g * d);
+        }
+    }
+}
+
+static const ppl_op kl_op = {
+    .name = "categorical kl", .inputs = 2, .shape = row_rule, .forward = kl_forward,
+    .vjp = kl_vjp
+};
+
+/* ---- Rows ------------------------------------------------------------------------------------- */
+
+static int by_logits(const ppl_dist *d)
+{
+    return d->family == &ppl_family_categorical_logits;
+}
+
+static ppl_tensor *sample(const ppl_dist *d, const ppl_rng *rng)
+{
+    const row_attr attr = { { by_logits(d), 0 }, *rng };
+    ppl_tensor *weights = ppl__whole_param(d, 0);
+    return ppl_apply(&draw_op, &weights, 1, &attr, sizeof attr);
+}
+
+static ppl_tensor *log_prob(const ppl_dist *d, ppl_tensor *x)
+{
+    const row_attr attr = { { by_logits(d), 0 }, { { 0 } } };
+    ppl_tensor *in[] = { ppl__at_batch(d->param[0], ppl_tensor_shape(x), 1), x };
+    return ppl_apply(&log_prob_op, in, 2, &attr, sizeof attr);
+}
+
+static ppl_tensor *entropy(const ppl_dist *d)
+{
+    ppl_tensor *t = d->param[0], *zero = ppl_scalar(d->ctx, 0), *log_p;
+    if (by_logits(d)) {
+        log_p = ppl_log_softmax(t, -1);
+    } else {
+        ppl_shape kept = ppl_tensor_shape(t);
+        kept.dim[kept.rank - 1] = 1;
+        log_p = ppl_log(ppl_div(t, ppl_reshape(ppl_sum(t, -1), kept)));
+    }
+    ppl_tensor *p = ppl_exp(log_p);
+    return ppl_neg(ppl_sum(ppl_where(ppl_less(zero, p), ppl_mul(p, log_p), zero), -1));
+}
+
+static ppl_tensor *enumerate(const ppl_dist *d)
+{
+    const int64_t K = ppl_dim(d->param[0], -1);
+    int64_t *k = ppl_alloc(d->ctx, (size_t)K * sizeof *k);
+
+    for (int64_t i = 0; k && i < K; i++)
+        k[i] = i;
+    return k ? ppl_wrap(d->ctx, PPL_I64, PPL_SHAPE(K), k) : NULL;
+}
+
+ppl_tensor *ppl__categorical_kl(const ppl_dist *q, const ppl_dist *p)
+{
+    const row_attr attr = { { by_logits(q), by_logits(p) }, { { 0 } } };
+    const int64_t K[] = { ppl_dim(q->param[0], -1), ppl_dim(p->param[0], -1) };
+
+    if (K[0] != K[1]) {
+        ppl_fail(q->ctx, PPL_ESHAPE, "kl: q has %lld categories and p has %lld; they must "
+                 "have the same", (long long)K[0], (long long)K[1]);
+        return NULL;
+    }
+    ppl_tensor *in[] = { ppl__whole_param(q, 0), ppl__at_batch(p->param[0], q->shape, 1) };
+    return ppl_apply(&kl_op, in, 2, &attr, sizeof attr);
+}
+
+static ppl_dist *make(const ppl_family *family, ppl_tensor *weights)
+{
+    if (weights && ppl_rank(weights) > 0 && ppl_dim(weights, -1) == 0) {
+        ppl_fail(ppl_tensor_ctx(weights), PPL_ESHAPE, "categorical: %s has shape %s, which "
+                 "is no category at all; its last axis counts the categories",
+                 family->param_name[0], SHAPE_OF(weights));
+        return NULL;
+    }
+    return ppl_dist_make(family, &weights, NULL);
+}
+
+ppl_dist *ppl_categorical(ppl_tensor *probs)
+{
+    return make(&ppl_family_categorical, probs);
+}
+
+ppl_dist *ppl_categorical_logits(ppl_tensor *logits)
+{
+    return make(&ppl_family_categorical_logits, logits);
+}
+
+/* ---- The constraints of weights --------------------------------------------------------------- */
+
+static int check_probs(const ppl_constraint *self, const double *value, int64_t n)
+{
+    double sum = 0;
+    (void)self;
+    for (int64_t i = 0; i < n; i++) {
+        if (!(value[i] >= 0))
+            return 0;
+        sum += value[i];
+    }
+    return sum > 0 && sum < INFINITY;
+}
+
+static int check_logits(const ppl_constraint *self, const double *value, int64_t n)
+{
+    double top = -INFINITY;
+    (void)self;
+    for (int64_t i = 0; i < n; i++) {
+        if (!(value[i] < INFINITY))
+            return 0;
+        top = value[i] > top ? value[i] : top;
+    }
+    return top > -INFINITY;
+}
+
+static const ppl_constraint_type probs_type = {
+    "nonnegative, finite and not all 0", 1, check_probs, NULL, NULL
+};
+static const ppl_constraint_type logits_type = {
+    "numbers below infinity, and not all -inf", 1, check_logits, NULL, NULL
+};
+static const ppl_constraint probs_constraint = { &probs_type, 0, 0 };
+static const ppl_constraint logits_constraint = { &logits_type, 0, 0 };
+
+const ppl_family ppl_family_categorical = {
+    .name = "categorical",
+    .params = 1,
+    .param_name = { "probs" },
+    .param_constraint = { &probs_constraint },
+    .param_event_dim = { 1 },
+    .support = &ppl_constraint_nonnegative_integer,
+    .flags = PPL_DISCRETE | PPL_ENUMERABLE,
+    .value_dtype = PPL_I64,
+    .sample = sample,
+    .log_prob = log_prob,
+    .entropy = entropy,
+    .enumerate = enumerate,
+    .kl = ppl__categorical_kl,
+};
+
+const ppl_family ppl_family_categorical_logits = {
+    .name = "categorical_logits",
+    .params = 1,
+    .param_name = { "logits" },
+    .param_constraint = { &logits_constraint },
+    .param_event_dim = { 1 },
+    .support = &ppl_constraint_nonnegative_integer,
+    .flags = PPL_DISCRETE | PPL_ENUMERABLE,
+    .value_dtype = PPL_I64,
+    .sample = sample,
+    .log_prob = log_prob,
+    .entropy = entropy,
+    .enumerate = enumerate,
+    .kl = ppl__categorical_kl,
+};

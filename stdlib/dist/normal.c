@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * normal.c - Normal(loc, scale) on the real line, scale > 0.
+ *
+ *   log p(x)   -z^2 / 2 - log scale - log(2 pi) / 2,  z = (x - loc) / scale
+ *   mean loc, variance scale^2, entropy 1/2 + log(2 pi) / 2 + log scale
+ *   draw       loc + scale eps, eps standard normal
+ *   KL(q||p)   (z^2 + t^2) / 2 + (t - log(1 + t)),  z = (loc_q - loc_p) / scale_p,
+ *              t = scale_q / scale_p - 1
+ *
+ * The KL is the usual (r^2 + z^2 - 1) / 2 - log r, r = 1 + t, regrouped so that every term
+ * is at least 0 and nothing cancels as q approaches p.
+ * Source: Johnson, Kotz, Balakrishnan, Continuous Univariate Distributions 1 (1994), ch. 13.
+ */
+#ifdef REAL
+
+static void LOOP(log_prob)(const ppl__span *s, void *out)
+{
+    const REAL *x = s->in[0], *loc = s->in[1], *scale = s->in[2];
+    REAL *restrict y = out;
+
+    MATHS(log, s->n, scale, y);
+    for (size_t i = 0; i < s->n; i++) {
+        const REAL z = (x[i] - loc[i]) / scale[i];
+        y[i] = -z * z / 2 - y[i] - (REAL)HALF_LOG_TWO_PI;
+    }
+}
+
+static void LOOP(log_prob_slope)(const ppl__span *s, int input, void *slope)
+{
+    const REAL *x = s->in[0], *loc = s->in[1], *scale = s->in[2];
+    REAL *restrict d = slope;
+
+    for (size_t i = 0; i < s->n; i++) {
+        const REAL z = (x[i] - loc[i]) / scale[i];
+        d[i] = (input == 0 ? -z : input == 1 ? z : z * z - 1) / scale[i];
+    }
+}
+
+static void LOOP(draw)(const ppl__span *s, void *out)
+{
+    const REAL *loc = s->in[0], *scale = s->in[1];
+    const double *eps = ppl__noise_of(s);
+    REAL *restrict y = out;
+
+    for (size_t i = 0; i < s->n; i++)
+        y[i] = (REAL)(loc[i] + scale[i] * eps[i]);
+}
+
+static void LOOP(draw_slope)(const ppl__span *s, int input, void *slope)
+{
+    const double *eps = ppl__noise_of(s);
+    REAL *restrict d = slope;
+
+    for (size_t i = 0; i < s->n; i++)
+        d[i] = input == 0 ? 1 : (REAL)eps[i];
+}
+
+static void LOOP(kl)(const ppl__span *s, void *out)
+{
+    const REAL *loc_q = s->in[0], *scale_q = s->in[1];
+    const REAL *loc_p = s->in[2], *scale_p = s->in[3];
+    REAL *restrict y = out;
+
+    for (size_t i = 0; i < s->n; i++)
+        y[i] = scale_q[i] / scale_p[i];
+    MATHS(log, s->n, y, y);
+    for (size_t i = 0; i < s->n; i++) {
+        const REAL z = (loc_q[i] - loc_p[i]) / scale_p[i];
+        const REAL t = (scale_q[i] - scale_p[i]) / scale_p[i];
+        y[i] = (z * z + t * t) / 2 + EXCESS(t, y[i]);
+    }
+}
+
+static void LOOP(kl_slope)(const ppl__span *s, int input, void *slope)
+{
+    const REAL *loc_q = s->in[0], *scale_q = s->in[1];
+    const REAL *loc_p = s->in[2], *scale_p = s->in[3];
+    REAL *restrict d = slope;
+
+    for (size_t i = 0; i < s->n; i++) {
+        const REAL z = (loc_q[i] - loc_p[i]) / scale_p[i];
+        const REAL t = (scale_q[i] - scale_p[i]) / scale_p[i], spread = t * (2 + t);
+        d[i] = input == 0 ? z / scale_p[i] : input == 1 ? spread / scale_q[i]
+               : (input == 2 ? -z : -(spread + z * z)) / scale_p[i];
+    }
+}
+
+#else
+
+#include "density.h"
+
+#define HALF_LOG_TWO_PI 0.91893853320467274178
+
+#define LOOPS "normal.c"
+#include "loops.h"
+
+static const ppl__formula log_prob_formula = {
+    3, PPL__BOTH(log_prob), PPL__BOTH(log_prob_slope)
+};
+static const ppl__formula draw_formula = { 2, PPL__BOTH(draw), PPL__BOTH(draw_slope) };
+static const ppl__formula kl_formula = { 4, PPL__BOTH(kl), PPL__BOTH(kl_slope) };
+PPL__FORMULA_OP(log_prob_op, "normal log_prob", log_prob_formula)
+PPL__FORMULA_OP(draw_op, "normal sample", draw_formula)
+PPL__FORMULA_OP(kl_op, "normal kl", kl_formula)
+
+static ppl_tensor *sample(const ppl_dist *d, const ppl_rng *rng)
+{
+    const double *eps = ppl__noise(d, rng, ppl_rng_normals);
+    ppl_tensor *in[] = { ppl__whole_param(d, 0), d->param[1] };
+    return eps ? ppl_apply(&draw_op, in, 2, &eps, sizeof eps) : NULL;
+}
+
+static ppl_tensor *log_prob(const ppl_dist *d, ppl_tensor *x)
+{
+    ppl_tensor *in[] = { x, d->param[0], d->param[1] };
+    return ppl_apply(&log_prob_op, in, 3, NULL, 0);
+}
+
+static ppl_tensor *entropy(const ppl_dist *d)
+{
+    return ppl_affine(ppl_log(d->param[1]), 1, 0.5 + HALF_LOG_TWO_PI);
+}
+
+static ppl_tensor *mean(const ppl_dist *d)
+{
+    return d->param[0];
+}
+
+static ppl_tensor *variance(const ppl_dist *d)
+{
+    return ppl_mul(d->param[1], d->param[1]);
+}
+
+static ppl_tensor *kl(const ppl_dist *q, const ppl_dist *p)
+{
+    ppl_tensor *in[] = { q->param[0], q->param[1], p->param[0], p->param[1] };
+    return ppl_apply(&kl_op, in, 4, NULL, 0);
+}
+
+ppl_dist *ppl_normal(ppl_tensor *loc, ppl_tensor *scale)
+{
+    return ppl_dist_make(&ppl_family_normal, (ppl_tensor *[]){ loc, scale }, NULL);
+}
+
+const ppl_family ppl_family_normal = {
+    .name = "normal",
+    .params = 2,
+    .param_name = { "loc", "scale" },
+    .param_constraint = { &ppl_constraint_real, &ppl_constraint_positive },
+    .support = &ppl_constraint_real,
+    .flags = PPL_REPARAM,
+    .sample = sample,
+    .log_prob = log_prob,
+    .entropy = entropy,
+    .mean = mean,
+    .variance = variance,
+    .kl = kl,
+};
+
+#endif

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * elbo.c - both ELBOs: the terms of a pair of traces, the estimator of each, their sum in
+ * double, and the gradient of the loss by seeding the tape at every term.
+ *
+ * The surrogate whose gradient is taken is a weighted sum of tensors (log p, log q, KL), so
+ * it is never built: each tensor is a root of the reverse sweep, seeded with its weight.
+ * Derivation: doc/mean-field.md. References: Kingma and Welling 2014 (pathwise gradient),
+ * Ranganath, Gerrish and Blei 2014 (score function), Krishnan et al. 2017 (analytic KL).
+ */
+#include <kiln/distributions.h>
+#include <kiln/maths.h>
+
+#include "ledger.h"
+#include "pair.h"
+#include "score.h"
+
+#include <math.h>
+#include <string.h>
+
+struct ppl_elbo {
+    ppl_ctx *ctx;
+    const char *name;
+    int particles;
+    int analytic;                   /* swap in the analytic KL where that is valid */
+    ppl__ledger ledger;
+};
+
+/* The roots of one particle's reverse sweep and what each is weighted by. */
+typedef struct roots {
+    ppl_tensor **root, **seed;
+    int count;
+} roots;
+
+/* One estimate in the making. */
+typedef struct estimate {
+    ppl_elbo *elbo;
+    ppl__pair *pair;
+    roots roots;
+    double value;                   /* the ELBO of this particle, nats */
+    double weight;                  /* of its gradient in the loss: -1 / particles */
+    int gradient;
+} estimate;
+
+ppl__ledger *ppl__ledger_of(const ppl_elbo *elbo)
+{
+    return &((ppl_elbo *)(uintptr_t)elbo)->ledger;
+}
+
+/* ---- Terms --------------------------------------------------------------------------------- */
+
+/* `factor` where the mask is set and 0 elsewhere, [..] as the term. */
+static ppl_tensor *weight_tensor(ppl_ctx *c, ppl_tensor *mask, double factor)
+{
+    if (mask == NULL)
+        return ppl_scalar(c, factor);
+    return ppl_where(mask, ppl_scalar(c, factor), ppl_scalar(c, 0));
+}
+
+/* Adds a root; `seed` is NULL, of one element, or of the root's shape. */
+static void add_root(estimate *e, ppl_tensor *root, ppl_tensor *seed)
+{
+    if (!e->gradient || !ppl_requires_grad(root))
+        return;
+    if (ppl_numel(seed) != 1)
+        seed = ppl_expand(seed, ppl_tensor_shape(root));
+    e->roots.root[e->roots.count] = root;
+    e->roots.seed[e->roots.count++] = seed;
+}
+
+/* The sum of a term over its elements, masked, in double. */
+static double masked_total(ppl_ctx *c, ppl_tensor *term, ppl_tensor *mask)
+{
+    if (mask != NULL)
+        term = ppl_where(mask, term, ppl_scalar(c, 0));
+    return ppl_total(term);
+}
+
+/* sign * scale * log-probability of a site: returns it and makes it a root. */
+static double add_log_prob(estimate *e, ppl_msg *m, double sign)
+{
+    ppl_ctx *c = e->elbo->ctx;
+    ppl_tensor *log_prob = ppl_site_log_prob(m);
+
+    add_root(e, log_prob, weight_tensor(c, m->mask, e->weight * sign * m->scale));
+    return sign * m->scale * masked_total(c, log_prob, m->mask);
+}
+
+/* -scale * KL(q || p) of a site: returns it and makes it a root. */
+static double add_kl(estimate *e, const ppl_msg *q, const ppl_msg *p)
+{
+    ppl_ctx *c = e->elbo->ctx;
+    ppl_tensor *kl = ppl_kl(q->dist, p->dist);
+
+    add_root(e, kl, weight_tensor(c, q->mask, -e->weight * q->scale));
+    return -q->scale * masked_total(c, kl, q->mask);
+}
+
+/* ---- Which estimator ------------------------------------------------------------------------- */
+
+static int same_bytes(ppl_tensor *a, ppl_tensor *b, ppl_shape batch)
+{
+    ppl_tensor *x = ppl_expand(a, batch), *y = ppl_expand(b, batch);
+
+    return x != NULL && y != NULL &&
+           memcmp(ppl_data(x), ppl_data(y), (size_t)ppl_numel(x)) == 0;
+}
+
+/* The whole mask of a site: the distribution's and the handlers'. */
+static ppl_tensor *whole_mask(const ppl_msg *m)
+{
+    if (m->mask == NULL || m->dist->mask == NULL)
+        return m->mask != NULL ? m->mask : m->dist->mask;
+    return ppl_and(m->mask, m->dist->mask);
+}
+
+static int same_mask(ppl_ctx *c, const ppl_msg *q, const ppl_msg *p)
+{
+    ppl_tensor *a, *b, *all;
+
+    if (q->mask == p->mask && q->dist->mask == p->dist->mask)
+        return 1;
+    a = whole_mask(q);
+    b = whole_mask(p);
+    all = ppl_from_mask(c, (ppl_shape){ 0, { 0 } }, (const unsigned char[]){ 1 });
+    return same_bytes(a != NULL ? a : all, b != NULL ? b : all,
+                      ppl_dist_batch_shape(q->dist));
+}
+
+/* Whether the analytic KL may take the place of the ratio; else why not. */
+static int swap_is_valid(estimate *e, const ppl_msg *q, const ppl_msg *p, int position,
+                         ppl__reason *reason)
+{
+    ppl_ctx *c = e->elbo->ctx;
+    const ppl_msg *latent;
+
+    if (ppl_kl_find(c, q->dist->family, p->dist->family) == NULL) {
+        *reason = (ppl__reason){ .why = PPL__WHY_NO_RULE, .q = q->dist->family->name,
+                                 .p = p->dist->family->name };
+        return 0;
+    }
+    if (q->scale < p->scale || q->scale > p->scale) {
+        *reason = (ppl__reason){ .why = PPL__WHY_SCALE, .q_scale = q->scale,
+                                 .p_scale = p->scale };
+        return 0;
+    }
+    if (!same_mask(c, q, p)) {
+        *reason = (ppl__reason){ .why = PPL__WHY_MASK };
+        return 0;
+    }
+    latent = ppl__pair_dependence(e->pair, p->parents, position);
+    if (latent != NULL) {
+        *reason = (ppl__reason){ .why = PPL__WHY_DEPENDENCE, .name = latent->name,
+                                 .index = latent->index };
+        return 0;
+    }
+    *reason = (ppl__reason){ .why = PPL__WHY_VALID };
+    return 1;
+}
+
+static int reparameterised(const ppl_msg *q)
+{
+    return (q->dist->family->flags & PPL_REPARAM) != 0;
+}
+
+/* The mean-field ELBO has no score-function terms. */
+static void refuse(const estimate *e, const ppl_msg *q)
+{
+    char site[128];
+
+    ppl_fail(e->elbo->ctx, PPL_EUNSUPPORTED, "%s: guide site %s (%s) is not reparameterised; "
+             "use a reparameterised family there, or ppl_trace_elbo", e->elbo->name,
+             ppl_site_text(q, site, sizeof site), q->dist->family->name);
+}
+
+/* ---- One particle ------------------------------------------------------------------------------- */
+
+/* Notes a term; a value that is not finite ends the estimate, naming the site. */
+static int enter_term(estimate *e, const ppl_msg *m, ppl_estimator estimator,
+                      const ppl__reason *reason, double value)
+{
+    ppl_ctx *c = e->elbo->ctx;
+    char site[128];
+
+    if (!ppl_ok(c))
+        return 0;
+    if (!isfinite(value)) {
+        ppl_fail(c, PPL_ENONFINITE, "%s: the term of site %s (%s, %s) is %g; check its "
+                 "parameters and its value", e->elbo->name,
+                 ppl_site_text(m, site, sizeof site), m->dist->family->name,
+                 ppl_estimator_name(estimator), value);
+        return 0;
+    }
+    e->value += value;
+    return ppl__ledger_note(&e->elbo->ledger, m,
+                            &(ppl__note){ estimator, *reason, value });
+}
+
+/* log p - log q at the sample, each with its own scale and mask. A site that is not
+ * reparameterised gets its score-function weight later, when all costs are known. */
+static int enter_ratio(estimate *e, ppl_msg *q, ppl_msg *p, ppl__reason reason)
+{
+    double value = p != NULL ? add_log_prob(e, p, 1) : 0;
+
+    if (reparameterised(q)) {
+        value += add_log_prob(e, q, -1);
+        return enter_term(e, q, PPL_SAMPLED_RATIO, &reason, value);
+    }
+    if (e->elbo->analytic) {
+        refuse(e, q);
+        return 0;
+    }
+    value -= q->scale * masked_total(e->elbo->ctx, ppl_site_log_prob(q), q->mask);
+    reason = (ppl__reason){ .why = PPL__WHY_NOT_REPARAMETERISED,
+                            .q = q->dist->family->name };
+    return enter_term(e, q, PPL_SCORE_FUNCTION, &reason, value);
+}
+
+static int enter_latent(estimate *e, ppl_msg *q, ppl_msg *p, int position)
+{
+    ppl__reason reason = { .why = PPL__WHY_SAMPLED };
+
+    if (p == NULL)
+        reason.why = PPL__WHY_AUXILIARY;
+    else if (e->elbo->analytic) {
+        if (!reparameterised(q)) {
+            refuse(e, q);
+            return 0;
+        }
+        if (swap_is_valid(e, q, p, position, &reason))
+            return enter_term(e, q, PPL_ANALYTIC_KL, &reason, add_kl(e, q, p));
+    }
+    return enter_ratio(e, q, p, reason);
+}
+
+/* Latents in the guide's order, then what is observed. */
+static int enter_terms(estimate *e)
+{
+    const ppl__reason observed = { .why = PPL__WHY_OBSERVED };
+    const ppl__reason of_guide = { .why = PPL__WHY_GUIDE };
+
+    for (int i = 0; i < ppl_trace_count(e->pair->guide); i++) {
+        ppl_msg *q = ppl_trace_at(e->pair->guide, i);
+
+        if (q->kind != PPL_SITE_SAMPLE)
+            continue;
+        if ((q->flags & PPL_OBSERVED) != 0) {
+            if (!enter_term(e, q, PPL_LIKELIHOOD, &of_guide, add_log_prob(e, q, -1)))
+                return 0;
+        } else if (!enter_latent(e, q, ppl_trace_find(e->pair->model, q->name, q->index),
+                                 i)) {
+            return 0;
+        }
+    }
+    for (int i = 0; i < ppl_trace_count(e->pair->model); i++) {
+        ppl_msg *p = ppl_trace_at(e->pair->model, i);
+
+        if (p->kind == PPL_SITE_SAMPLE && (p->flags & PPL_OBSERVED) != 0 &&
+            !enter_term(e, p, PPL_LIKELIHOOD, &observed, add_log_prob(e, p, 1)))
+            return 0;
+    }
+    return 1;
+}
+
+/* log q of a draw. A mask takes a site's terms out of the ELBO, but the draw was made and
+ * may matter elsewhere: its score is that of the whole distribution. */
+static ppl_tensor *score_of(ppl_msg *q)
+{
+    ppl_dist *whole;
+
+    if (q->dist->mask == NULL)
+        return ppl_site_log_prob(q);
+    whole = ppl_alloc(q->ctx, sizeof *whole);
+    if (whole == NULL)
+        return NULL;
+    *whole = *q->dist;
+    whole->mask = NULL;
+    return ppl_log_prob(whole, q->value);
+}
+
+/* grad log q, weighted by what lies downstream of each site without a pathwise gradient. */
+static void add_scores(estimate *e)
+{
+    for (int i = 0; i < ppl_trace_count(e->pair->guide); i++) {
+        ppl_msg *q = ppl_trace_at(e->pair->guide, i);
+        ppl_tensor *score;
+
+        if (q->kind != PPL_SITE_SAMPLE || (q->flags & PPL_OBSERVED) != 0 ||
+            reparameterised(q))
+            continue;
+        score = score_of(q);
+        if (ppl_requires_grad(score))
+            add_root(e, score, ppl__downstream_cost(e->pair, i, e->weight));
+    }
+}
+
+static int make_roots(estimate *e)
+{
+    size_t most = 2 * (size_t)ppl_trace_count(e->pair->guide) +
+                  (size_t)ppl_trace_count(e->pair->model);
+
+    e->roots.root = ppl_alloc(e->elbo->ctx, most * sizeof *e->roots.root);
+    e->roots.seed = ppl_alloc(e->elbo->ctx, most * sizeof *e->roots.seed);
+    return e->roots.root != NULL && e->roots.seed != NULL;
+}
+
+/* One sum tells whether there is anything to look for. */
+static void check_gradient(const ppl_elbo *elbo)
+{
+    ppl_ctx *c = elbo->ctx;
+    ppl_slab s = ppl_param_slab(c);
+
+    if (s.grad == NULL || isfinite(ppl_maths_sum(s.dtype, (size_t)s.size, s.grad)))
+        return;
+    for (int p = 0; p < ppl_param_count(c); p++) {
+        const ppl_param_info *info = ppl_param_at(c, p);
+
+        for (int64_t i = info->offset; i < info->offset + info->count; i++)
+            if (!(s.dtype == PPL_F32 ? isfinite(((const float *)s.grad)[i])
+                                     : isfinite(((const double *)s.grad)[i]))) {
+                ppl_fail(c, PPL_ENONFINITE, "%s: the gradient of parameter %s is not finite "
+                         "at element %lld; nothing was updated. Check scales near 0 and the "
+                         "learning rate", elbo->name, info->name,
+                         (long long)(i - info->offset));
+                return;
+            }
+    }
+}
+
+static double particle(ppl_elbo *elbo, ppl_model model, ppl_model guide, const void *arg,
+                       int gradient)
+{
+    ppl_ctx *c = elbo->ctx;
+    estimate e = { .elbo = elbo, .gradient = gradient, .weight = -1.0 / elbo->particles };
+
+    e.pair = ppl__pair_make(c, model, guide, arg);
+    if (e.pair == NULL || !make_roots(&e) || !enter_terms(&e))
+        return NAN;
+    if (gradient) {
+        add_scores(&e);
+        if (!ppl_ok(c) || ppl_backward_from(e.roots.root, e.roots.seed, e.roots.count) != PPL_OK)
+            return NAN;
+    }
+    return e.value;
+}
+
+/* ---- The estimate -------------------------------------------------------------------------------- */
+
+ppl_status ppl_elbo_estimate(ppl_elbo *elbo, ppl_model model, ppl_model guide,
+                             const void *arg, int gradient, double *loss)
+{
+    ppl_ctx *c;
+    double sum = 0;
+    int enabled;
+
+    *loss = NAN;
+    if (elbo == NULL)
+        return PPL_EINVAL;
+    c = elbo->ctx;
+    if (ppl_boundary_enter(c) != PPL_OK)
+        return ppl_boundary_leave(c);
+    enabled = ppl_set_grad_enabled(c, gradient);
+    for (int k = 0; k < elbo->particles && ppl_ok(c); k++) {
+        ppl_epoch mark = ppl_epoch_begin(c);
+
+        ppl_set_particle(c, (uint64_t)k);
+        if (ppl_ok(c))
+            sum += particle(elbo, model, guide, arg, gradient);
+        ppl_epoch_end(c, mark);
+    }
+    ppl_set_particle(c, 0);
+    ppl_set_grad_enabled(c, enabled);
+    if (gradient && ppl_ok(c))
+        check_gradient(elbo);
+    if (ppl_ok(c)) {
+        ppl__ledger_commit(&elbo->ledger, elbo->particles);
+        *loss = -sum / elbo->particles;
+    } else {
+        ppl__ledger_drop(&elbo->ledger);
+    }
+    return ppl_boundary_leave(c);
+}
+
+static void release_elbo(ppl_ctx *c, void *object)
+{
+    ppl_elbo *elbo = object;
+
+    ppl__ledger_free(&elbo->ledger);
+    ppl_persistent_free(c, elbo, sizeof *elbo);
+}
+
+static ppl_elbo *make_elbo(ppl_ctx *c, const char *name, int analytic,
+                           const ppl_elbo_opts *opts)
+{
+    static const char key;
+    int particles = opts != NULL && opts->particles != 0 ? opts->particles : 1;
+    ppl_elbo *elbo;
+
+    if (particles < 1) {
+        ppl_fail(c, PPL_EINVAL, "%s: particles is %d; it must be 1 or more", name, particles);
+        return NULL;
+    }
+    elbo = ppl_persistent_alloc(c, sizeof *elbo);
+    if (elbo == NULL)
+        return NULL;
+    elbo->ctx = elbo->ledger.ctx = c;
+    elbo->name = name;
+    elbo->particles = particles;
+    elbo->analytic = analytic;
+    return ppl_own(c, &key, elbo, release_elbo) == PPL_OK ? elbo : NULL;
+}
+
+ppl_elbo *ppl_trace_elbo(ppl_ctx *c, const ppl_elbo_opts *opts)
+{
+    return make_elbo(c, "ppl_trace_elbo", 0, opts);
+}
+
+ppl_elbo *ppl_trace_mean_field_elbo(ppl_ctx *c, const ppl_elbo_opts *opts)
+{
+    return make_elbo(c, "ppl_trace_mean_field_elbo", 1, opts);
+}

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ledger.c - which estimator each site got, why, and the mean and variance of its term.
+ */
+#include "ledger.h"
+
+#include <string.h>
+
+/* ---- Entries by address ---------------------------------------------------------------- */
+
+static size_t slot_of(const ppl__ledger *l, ppl_name name, int64_t index)
+{
+    uint64_t h = (uint64_t)(uintptr_t)name ^ (uint64_t)index * UINT64_C(0x9e3779b97f4a7c15);
+    size_t i = (size_t)((h ^ h >> 29) * UINT64_C(0xd6e8feb86659fd93) >> 32) & (l->slots - 1);
+
+    while (l->slot[i] != 0) {
+        const ppl_ledger_row *row = &l->entry[l->slot[i] - 1].row;
+
+        if (row->name == name && row->index == index)
+            break;
+        i = (i + 1) & (l->slots - 1);
+    }
+    return i;
+}
+
+/* Doubles a persistent array; 0 with PPL_ENOMEM recorded. */
+static int grow(ppl_ctx *c, void **array, size_t *capacity, size_t size)
+{
+    size_t larger = *capacity != 0 ? 2 * *capacity : 64;
+    void *block = ppl_persistent_alloc(c, larger * size);
+
+    if (block == NULL)
+        return 0;
+    if (*capacity > 0)
+        memcpy(block, *array, *capacity * size);
+    ppl_persistent_free(c, *array, *capacity * size);
+    *array = block;
+    *capacity = larger;
+    return 1;
+}
+
+static int make_room(ppl__ledger *l)
+{
+    int *slot;
+    size_t slots;
+
+    if ((size_t)l->count < l->capacity)
+        return 1;
+    slots = 4 * (l->capacity != 0 ? l->capacity : 32);
+    slot = ppl_persistent_alloc(l->ctx, slots * sizeof *slot);
+    if (slot == NULL || !grow(l->ctx, (void **)&l->entry, &l->capacity, sizeof *l->entry)) {
+        ppl_persistent_free(l->ctx, slot, slots * sizeof *slot);
+        return 0;
+    }
+    ppl_persistent_free(l->ctx, l->slot, l->slots * sizeof *l->slot);
+    l->slot = slot;
+    l->slots = slots;
+    for (int i = 0; i < l->count; i++)
+        l->slot[slot_of(l, l->entry[i].row.name, l->entry[i].row.index)] = i + 1;
+    return 1;
+}
+
+/* The entry of an address, made on first use; -1 when out of memory. */
+static int entry_of(ppl__ledger *l, ppl_name name, int64_t index)
+{
+    size_t slot;
+    ppl__entry *e;
+
+    if (!make_room(l))
+        return -1;
+    slot = slot_of(l, name, index);
+    if (l->slot[slot] == 0) {
+        e = &l->entry[l->count];
+        memset(e, 0, sizeof *e);
+        e->row.name = name;
+        e->row.index = index;
+        l->slot[slot] = ++l->count;
+    }
+    return l->slot[slot] - 1;
+}
+
+int ppl__ledger_note(ppl__ledger *l, const ppl_msg *m, const ppl__note *note)
+{
+    int i = entry_of(l, m->name, m->index);
+    ppl__entry *e = i >= 0 ? &l->entry[i] : NULL;
+    double before;
+
+    if (e == NULL)
+        return 0;
+    before = e->noted ? e->note.value : 0;
+    e->note = *note;
+    e->note.value += before;
+    e->noted = 1;
+    return 1;
+}
+
+void ppl__ledger_commit(ppl__ledger *l, int particles)
+{
+    for (int i = 0; i < l->count; i++) {
+        ppl__entry *e = &l->entry[i];
+        double value = e->note.value / particles, off = value - e->row.mean;
+
+        if (!e->noted)
+            continue;
+        e->noted = 0;
+        e->row.estimator = e->note.estimator;
+        e->reason = e->note.reason;
+        e->row.steps++;
+        e->row.mean += off / (double)e->row.steps;
+        e->squares += off * (value - e->row.mean);
+        e->row.variance = e->row.steps > 1 ? e->squares / (double)(e->row.steps - 1) : 0;
+    }
+    l->kept = l->count;
+}
+
+/* The newest entry is nobody's stepping stone in the table, so they can go one by one. */
+void ppl__ledger_drop(ppl__ledger *l)
+{
+    for (; l->count > l->kept; l->count--) {
+        const ppl_ledger_row *row = &l->entry[l->count - 1].row;
+
+        l->slot[slot_of(l, row->name, row->index)] = 0;
+    }
+    for (int i = 0; i < l->count; i++)
+        l->entry[i].noted = 0;
+}
+
+void ppl__ledger_free(ppl__ledger *l)
+{
+    ppl_persistent_free(l->ctx, l->entry, l->capacity * sizeof *l->entry);
+    ppl_persistent_free(l->ctx, l->slot, l->slots * sizeof *l->slot);
+}
+
+/* ---- Reading ------------------------------------------------------------------------------ */
+
+const char *ppl_estimator_name(ppl_estimator estimator)
+{
+    static const char *const name[] = { "likelihood", "analytic KL", "sampled ratio",
+                                        "score function" };
+
+    return (unsigned)estimator < 4 ? name[estimator] : "?";
+}
+
+static void write_reason(ppl__entry *e)
+{
+    const ppl__reason *r = &e->reason;
+    char *out = e->row.reason, at[32] = "";
+    size_t size = sizeof e->row.reason;
+
+    if (r->index >= 0 && r->why == PPL__WHY_DEPENDENCE)
+        snprintf(at, sizeof at, "[%lld]", (long long)r->index);
+    switch (r->why) {
+    case PPL__WHY_OBSERVED:
+        snprintf(out, size, "observed");
+        break;
+    case PPL__WHY_GUIDE:
+        snprintf(out, size, "observed in the guide");
+        break;
+    case PPL__WHY_VALID:
+        snprintf(out, size, "p depends on no later draw of the guide");
+        break;
+    case PPL__WHY_SAMPLED:
+        snprintf(out, size, "trace ELBO");
+        break;
+    case PPL__WHY_NO_RULE:
+        snprintf(out, size, "no closed form for KL(%s || %s)", r->q, r->p);
+        break;
+    case PPL__WHY_SCALE:
+        snprintf(out, size, "scale %g in the guide, %g in the model", r->q_scale,
+                 r->p_scale);
+        break;
+    case PPL__WHY_MASK:
+        snprintf(out, size, "masks differ in guide and model");
+        break;
+    case PPL__WHY_DEPENDENCE:
+        snprintf(out, size, "p depends on %s%s, which the guide draws from this site",
+                 r->name, at);
+        break;
+    case PPL__WHY_AUXILIARY:
+        snprintf(out, size, "auxiliary: the guide's own");
+        break;
+    case PPL__WHY_NOT_REPARAMETERISED:
+        snprintf(out, size, "%s is not reparameterised", r->q);
+        break;
+    }
+}
+
+int ppl_ledger_count(const ppl_elbo *elbo)
+{
+    return ppl__ledger_of(elbo)->count;
+}
+
+const ppl_ledger_row *ppl_ledger_at(const ppl_elbo *elbo, int i)
+{
+    ppl__ledger *l = ppl__ledger_of(elbo);
+
+    if (i < 0 || i >= l->count)
+        return NULL;
+    write_reason(&l->entry[i]);
+    return &l->entry[i].row;
+}
+
+const ppl_ledger_row *ppl_ledger_find(const ppl_elbo *elbo, const char *name, int64_t index)
+{
+    ppl__ledger *l = ppl__ledger_of(elbo);
+
+    for (int i = 0; i < l->count; i++)
+        if (strcmp(l->entry[i].row.name, name) == 0 &&
+            l->entry[i].row.index == (index < 0 ? -1 : index))
+            return ppl_ledger_at(elbo, i);
+    return NULL;
+}
+
+void ppl_ledger_reset(ppl_elbo *elbo)
+{
+    ppl__ledger *l = ppl__ledger_of(elbo);
+
+    l->count = l->kept = 0;
+    if (l->slot != NULL)
+        memset(l->slot, 0, l->slots * sizeof *l->slot);
+}
+
+/* ---- The table ------------------------------------------------------------------------------ */
+
+/* A line of the table: entries of one name with one estimator and reason. */
+typedef struct line {
+    int64_t first, last;            /* indices */
+    const ppl_ledger_row *row;      /* of the first entry */
+    double mean, variance;          /* sums over the entries */
+    int entries;
+} line;
+
+static void write_line(const line *l, FILE *out)
+{
+    char site[160];
+
+    if (l->first < 0)
+        snprintf(site, sizeof site, "%s", l->row->name);
+    else if (l->first == l->last)
+        snprintf(site, sizeof site, "%s[%lld]", l->row->name, (long long)l->first);
+    else
+        snprintf(site, sizeof site, "%s[%lld..%lld]", l->row->name, (long long)l->first,
+                 (long long)l->last);
+    fprintf(out, "%-20s %-15s %12.4f %12.4f  %s\n", site,
+            ppl_estimator_name(l->row->estimator), l->mean / l->entries,
+            l->variance / l->entries, l->row->reason);
+}
+
+/* Whether the row continues the line: next index, same estimator and reason. */
+static int continues(const line *l, const ppl_ledger_row *row)
+{
+    return l->entries > 0 && l->first >= 0 && row->index == l->last + 1 &&
+           row->estimator == l->row->estimator && strcmp(row->reason, l->row->reason) == 0;
+}
+
+/* The entry of a name with the smallest index above `last`; NULL if there is none. */
+static const ppl_ledger_row *next_of(const ppl_elbo *elbo, ppl_name name, int64_t last)
+{
+    const ppl__ledger *l = ppl__ledger_of(elbo);
+    int best = -1;
+
+    for (int i = 0; i < l->count; i++) {
+        const ppl_ledger_row *row = &l->entry[i].row;
+
+        if (row->name == name && row->index > last &&
+            (best < 0 || row->index < l->entry[best].row.index))
+            best = i;
+    }
+    return ppl_ledger_at(elbo, best);
+}
+
+/* The lines of one name, in order of the index, whatever order they were visited in. */
+static void write_name(const ppl_elbo *elbo, ppl_name name, FILE *out)
+{
+    line l = { .last = INT64_MIN };
+    const ppl_ledger_row *row;
+
+    while ((row = next_of(elbo, name, l.last)) != NULL) {
+        if (!continues(&l, row)) {
+            if (l.entries > 0)
+                write_line(&l, out);
+            l = (line){ .first = row->index, .row = row };
+        }
+        l.last = row->index;
+        l.mean += row->mean;
+        l.variance += row->variance;
+        l.entries++;
+    }
+    write_line(&l, out);
+}
+
+ppl_status ppl_ledger_write(const ppl_elbo *elbo, FILE *out)
+{
+    const ppl__ledger *l = ppl__ledger_of(elbo);
+
+    if (ppl_boundary_enter(l->ctx) != PPL_OK)
+        return ppl_boundary_leave(l->ctx);
+    fprintf(out, "%-20s %-15s %12s %12s  %s\n", "site", "estimator", "mean", "variance",
+            "why");
+    for (int i = 0; i < l->count; i++) {
+        int seen = 0;
+
+        for (int j = 0; j < i && !seen; j++)
+            seen = l->entry[j].row.name == l->entry[i].row.name;
+        if (!seen)
+            write_name(elbo, l->entry[i].row.name, out);
+    }
+    if (fflush(out) != 0 || ferror(out))
+        ppl_fail(l->ctx, PPL_EIO, "ppl_ledger_write: the file could not be written");
+    return ppl_boundary_leave(l->ctx);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pairs.c - KL divergences between members of two families.
+ *
+ *   Bernoulli, Categorical: probs against logits, both ways (rules in stdlib/dist)
+ *   KL(Delta(v, log_density) || p) = log_density - log p(v), for p of any family
+ */
+#include "pairs.h"
+
+#include "../dist/density.h"
+
+/* p's density is asked at v without a check of its support: outside it the KL is inf. */
+static ppl_tensor *delta_any(const ppl_dist *q, const ppl_dist *p)
+{
+    const ppl_family *f = p->family;
+    ppl_tensor *log_density = q->param[1];
+
+    if (f->value_dtype == PPL_I64) {
+        ppl_fail(q->ctx, PPL_EDTYPE, "kl: a delta is a floating number and %s is of integers; "
+                 "there is no KL between them", f->name);
+        return NULL;
+    }
+    if (f->event_dim > 0)
+        log_density = ppl_sum_last(ppl__whole_param(q, 1), f->event_dim);
+    return ppl_sub(log_density, f->log_prob(p, ppl__whole_param(q, 0)));
+}
+
+const ppl__kl_pair ppl__kl_pairs[] = {
+    { &ppl_family_bernoulli, &ppl_family_bernoulli_logits, ppl__bernoulli_kl },
+    { &ppl_family_bernoulli_logits, &ppl_family_bernoulli, ppl__bernoulli_kl },
+    { &ppl_family_categorical, &ppl_family_categorical_logits, ppl__categorical_kl },
+    { &ppl_family_categorical_logits, &ppl_family_categorical, ppl__categorical_kl },
+    { &ppl_family_delta, NULL, delta_any },
+    { NULL, NULL, NULL }
+};

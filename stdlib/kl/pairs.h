@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pairs.h - the built-in KL rules between two families; a family's own rule for two of
+ * its members stands in its row.
+ */
+#ifndef KILN_PAIRS_H
+#define KILN_PAIRS_H
+
+#include <kiln/distributions.h>
+
+typedef struct ppl__kl_pair {
+    const ppl_family *q, *p;        /* p NULL: any family */
+    ppl_kl_rule rule;
+} ppl__kl_pair;
+
+/* Looked through in order; the last has q NULL. */
+extern const ppl__kl_pair ppl__kl_pairs[];
+
+#endif
