@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* Model and guide of the Deep Markov Model: Krishnan et al. 2017, section 4 and figure 2;
+ * parameter names as in Pyro's modules, so that its weights load by name. */
+#include "dmm.h"
+
+/* emitter: z [n,Z] to logits [n,X]. */
+static ppl_tensor *emit(ppl_ctx *c, const dmm_dims *d, ppl_tensor *z)
+{
+    ppl_tensor *h = ppl_nn_linear(c, "emitter.lin_z_to_hidden", z, d->emission_dim, PPL_RELU);
+
+    h = ppl_nn_linear(c, "emitter.lin_hidden_to_hidden", h, d->emission_dim, PPL_RELU);
+    return ppl_nn_linear(c, "emitter.lin_hidden_to_input", h, d->x_dim, PPL_IDENTITY);
+}
+
+/* A linear map that starts as the identity. */
+static ppl_tensor *near_identity(ppl_ctx *c, ppl_tensor *z, int dim)
+{
+    ppl_tensor *weight = ppl_param(c, "trans.lin_z_to_loc.weight", PPL_SHAPE(dim, dim),
+                                   ppl_init_identity(1), PPL_REAL);
+    ppl_tensor *bias =
+        ppl_param(c, "trans.lin_z_to_loc.bias", PPL_SHAPE(dim), PPL_ZEROS, PPL_REAL);
+
+    return ppl_linear(z, weight, bias, PPL_IDENTITY);
+}
+
+/* p(z_t | z_{t-1}): a gate mixes a linear and a nonlinear mean. */
+static ppl_dist *transition(ppl_ctx *c, const dmm_dims *d, ppl_tensor *z)
+{
+    ppl_tensor *gate, *proposed, *loc, *scale;
+
+    gate = ppl_nn_linear(c, "trans.lin_gate_z_to_hidden", z, d->transition_dim, PPL_RELU);
+    gate = ppl_nn_linear(c, "trans.lin_gate_hidden_to_z", gate, d->z_dim, PPL_SIGMOID);
+    proposed = ppl_nn_linear(c, "trans.lin_proposed_mean_z_to_hidden", z, d->transition_dim,
+                             PPL_RELU);
+    proposed = ppl_nn_linear(c, "trans.lin_proposed_mean_hidden_to_z", proposed, d->z_dim,
+                             PPL_IDENTITY);
+    loc = ppl_lerp(near_identity(c, z, d->z_dim), proposed, gate);
+    scale = ppl_nn_linear(c, "trans.lin_sig", ppl_relu(proposed), d->z_dim, PPL_SOFTPLUS);
+    return ppl_event(ppl_normal(loc, scale), 1);
+}
+
+/* q(z_t | z_{t-1}, x_t .. x_T), h [n,R] the RNN's state. */
+static ppl_dist *combine(ppl_ctx *c, const dmm_dims *d, ppl_tensor *z, ppl_tensor *h)
+{
+    ppl_tensor *mixed, *loc, *scale;
+
+    mixed = ppl_nn_linear(c, "combiner.lin_z_to_hidden", z, d->rnn_dim, PPL_TANH);
+    mixed = ppl_affine(ppl_add(mixed, h), 0.5, 0);
+    loc = ppl_nn_linear(c, "combiner.lin_hidden_to_loc", mixed, d->z_dim, PPL_IDENTITY);
+    scale = ppl_nn_linear(c, "combiner.lin_hidden_to_scale", mixed, d->z_dim, PPL_SOFTPLUS);
+    return ppl_event(ppl_normal(loc, scale), 1);
+}
+
+/* The state before the first step, the same for every sequence: [n_0,Z]. */
+static ppl_tensor *initial(ppl_ctx *c, const char *name, const dmm_batch *b)
+{
+    ppl_tensor *z = ppl_param(c, name, PPL_SHAPE(b->dims.z_dim), PPL_ZEROS, PPL_REAL);
+
+    return ppl_expand(z, PPL_SHAPE(b->active[0], b->dims.z_dim));
+}
+
+static ppl_tensor *data(ppl_ctx *c, const dmm_batch *b)
+{
+    return ppl_wrap(c, ppl_ctx_dtype(c), PPL_SHAPE(b->rows, b->dims.x_dim), b->x);
+}
+
+void dmm_model(ppl_ctx *c, const void *arg)
+{
+    const dmm_batch *b = arg;
+    ppl_tensor *x = b->x != NULL ? data(c, b) : NULL;
+    ppl_tensor *z = initial(c, "z_0", b);
+
+    for (int t = 0; t < b->steps && ppl_ok(c); t++) {
+        ppl_dist *next = transition(c, &b->dims, ppl_head(z, b->active[t]));
+        ppl_scope s = ppl_push(c, ppl_scale(c, b->kl_weight));
+        ppl_dist *notes;
+
+        z = ppl_sample_at(c, "z", t, next);
+        ppl_pop(c, s);
+        notes = ppl_event(ppl_bernoulli_logits(emit(c, &b->dims, z)), 1);
+        if (x != NULL)
+            ppl_observe_at(c, "x", t, notes,
+                           ppl_slice(x, 0, b->offset[t], b->offset[t] + b->active[t]));
+        else
+            ppl_sample_at(c, "x", t, notes);
+    }
+}
+
+void dmm_guide(ppl_ctx *c, const void *arg)
+{
+    const dmm_batch *b = arg;
+    ppl_ragged ragged = { b->steps, b->active };
+    ppl_rnn_opts opts = { .hidden = b->dims.rnn_dim, .activation = PPL_RELU, .reverse = 1 };
+    ppl_tensor *h, *z = initial(c, "z_q_0", b);
+    ppl_scope s = ppl_push(c, ppl_scale(c, b->kl_weight));
+
+    opts.h_0 = ppl_param(c, "h_0", PPL_SHAPE(b->dims.rnn_dim), PPL_ZEROS, PPL_REAL);
+    h = ppl_nn_rnn(c, "rnn", data(c, b), &ragged, &opts);
+    for (int t = 0; t < b->steps && ppl_ok(c); t++)
+        z = ppl_sample_at(c, "z", t, combine(c, &b->dims, ppl_head(z, b->active[t]),
+                                             ppl_ragged_step(h, &ragged, t)));
+    ppl_pop(c, s);
+}
