@@ -41,12 +41,12 @@ PPL_API double ppl_maths_trigamma(double x);
 /* The sum of n elements in double, in a fixed order. */
 PPL_API double ppl_maths_sum(ppl_dtype dtype, size_t n, const void *x);
 
-/* out [m,n] = A B, or += with accumulate; row-major, lda, ldb and ldc elements from row to
+/* out [m,n] = A B, or += with accumulate; row-major, lda, ldb, ldc elements from row to
  * row. A is [m,k], or [k,m] if transposed_a; B is [k,n], or [n,k] if transposed_b. As they
- * stand is fastest: a B used many times is worth turning. No operand may overlap out. */
-PPL_API void ppl_maths_gemm(ppl_ctx *c, ppl_dtype dtype, int transposed_a, int transposed_b,
-                            size_t m, size_t n, size_t k, const void *a, size_t lda,
-                            const void *b, size_t ldb, void *out, size_t ldc,
+ * stand is fastest: a B used many times is worth turning. out may overlap neither. */
+PPL_API void ppl_maths_gemm(ppl_ctx *c, ppl_dtype dtype, int transposed_a,
+                            int transposed_b, size_t m, size_t n, size_t k, const void *a,
+                            size_t lda, const void *b, size_t ldb, void *out, size_t ldc,
                             int accumulate);
 /* y [columns,rows] = x [rows,columns] transposed; apart from each other. */
 PPL_API void ppl_maths_transpose(ppl_dtype dtype, size_t rows, size_t columns,

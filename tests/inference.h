@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * inference.h - what the tests of inference share: a context per test, one estimate in an
+ * epoch of its own, means with their standard errors, draws with noise given from outside.
+ * Each test is run for dtype 0 (f32) and 1 (f64), which Check hands to it as _i.
+ */
+#ifndef KILN_TESTS_INFERENCE_H
+#define KILN_TESTS_INFERENCE_H
+
+#include <kiln/distributions.h>
+#include <kiln/handlers.h>
+#include <kiln/infer.h>
+
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROWS(array) (int)(sizeof(array) / sizeof *(array))
+#define LIST(...) (double[]){ __VA_ARGS__ }
+#define LENGTH(...) ((int64_t)(sizeof(LIST(__VA_ARGS__)) / sizeof(double)))
+/* numbers(1, 2, 3) is the constant [1,2,3]; masks and integers likewise. */
+#define numbers(...) ppl_from_doubles(c, PPL_SHAPE(LENGTH(__VA_ARGS__)), LIST(__VA_ARGS__))
+#define bits(...)                                                                          \
+    ppl_from_mask(c, PPL_SHAPE(LENGTH(__VA_ARGS__)), (const unsigned char[]){ __VA_ARGS__ })
+#define number(x) ppl_scalar(c, x)
+
+static ppl_ctx *c;
+static double tight;                /* a few roundings, relative to 1 or the number */
+
+static inline void start_with(int dtype, const ppl_ctx_opts *given)
+{
+    ppl_ctx_opts opts = given != NULL ? *given : (ppl_ctx_opts){ .seed = 11 };
+
+    opts.dtype = dtype == 0 ? PPL_F32 : PPL_F64;
+    c = ppl_ctx_new(&opts);
+    ck_assert_ptr_nonnull(c);
+    tight = dtype == 0 ? 2e-5 : 1e-9;
+}
+
+static inline void start(int dtype)
+{
+    start_with(dtype, NULL);
+}
+
+static inline void stop(void)
+{
+    ppl_ctx_free(c);
+    c = NULL;
+}
+
+#define OK(status)                                                                         \
+    do {                                                                                   \
+        const ppl_status ok_status = (status);                                             \
+        ck_assert_msg(ok_status == PPL_OK, "%s: %s", ppl_status_name(ok_status),           \
+                      ppl_error_text(c));                                                  \
+    } while (0)
+
+/* The call gives this status and this text. */
+#define FAILS(call, status, text)                                                          \
+    do {                                                                                   \
+        ck_assert_str_eq(ppl_status_name(call), ppl_status_name(status));                  \
+        ck_assert_str_eq(ppl_error_text(c), text);                                         \
+    } while (0)
+
+static inline int is_near(double x, double expected, double tolerance)
+{
+    return fabs(x - expected) <= tolerance * (fabs(expected) > 1 ? fabs(expected) : 1);
+}
+
+#define NEAR(x, expected, tolerance)                                                       \
+    do {                                                                                   \
+        const double near_x = (x), near_y = (expected);                                    \
+        ck_assert_msg(is_near(near_x, near_y, tolerance), "%s is %.15g, not %.15g", #x,    \
+                      near_x, near_y);                                                     \
+    } while (0)
+
+/* ---- Estimates --------------------------------------------------------------------------- */
+
+/* One draw of the loss in an epoch of its own; with gradient, left in the slab. */
+static inline double estimate(ppl_elbo *elbo, ppl_model model, ppl_model guide,
+                              const void *arg, int gradient)
+{
+    const ppl_epoch mark = ppl_epoch_begin(c);
+    double loss;
+
+    ppl_next_step(c);
+    ppl_zero_grad(c);
+    OK(ppl_elbo_estimate(elbo, model, guide, arg, gradient, &loss));
+    ppl_epoch_end(c, mark);
+    return loss;
+}
+
+/* Goes back to before the latest step, so that the next one draws the same. */
+static inline void again(void)
+{
+    uint64_t seed, step;
+
+    ppl_rng_state(c, &seed, &step);
+    ppl_set_rng_state(c, seed, step - 1);
+}
+
+static inline double gradient_of(const char *name)
+{
+    double g = 0;
+
+    OK(ppl_param_grad(c, name, &g, 1));
+    return g;
+}
+
+/* What the guide draws at `name` in the step that comes next. */
+static inline void peek(ppl_model guide, const void *arg, const char *name, int64_t index,
+                        double *out, int64_t count)
+{
+    const ppl_epoch mark = ppl_epoch_begin(c);
+    const ppl_trace *trace;
+
+    ppl_next_step(c);
+    trace = ppl_get_trace(c, guide, arg, NULL);
+    ck_assert_msg(trace != NULL, "%s", ppl_error_text(c));
+    ck_assert_ptr_nonnull(ppl_trace_find(trace, name, index));
+    ppl_read(ppl_trace_find(trace, name, index)->value, out, count);
+    ppl_epoch_end(c, mark);
+    again();
+}
+
+/* ---- Means ---------------------------------------------------------------------------------- */
+
+typedef struct moments {
+    int n;
+    double mean, squares;
+} moments;
+
+static inline void add_to(moments *m, double x)
+{
+    const double off = x - m->mean;
+
+    m->n++;
+    m->mean += off / m->n;
+    m->squares += off * (x - m->mean);
+}
+
+static inline double variance_of(const moments *m)
+{
+    return m->squares / (m->n - 1);
+}
+
+/* The mean is the number, within 4 standard errors (and roundings). */
+#define IN_MEAN(m, expected)                                                               \
+    do {                                                                                   \
+        const double mean_y = (expected), mean_e = sqrt(variance_of(m) / (m)->n);          \
+        ck_assert_msg(fabs((m)->mean - mean_y) <= 4 * mean_e + tight * (1 + fabs(mean_y)), \
+                      "%s: the mean of %d is %.9g +- %.3g, not %.9g", #m, (m)->n,          \
+                      (m)->mean, mean_e, mean_y);                                          \
+    } while (0)
+
+/* ---- Noise from outside ------------------------------------------------------------------------ */
+
+/* Latents of normal distributions become loc + scale * eps, with eps from `noise`: of the
+ * distribution's shape. The handler is innermost or outermost, as it pleases. */
+typedef struct noisy {
+    ppl_handler base;
+    ppl_tensor *(*noise)(const ppl_msg *m, const void *arg);
+    const void *arg;
+} noisy;
+
+static inline void noisy_process(ppl_handler *h, ppl_msg *m)
+{
+    const noisy *self = (const noisy *)h;
+
+    if (m->kind != PPL_SITE_SAMPLE || (m->flags & PPL_DONE) != 0)
+        return;
+    m->value = ppl_add(m->dist->param[0],
+                       ppl_mul(m->dist->param[1], self->noise(m, self->arg)));
+    m->flags |= PPL_DONE;
+}
+
+static inline ppl_handler *with_noise(ppl_tensor *(*noise)(const ppl_msg *m, const void *arg),
+                                      const void *arg)
+{
+    static const ppl_handler_ops ops = { .name = "noise", .process = noisy_process };
+    noisy *self = ppl_alloc(c, sizeof *self);
+
+    ck_assert_ptr_nonnull(self);
+    self->base.ops = &ops;
+    self->noise = noise;
+    self->arg = arg;
+    return &self->base;
+}
+
+/* ---- Running ---------------------------------------------------------------------------------- */
+
+/* Runs a suite whose tests (a NULL-ended list) are run for both dtypes. */
+static inline int run_tests(const char *name, const TTest *const *tests)
+{
+    Suite *suite = suite_create(name);
+    TCase *tcase = tcase_create(name);
+    SRunner *runner;
+    int failed;
+
+    suite_add_tcase(suite, tcase);
+    tcase_set_timeout(tcase, 120);
+    for (; *tests != NULL; tests++)
+        tcase_add_loop_test(tcase, *tests, 0, 2);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+#endif
