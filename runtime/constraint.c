@@ -17,26 +17,28 @@
 #include <math.h>
 #include <stdio.h>
 
-#define SIMPLEX_TOLERANCE 1e-6      /* of the sum; f32 softmax over 10^4 classes is 1e-7 */
+#define SIMPLEX_TOLERANCE 1e-6      /* of the sum: several roundings of a float softmax */
 
-/* ---- Checks ----------------------------------------------------------------------------- */
+/* ---- Checks ------------------------------------------------------------------------ */
 
-#define INSIDE_OPEN(x) (lower < (x) && (x) < upper)
-#define INSIDE_CLOSED(x) (lower <= (x) && (x) <= upper)
-#define INSIDE_INTEGERS(x) (lower <= (x) && (x) <= upper && floor(x) == (x))
+#define INSIDE_OPEN(x) ((lower < (x)) & ((x) < upper))
+#define INSIDE_CLOSED(x) ((lower <= (x)) & ((x) <= upper))
+#define INSIDE_INTEGERS(x) (INSIDE_CLOSED(x) && floor((double)(x)) == (double)(x))
+#define INSIDE_BOOLEAN(x) (((x) == lower) | ((x) == upper))
 
-#define CHECK(name, inside)                                                                \
-    static int name(const ppl_constraint *self, const double *value, int64_t n)            \
-    {                                                                                      \
-        const double lower = self->lower, upper = self->upper;                             \
-        for (int64_t i = 0; i < n; i++)                                                    \
-            if (!inside(value[i]))                                                         \
-                return 0;                                                                  \
-        return 1;                                                                          \
+#define CHECK(name, inside)                                                              \
+    static int name(const ppl_constraint *self, const double *value, int64_t n)          \
+    {                                                                                    \
+        const double lower = self->lower, upper = self->upper;                           \
+        for (int64_t i = 0; i < n; i++)                                                  \
+            if (!inside(value[i]))                                                       \
+                return 0;                                                                \
+        return 1;                                                                        \
     }
 CHECK(check_open, INSIDE_OPEN)
 CHECK(check_closed, INSIDE_CLOSED)
 CHECK(check_integers, INSIDE_INTEGERS)
+CHECK(check_boolean, INSIDE_BOOLEAN)
 
 static int check_simplex(const ppl_constraint *self, const double *value, int64_t n)
 {
@@ -50,7 +52,7 @@ static int check_simplex(const ppl_constraint *self, const double *value, int64_
     return fabs(sum - 1) <= SIMPLEX_TOLERANCE;
 }
 
-/* ---- To and from all real numbers -------------------------------------------------------- */
+/* ---- To and from all real numbers -------------------------------------------------- */
 
 static ppl_tensor *identity(const ppl_constraint *self, ppl_tensor *t)
 {
@@ -88,8 +90,8 @@ static ppl_status check_bounds(const ppl_constraint *self, const ppl_tensor *t)
 {
     if (!t || self->lower < self->upper)
         return PPL_OK;
-    return ppl_fail(ppl_tensor_ctx(t), PPL_ECONSTRAINT, "interval: nothing lies between %g "
-                    "and %g; the lower bound must be below the upper", self->lower,
+    return ppl_fail(ppl_tensor_ctx(t), PPL_ECONSTRAINT, "interval: nothing lies between "
+                    "%g and %g; the lower bound must be below the upper", self->lower,
                     self->upper);
 }
 
@@ -136,7 +138,7 @@ static ppl_tensor *to_simplex(const ppl_constraint *self, ppl_tensor *t)
     return ppl_softmax(t, -1);
 }
 
-/* ---- The kinds --------------------------------------------------------------------------- */
+/* ---- The kinds --------------------------------------------------------------------- */
 
 static const ppl_constraint_type real = { "real", 0, check_open, identity, identity };
 static const ppl_constraint_type positive = {
@@ -160,7 +162,7 @@ static const ppl_constraint_type less_than = {
 static const ppl_constraint_type simplex = {
     "simplex", 1, check_simplex, to_simplex, from_positive
 };
-static const ppl_constraint_type boolean = { "boolean", 0, check_integers, NULL, NULL };
+static const ppl_constraint_type boolean = { "boolean", 0, check_boolean, NULL, NULL };
 static const ppl_constraint_type nonnegative_integer = {
     "nonnegative_integer", 0, check_integers, NULL, NULL
 };
@@ -170,7 +172,9 @@ static const ppl_constraint_type integer_interval = {
 
 const ppl_constraint ppl_constraint_real = { &real, -INFINITY, INFINITY };
 const ppl_constraint ppl_constraint_positive = { &positive, 0, INFINITY };
-const ppl_constraint ppl_constraint_softplus_positive = { &softplus_positive, 0, INFINITY };
+const ppl_constraint ppl_constraint_softplus_positive = {
+    &softplus_positive, 0, INFINITY
+};
 const ppl_constraint ppl_constraint_nonnegative = { &nonnegative, 0, DBL_MAX };
 const ppl_constraint ppl_constraint_unit_interval = { &interval, 0, 1 };
 const ppl_constraint ppl_constraint_simplex = { &simplex, 0, 1 };
@@ -199,48 +203,55 @@ ppl_constraint ppl_integer_interval(int64_t lower, int64_t upper)
     return (ppl_constraint){ &integer_interval, (double)lower, (double)upper };
 }
 
-/* ---- For distributions -------------------------------------------------------------------- */
+/* ---- For distributions ------------------------------------------------------------- */
 
-/* The checks above as loops over a type of elements; any other is asked one by one. */
-#define INSIDE_OTHER(x) k->type->check(k, &(double){ x }, 1)
-#define SKIP_WHILE(inside)                                                                 \
-    while (i < n && inside((double)x[i]))                                                  \
-        i++;
-#define SCAN(name, element)                                                                \
-    static size_t name(const ppl_constraint *k, const element *x, size_t i, size_t n)      \
-    {                                                                                      \
-        const double lower = k->lower, upper = k->upper;                                   \
-        if (k->type->check == check_open)                                                  \
-            SKIP_WHILE(INSIDE_OPEN)                                                        \
-        else if (k->type->check == check_closed)                                           \
-            SKIP_WHILE(INSIDE_CLOSED)                                                      \
-        else if (k->type->check == check_integers)                                         \
-            SKIP_WHILE(INSIDE_INTEGERS)                                                    \
-        else                                                                               \
-            SKIP_WHILE(INSIDE_OTHER)                                                       \
-        return i;                                                                          \
+/* A bound among floats; an infinite one stays so, for the rule of strictly between. */
+static float float_bound(double bound)
+{
+    if (isinf(bound) || fabs(bound) <= (double)FLT_MAX)
+        return (float)bound;
+    return bound > 0 ? FLT_MAX : -FLT_MAX;
+}
+
+/* The commonest checks over arrays, in chunks without a branch as long as all is well. */
+enum { CHUNK = 64 };
+#define SKIP_WHILE(inside)                                                               \
+    for (int all = 1; all && n - i >= CHUNK; i += all ? CHUNK : 0)                       \
+        for (size_t j = i; j < i + CHUNK; j++)                                           \
+            all &= inside(x[j]);
+#define SCAN(name, REAL, bound)                                                          \
+    static size_t name(const ppl_constraint *k, const REAL *x, size_t i, size_t n)       \
+    {                                                                                    \
+        const REAL lower = bound(k->lower), upper = bound(k->upper);                     \
+        if (k->type->check == check_open)                                                \
+            SKIP_WHILE(INSIDE_OPEN)                                                      \
+        else if (k->type->check == check_closed)                                         \
+            SKIP_WHILE(INSIDE_CLOSED)                                                    \
+        else if (k->type->check == check_boolean)                                        \
+            SKIP_WHILE(INSIDE_BOOLEAN)                                                   \
+        while (i < n && k->type->check(k, &(double){ x[i] }, 1))                         \
+            i++;                                                                         \
+        return i;                                                                        \
     }
-SCAN(scan_f32, float)
-SCAN(scan_f64, double)
-SCAN(scan_i64, int64_t)
+#define AS_IT_IS(bound) (bound)
+SCAN(scan_f32, float, float_bound)
+SCAN(scan_f64, double, AS_IT_IS)
 
 size_t ppl__constraint_scan(const ppl_constraint *k, ppl_dtype dtype, const void *data,
                             size_t start, size_t n)
 {
-    switch (dtype) {
-    case PPL_F32:
+    if (dtype == PPL_F32)
         return scan_f32(k, data, start, n);
-    case PPL_F64:
+    if (dtype == PPL_F64)
         return scan_f64(k, data, start, n);
-    case PPL_I64:
-        return scan_i64(k, data, start, n);
-    case PPL_MASK:
-        break;
-    }
-    return n;
+    const int64_t *x = data;
+    while (start < n && k->type->check(k, &(double){ (double)x[start] }, 1))
+        start++;
+    return start;
 }
 
-const char *ppl__constraint_text(const ppl_constraint *k, char buffer[PPL__CONSTRAINT_TEXT])
+const char *ppl__constraint_text(const ppl_constraint *k,
+                                 char buffer[PPL__CONSTRAINT_TEXT])
 {
     const ppl_constraint_type *type = k->type;
     if (type == &real)

@@ -8,7 +8,8 @@
 #include <kiln/effects.h>
 
 /* The first of the n elements from `start` on that violates k, a constraint of single
- * elements (event_dim 0); n if none does. NaN violates every constraint. */
+ * elements (event_dim 0); n if none does. NaN violates every constraint. `dtype` is
+ * floating or PPL_I64. */
 size_t ppl__constraint_scan(const ppl_constraint *k, ppl_dtype dtype, const void *data,
                             size_t start, size_t n);
 

@@ -182,13 +182,19 @@ ppl_epoch ppl_epoch_begin(ppl_ctx *c)
     return c->epoch_depth;
 }
 
-/* What a run has read of its latents outlasts an epoch within it, whose memory may hold
- * the set: every latent so far is then taken as read. */
-static const ppl_sites *taint_after(ppl_ctx *c, const ppl__epoch *e)
+/* Gives memory back. What a run has read of its latents outlasts an epoch within it, whose
+ * memory may hold the set: it goes by way of the arena of records, which stays readable. */
+static void release_memory(ppl_ctx *c, const ppl__epoch *e)
 {
-    if (!c->running)
-        return NULL;
-    return c->taint == e->taint ? c->taint : ppl__sites_all(c);
+    int moves = c->running && c->taint != e->taint;
+    const ppl_sites *taint = moves ? ppl__sites_copy(&c->nodes, c->taint) : NULL;
+
+    ppl__arena_release(&c->data, e->data);
+    ppl__arena_release(&c->nodes, e->nodes);
+    if (moves)
+        c->taint = ppl__sites_copy(&c->data, taint);
+    else if (!c->running)
+        c->taint = NULL;
 }
 
 void ppl_epoch_end(ppl_ctx *c, ppl_epoch mark)
@@ -204,15 +210,13 @@ void ppl_epoch_end(ppl_ctx *c, ppl_epoch mark)
         ppl__unwind(c, e->handlers);
     }
     ppl__store_epoch_end(c, mark);
-    ppl__arena_release(&c->data, e->data);
-    ppl__arena_release(&c->nodes, e->nodes);
+    release_memory(c, e);
     c->tape_count = e->tape;
     if (c->site_space == e->serial) {
         c->site_space = e->site_space;
         c->site_count = e->site_count;
     }
     c->epoch_depth = mark - 1;
-    c->taint = taint_after(c, e);
 }
 
 /* ---- What belongs to the context -------------------------------------------------------- */

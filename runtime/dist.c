@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Shapes -------------------------------------------------------------------------------- */
+/* ---- Shapes ------------------------------------------------------------------------ */
 
 static ppl_shape without_last(const ppl_shape *shape, int count)
 {
@@ -58,7 +58,8 @@ static ppl_shape param_batch(const ppl_family *f, ppl_tensor *const *params, int
 }
 
 /* Parameter k does not broadcast against one of those before it: says which and where. */
-static void fail_broadcast(ppl_ctx *c, const ppl_family *f, ppl_tensor *const *params, int k)
+static void fail_broadcast(ppl_ctx *c, const ppl_family *f, ppl_tensor *const *params,
+                           int k)
 {
     ppl_shape late = param_batch(f, params, k), early, both;
     char text[2][PPL__SHAPE_TEXT];
@@ -99,7 +100,7 @@ static int batch_of(ppl_ctx *c, const ppl_family *f, ppl_tensor *const *params,
     return 1;
 }
 
-/* ---- Validation ---------------------------------------------------------------------------- */
+/* ---- Validation -------------------------------------------------------------------- */
 
 static double number_at(const ppl_tensor *t, size_t i)
 {
@@ -135,8 +136,9 @@ static const char *index_text(const ppl_tensor *t, size_t i, int axes, size_t ev
 }
 
 /* "normal: scale[3,5] is -0.2; it must be positive". */
-static void fail_constraint(const ppl_family *f, const char *what, const ppl_constraint *k,
-                            const ppl_tensor *t, size_t i, size_t event)
+static void fail_constraint(const ppl_family *f, const char *what,
+                            const ppl_constraint *k, const ppl_tensor *t, size_t i,
+                            size_t event)
 {
     char index[PPL__SHAPE_TEXT], must[PPL__CONSTRAINT_TEXT], is[160];
     int axes = t->shape.rank - k->type->event_dim, length = 0;
@@ -232,9 +234,9 @@ static int in_support(const ppl_dist *d, const ppl_tensor *value)
     return !k || satisfies(f, "value", k, value, d);
 }
 
-/* ---- Making -------------------------------------------------------------------------------- */
+/* ---- Making ------------------------------------------------------------------------ */
 
-/* 1 if parameter i can be one: usable, floating, of enough axes, within its constraint. */
+/* 1 if parameter i can be one: usable, floating, of enough axes, in its constraint. */
 static int check_param(ppl_ctx *c, const ppl_family *f, const ppl_tensor *t, int i)
 {
     char text[PPL__SHAPE_TEXT];
@@ -242,12 +244,13 @@ static int check_param(ppl_ctx *c, const ppl_family *f, const ppl_tensor *t, int
         snprintf(text, sizeof text, "%s: %s", f->name, f->param_name[i]);
         ppl__check(c, t, text);
     } else if (t->dtype != c->dtype) {
-        ppl_fail(c, PPL_EDTYPE, "%s: %s is %s; it must be floating (ppl_to_float converts)",
-                 f->name, f->param_name[i], t->dtype == PPL_I64 ? "integers" : "a mask");
+        ppl_fail(c, PPL_EDTYPE, "%s: %s is %s; it must be floating (ppl_to_float "
+                 "converts)", f->name, f->param_name[i],
+                 t->dtype == PPL_I64 ? "integers" : "a mask");
     } else if (t->shape.rank < f->param_event_dim[i]) {
         ppl_fail(c, PPL_ESHAPE, "%s: %s has shape %s; it needs %d %s at least", f->name,
-                 f->param_name[i], ppl__shape_text(&t->shape, text), f->param_event_dim[i],
-                 f->param_event_dim[i] == 1 ? "axis" : "axes");
+                 f->param_name[i], ppl__shape_text(&t->shape, text),
+                 f->param_event_dim[i], f->param_event_dim[i] == 1 ? "axis" : "axes");
     } else if (c->validating && f->param_constraint[i]) {
         satisfies(f, f->param_name[i], f->param_constraint[i], t, NULL);
     }
@@ -273,8 +276,8 @@ static int append_event(ppl_dist *d)
 {
     ppl_shape event = d->family->event_shape ? d->family->event_shape(d) : PPL_SCALAR;
     if (d->shape.rank + event.rank > PPL_MAX_RANK) {
-        ppl_fail(d->ctx, PPL_ESHAPE, "%s: %d batch axes and %d of a value are more than %d",
-                 d->family->name, d->shape.rank, event.rank, PPL_MAX_RANK);
+        ppl_fail(d->ctx, PPL_ESHAPE, "%s: %d batch axes and %d of a value are more than "
+                 "%d", d->family->name, d->shape.rank, event.rank, PPL_MAX_RANK);
         return 0;
     }
     for (int i = 0; i < event.rank; i++)
@@ -358,11 +361,11 @@ ppl_dist *ppl_masked(ppl_dist *d, ppl_tensor *mask)
         return mask ? NULL : d;
     ppl_shape batch = ppl_dist_batch_shape(d);
     if (mask->dtype != PPL_MASK)
-        ppl_fail(d->ctx, PPL_EDTYPE, "masked: expected a mask (PPL_MASK), got %s; make one "
-                 "with ppl_from_mask or ppl_less", name[mask->dtype]);
+        ppl_fail(d->ctx, PPL_EDTYPE, "masked: expected a mask (PPL_MASK), got %s; make "
+                 "one with ppl_from_mask or ppl_less", name[mask->dtype]);
     else if (misfit(&mask->shape, &batch) >= 0)
-        ppl_fail(d->ctx, PPL_ESHAPE, "masked: a mask of shape %s does not broadcast to the "
-                 "batch %s of %s; it counts batch axes only, not those of an event",
+        ppl_fail(d->ctx, PPL_ESHAPE, "masked: a mask of shape %s does not broadcast to "
+                 "the batch %s of %s; it counts batch axes only, not those of an event",
                  ppl__shape_text(&mask->shape, text[0]), ppl__shape_text(&batch, text[1]),
                  d->family->name);
     d = copy_of(d);
@@ -378,8 +381,8 @@ ppl_dist *ppl_expand_dist(ppl_dist *d, ppl_shape batch)
         return NULL;
     ppl_shape old = ppl_dist_batch_shape(d);
     if (misfit(&old, &batch) >= 0 || batch.rank + d->event_dim > PPL_MAX_RANK) {
-        ppl_fail(d->ctx, PPL_ESHAPE, "expand_dist: the batch %s of %s does not broadcast to "
-                 "%s", ppl__shape_text(&old, text[0]), d->family->name,
+        ppl_fail(d->ctx, PPL_ESHAPE, "expand_dist: the batch %s of %s does not broadcast "
+                 "to %s", ppl__shape_text(&old, text[0]), d->family->name,
                  ppl__shape_text(&batch, text[1]));
         return NULL;
     }
@@ -393,7 +396,7 @@ ppl_dist *ppl_expand_dist(ppl_dist *d, ppl_shape batch)
     return d;
 }
 
-/* ---- Asking -------------------------------------------------------------------------------- */
+/* ---- Asking ------------------------------------------------------------------------ */
 
 ppl_tensor *ppl_dist_sample(ppl_dist *d, const ppl_rng *rng)
 {
@@ -410,7 +413,8 @@ ppl_status ppl__dist_fits(const ppl_dist *d, const ppl_tensor *value)
                         integers ? "integers" : "floating",
                         integers ? "ppl_from_integers makes them"
                                  : "ppl_to_float converts integers and masks");
-    if (!ppl__same_shape(&value->shape, &d->shape) && misfit(&d->shape, &value->shape) >= 0)
+    if (!ppl__same_shape(&value->shape, &d->shape) &&
+        misfit(&d->shape, &value->shape) >= 0)
         return ppl_fail(d->ctx, PPL_ESHAPE, "%s: a value of shape %s does not fit the "
                         "distribution's shape %s; reshape the value or the parameters",
                         f->name, ppl__shape_text(&value->shape, text[0]),

@@ -98,23 +98,24 @@ void ppl__gemm_free(ppl_ctx *c, ppl__gemm *g)
     ppl__free(c, g, sizeof *g);
 }
 
-/* ---- Without help, and the BLAS ----------------------------------------------------------- */
+/* ---- Without help, and the BLAS ---------------------------------------------------- */
 
-#define PLAIN(type)                                                                        \
-    static void plain_##type(const product *p)                                             \
-    {                                                                                      \
-        const type *a = (const type *)(const void *)p->a;                                  \
-        const type *b = (const type *)(const void *)p->b;                                  \
-        type *c = (type *)(void *)p->c;                                                    \
-        size_t step_a = p->transposed_a ? p->lda : 1, row_a = p->transposed_a ? 1 : p->lda;\
-        size_t step_b = p->transposed_b ? 1 : p->ldb, row_b = p->transposed_b ? p->ldb : 1;\
-        for (size_t i = 0; i < p->m; i++)                                                  \
-            for (size_t j = 0; j < p->n; j++) {                                            \
-                type sum = p->accumulate ? c[i * p->ldc + j] : 0;                          \
-                for (size_t l = 0; l < p->k; l++)                                          \
-                    sum += a[i * row_a + l * step_a] * b[j * row_b + l * step_b];          \
-                c[i * p->ldc + j] = sum;                                                   \
-            }                                                                              \
+#define PLAIN(type)                                                                      \
+    static void plain_##type(const product *p)                                           \
+    {                                                                                    \
+        const type *a = (const type *)(const void *)p->a;                                \
+        const type *b = (const type *)(const void *)p->b;                                \
+        type *c = (type *)(void *)p->c;                                                  \
+        size_t a_row = p->transposed_a ? 1 : p->lda, b_row = p->transposed_b ? 1 : p->ldb;\
+        size_t a_column = p->transposed_a ? p->lda : 1;                                  \
+        size_t b_column = p->transposed_b ? p->ldb : 1;                                  \
+        for (size_t i = 0; i < p->m; i++)                                                \
+            for (size_t j = 0; j < p->n; j++) {                                          \
+                type sum = p->accumulate ? c[i * p->ldc + j] : 0;                        \
+                for (size_t l = 0; l < p->k; l++)                                        \
+                    sum += a[i * a_row + l * a_column] * b[l * b_row + j * b_column];        \
+                c[i * p->ldc + j] = sum;                                                 \
+            }                                                                            \
     }
 PLAIN(float)
 PLAIN(double)
@@ -132,10 +133,10 @@ static void blas(const product *p)
     int m = (int)p->m, n = (int)p->n, k = (int)p->k;
     int lda = (int)p->lda, ldb = (int)p->ldb, ldc = (int)p->ldc;
 
-#define GEMM(name, type)                                                                   \
-    name(CblasRowMajor, p->transposed_a ? CblasTrans : CblasNoTrans,                       \
-         p->transposed_b ? CblasTrans : CblasNoTrans, m, n, k, 1,                          \
-         (const type *)(const void *)p->a, lda, (const type *)(const void *)p->b, ldb,     \
+#define GEMM(name, type)                                                                 \
+    name(CblasRowMajor, p->transposed_a ? CblasTrans : CblasNoTrans,                     \
+         p->transposed_b ? CblasTrans : CblasNoTrans, m, n, k, 1,                        \
+         (const type *)(const void *)p->a, lda, (const type *)(const void *)p->b, ldb,   \
          p->accumulate ? 1 : 0, (type *)(void *)p->c, ldc)
     if (p->dtype == PPL_F64)
         GEMM(cblas_dgemm, double);
@@ -144,7 +145,7 @@ static void blas(const product *p)
 #undef GEMM
 }
 
-/* ---- LIBXSMM ------------------------------------------------------------------------------ */
+/* ---- LIBXSMM ----------------------------------------------------------------------- */
 
 #ifdef USE_LIBXSMM
 static libxsmm_xmmfunction kernel_for(ppl__gemm *g, const shape *s)
@@ -158,7 +159,8 @@ static libxsmm_xmmfunction kernel_for(ppl__gemm *g, const shape *s)
     if (memcmp(&at->shape, s, sizeof *s) != 0) {
         libxsmm_descriptor_blob blob;
         libxsmm_gemm_descriptor *d = libxsmm_gemm_descriptor_dinit(
-            &blob, s->dtype == PPL_F64 ? LIBXSMM_GEMM_PRECISION_F64 : LIBXSMM_GEMM_PRECISION_F32,
+            &blob,
+            s->dtype == PPL_F64 ? LIBXSMM_GEMM_PRECISION_F64 : LIBXSMM_GEMM_PRECISION_F32,
             s->columns, s->rows, s->depth, s->ldb, s->lda, s->ldc, 1, s->accumulate,
             s->transposed_a ? LIBXSMM_GEMM_FLAG_TRANS_B : LIBXSMM_GEMM_FLAG_NONE,
             LIBXSMM_GEMM_PREFETCH_NONE);
@@ -245,19 +247,21 @@ static void by_rows(ppl__gemm *g, const product *p, size_t l, size_t k)
 
     for (size_t i = 0; i < p->m; i += rows)
         for (size_t j = 0; j < p->n; j += columns) {
-            product q = part(p, i, least(rows, p->m - i), j, least(columns, p->n - j), l, k);
+            product q = part(p, i, least(rows, p->m - i), j, least(columns, p->n - j), l,
+                             k);
             block(g, &q);
         }
 }
 
-/* The same with B transposed: a column of blocks after the other, its part of B packed. */
+/* The same with B transposed: column by column of blocks, its part of B packed first. */
 static void by_columns(ppl__gemm *g, const product *p, size_t l, size_t k)
 {
     size_t rows = cut(p->m, ROWS, 9), columns = block_columns(p->dtype, rows);
+    const ppl__kernels *kernels = ppl__kernels_for(p->dtype);
 
     for (size_t j = 0; j < p->n; j += columns) {
         product strip = part(p, 0, p->m, j, least(columns, p->n - j), l, k);
-        ppl__kernels_for(p->dtype)->transpose_from(strip.n, k, strip.b, p->ldb, g->packed);
+        kernels->transpose_from(strip.n, k, strip.b, p->ldb, g->packed);
         strip.b = (const char *)g->packed;
         strip.ldb = strip.n;
         strip.transposed_b = 0;
@@ -286,7 +290,7 @@ static void with_libxsmm(ppl__gemm *g, const product *p)
 }
 #endif
 
-/* ---- The product -------------------------------------------------------------------------- */
+/* ---- The product ------------------------------------------------------------------- */
 
 void ppl__gemm_run(ppl__gemm *g, ppl_dtype dtype, int transposed_a, int transposed_b,
                    size_t m, size_t n, size_t k, const void *a, size_t lda, const void *b,

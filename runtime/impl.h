@@ -65,7 +65,8 @@ struct ppl_sites {
     uint64_t word[];
 };
 const ppl_sites *ppl__sites_single(ppl_ctx *c, int site);
-const ppl_sites *ppl__sites_all(ppl_ctx *c);    /* that were visited in the space so far */
+/* NULL for NULL. */
+const ppl_sites *ppl__sites_copy(ppl__arena *a, const ppl_sites *set);
 
 /* ---- Tensors and the tape (tensor.c, ops.c, tape.c) ----------------------------------- */
 
@@ -120,7 +121,6 @@ void *ppl__grad_buffer(ppl_tensor *t);
 int ppl__tape_push(ppl_tensor *t);
 size_t ppl__dtype_size(ppl_dtype dtype);
 int64_t ppl__shape_numel(ppl_shape shape);
-int ppl__shape_equal(ppl_shape a, ppl_shape b);
 /* "[20,100]" into a buffer; returns it. */
 #define PPL__SHAPE_TEXT 192
 const char *ppl__shape_text(const ppl_shape *shape, char buffer[PPL__SHAPE_TEXT]);

@@ -69,12 +69,13 @@ typedef struct ppl__kernels {
     void (*max_axis)(size_t outer, size_t n, size_t inner, const void *x, void *y);
     void (*logsumexp_axis)(size_t outer, size_t n, size_t inner, const void *x, void *y);
     void (*softmax_axis)(size_t outer, size_t n, size_t inner, const void *x, void *y);
-    void (*log_softmax_axis)(size_t outer, size_t n, size_t inner, const void *x, void *y);
-    /* Adjoints; g is [outer, inner] for the reductions and [outer, n, inner] otherwise. */
-    void (*sum_axis_vjp)(size_t outer, size_t n, size_t inner, double factor, const void *g,
-                         void *gx);
-    void (*max_axis_vjp)(size_t outer, size_t n, size_t inner, const void *x, const void *y,
+    void (*log_softmax_axis)(size_t outer, size_t n, size_t inner, const void *x,
+                             void *y);
+    /* Adjoints; g is [outer, inner] for the reductions, [outer, n, inner] otherwise. */
+    void (*sum_axis_vjp)(size_t outer, size_t n, size_t inner, double factor,
                          const void *g, void *gx);
+    void (*max_axis_vjp)(size_t outer, size_t n, size_t inner, const void *x,
+                         const void *y, const void *g, void *gx);
     void (*logsumexp_axis_vjp)(size_t outer, size_t n, size_t inner, const void *x,
                                const void *y, const void *g, void *gx);
     void (*softmax_axis_vjp)(size_t outer, size_t n, size_t inner, const void *y,
@@ -85,11 +86,13 @@ typedef struct ppl__kernels {
      * to an adjoint: d[r,:] = g[r,:] activation'(by y), overwriting d. */
     void (*bias_activation)(size_t rows, size_t columns, const void *bias, int activation,
                             void *y);
-    void (*activation_vjp)(size_t n, int activation, const void *y, const void *g, void *d);
+    void (*activation_vjp)(size_t n, int activation, const void *y, const void *g,
+                           void *d);
     /* y [columns, rows] = x [rows, columns] transposed, and the same where the rows of x
      * start ldx elements apart; column sums: y [columns] += x. */
     void (*transpose)(size_t rows, size_t columns, const void *x, void *y);
-    void (*transpose_from)(size_t rows, size_t columns, const void *x, size_t ldx, void *y);
+    void (*transpose_from)(size_t rows, size_t columns, const void *x, size_t ldx,
+                           void *y);
     void (*add_rows)(size_t rows, size_t columns, const void *x, void *y);
 } ppl__kernels;
 
@@ -104,7 +107,7 @@ extern const ppl__kernels ppl__kernels_avx2_float, ppl__kernels_avx2_double;
 extern const ppl__kernels ppl__kernels_avx512_float, ppl__kernels_avx512_double;
 #endif
 
-/* ---- Matrix products (gemm.c) ---------------------------------------------------------- */
+/* ---- Matrix products (gemm.c) ------------------------------------------------------ */
 
 typedef struct ppl__gemm ppl__gemm;
 

@@ -15,17 +15,17 @@
 #define SLEEF_float(name, accuracy) Sleef_##name##f8_##accuracy##avx2
 
 /* Lanes below `count` have their sign bit set, which is what the instructions look at. */
-#define FIRST_double(count)                                                                \
-    _mm256_cmpgt_epi64(_mm256_set1_epi64x((long long)(count)),                             \
+#define FIRST_double(count)                                                              \
+    _mm256_cmpgt_epi64(_mm256_set1_epi64x((long long)(count)),                           \
                        _mm256_setr_epi64x(0, 1, 2, 3))
-#define FIRST_float(count)                                                                 \
-    _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(count)),                                    \
+#define FIRST_float(count)                                                               \
+    _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(count)),                                  \
                        _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
-#define GET_FIRST_double(p, count, pad)                                                    \
-    _mm256_blendv_pd(pad, _mm256_maskload_pd(p, FIRST_double(count)),                      \
+#define GET_FIRST_double(p, count, pad)                                                  \
+    _mm256_blendv_pd(pad, _mm256_maskload_pd(p, FIRST_double(count)),                    \
                      _mm256_castsi256_pd(FIRST_double(count)))
-#define GET_FIRST_float(p, count, pad)                                                     \
-    _mm256_blendv_ps(pad, _mm256_maskload_ps(p, FIRST_float(count)),                       \
+#define GET_FIRST_float(p, count, pad)                                                   \
+    _mm256_blendv_ps(pad, _mm256_maskload_ps(p, FIRST_float(count)),                     \
                      _mm256_castsi256_ps(FIRST_float(count)))
 #define PUT_FIRST_double(p, count, v) _mm256_maskstore_pd(p, FIRST_double(count), v)
 #define PUT_FIRST_float(p, count, v) _mm256_maskstore_ps(p, FIRST_float(count), v)

@@ -15,9 +15,9 @@
 #define SLEEF_float(name, accuracy) Sleef_##name##f16_##accuracy##avx512f
 
 #define FIRST(count) ((1u << (count)) - 1)
-#define GET_FIRST_double(p, count, pad)                                                    \
+#define GET_FIRST_double(p, count, pad)                                                  \
     _mm512_mask_loadu_pd(pad, (__mmask8)FIRST(count), p)
-#define GET_FIRST_float(p, count, pad)                                                     \
+#define GET_FIRST_float(p, count, pad)                                                   \
     _mm512_mask_loadu_ps(pad, (__mmask16)FIRST(count), p)
 #define PUT_FIRST_double(p, count, v) _mm512_mask_storeu_pd(p, (__mmask8)FIRST(count), v)
 #define PUT_FIRST_float(p, count, v) _mm512_mask_storeu_ps(p, (__mmask16)FIRST(count), v)

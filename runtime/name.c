@@ -120,7 +120,7 @@ ppl_name ppl_intern_join(ppl_ctx *c, const char *prefix, const char *suffix)
 {
     struct recent *r;
     size_t length, rest;
-    char *text;
+    char local[256], *text;
     ppl_name name;
 
     if (prefix == NULL || suffix == NULL)
@@ -134,13 +134,14 @@ ppl_name ppl_intern_join(ppl_ctx *c, const char *prefix, const char *suffix)
         return r->name;
     length = strlen(prefix);
     rest = strlen(suffix);
-    text = ppl__realloc(c, NULL, 0, length + rest + 1);
+    text = length + rest < sizeof local ? local : ppl__realloc(c, NULL, 0, length + rest + 1);
     if (text == NULL)
         return NULL;
     memcpy(text, prefix, length);
     memcpy(text + length, suffix, rest + 1);
     name = find_or_add(c, text, length + rest);
-    ppl__free(c, text, length + rest + 1);
+    if (text != local)
+        ppl__free(c, text, length + rest + 1);
     if (name != NULL)
         *r = (struct recent){ prefix, suffix, name, length };
     return name;

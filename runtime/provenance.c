@@ -32,15 +32,12 @@ const ppl_sites *ppl__sites_single(ppl_ctx *c, int site)
     return s;
 }
 
-const ppl_sites *ppl__sites_all(ppl_ctx *c)
+const ppl_sites *ppl__sites_copy(ppl__arena *a, const ppl_sites *set)
 {
-    ppl_sites *s = make_set(c, 0, c->site_count / 64 + 1);
+    size_t size = set != NULL ? sizeof *set + (size_t)set->words * sizeof set->word[0] : 0;
+    ppl_sites *s = set != NULL ? ppl__arena_alloc(a, size) : NULL;
 
-    if (s != NULL) {
-        memset(s->word, 0xff, (size_t)s->words * sizeof s->word[0]);
-        s->word[s->words - 1] = (UINT64_C(1) << (c->site_count % 64)) - 1;
-    }
-    return s;
+    return s != NULL ? memcpy(s, set, size) : NULL;
 }
 
 static uint64_t word_at(const ppl_sites *s, int w)

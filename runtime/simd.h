@@ -2,17 +2,17 @@
 /*
  * simd.h - vectors of REAL, and functions over them.
  *
- * Included by kernels.inc, first with REAL double and then with REAL float, in a file that
- * says what the vectors are: VECTOR_BYTES, and SLEEF_double and SLEEF_float, which make the
- * name of SLEEF's function for a vector of that many bytes (without them its scalar
- * functions are mapped over the lanes); GET_FIRST and PUT_FIRST of both, where it has
+ * Included by kernels.inc, first with REAL double and then with REAL float, in a file
+ * that says what the vectors are: VECTOR_BYTES; SLEEF_double and SLEEF_float, which make
+ * the name of SLEEF's function for a vector of that many bytes (without them its scalar
+ * functions are mapped over the lanes); GET_FIRST and PUT_FIRST of both, if there are
  * instructions for part of a vector. V is the vector, M what a comparison of two vectors
  * gives (all bits of a lane set, or none), W the lanes of a V in double; the rest is
  * operators, which gcc and clang have on vector types. FN(name) is name_double or
  * name_float.
  *
- * SLEEF's functions are the 1 ULP ones (https://sleef.org). Digamma and trigamma are ours,
- * computed in double for both.
+ * SLEEF's functions are the 1 ULP ones (https://sleef.org). Digamma and trigamma are
+ * ours, computed in double for both.
  */
 
 #ifndef FN
@@ -52,42 +52,42 @@
 /* FN(v_name) from SLEEF's function of one or two arguments. */
 #define SLEEF(name, accuracy) PASTE(SLEEF, REAL)(name, accuracy)
 #ifdef SLEEF_double
-#define MAP_1(name, accuracy)                                                              \
+#define MAP_1(name, accuracy)                                                            \
     static inline V FN(v_##name)(V x) { return SLEEF(name, accuracy)(x); }
-#define MAP_2(name, accuracy)                                                              \
+#define MAP_2(name, accuracy)                                                            \
     static inline V FN(v_##name)(V a, V b) { return SLEEF(name, accuracy)(a, b); }
-#define MAP_SINCOS()                                                                       \
-    static inline V FN(v_sincos)(V x, V *cosine)                                           \
-    {                                                                                      \
-        __typeof__(SLEEF(sincos, u10)(x)) both = SLEEF(sincos, u10)(x);                    \
-        *cosine = both.y;                                                                  \
-        return both.x;                                                                     \
+#define MAP_SINCOS()                                                                     \
+    static inline V FN(v_sincos)(V x, V *cosine)                                         \
+    {                                                                                    \
+        __typeof__(SLEEF(sincos, u10)(x)) both = SLEEF(sincos, u10)(x);                  \
+        *cosine = both.y;                                                                \
+        return both.x;                                                                   \
     }
 #else
 #define SLEEF_double(name, accuracy) Sleef_##name##_##accuracy
 #define SLEEF_float(name, accuracy) Sleef_##name##f_##accuracy
-#define MAP_1(name, accuracy)                                                              \
-    static inline V FN(v_##name)(V x)                                                      \
-    {                                                                                      \
-        for (size_t i = 0; i < LANES; i++)                                                 \
-            x[i] = SLEEF(name, accuracy)(x[i]);                                            \
-        return x;                                                                          \
+#define MAP_1(name, accuracy)                                                            \
+    static inline V FN(v_##name)(V x)                                                    \
+    {                                                                                    \
+        for (size_t i = 0; i < LANES; i++)                                               \
+            x[i] = SLEEF(name, accuracy)(x[i]);                                          \
+        return x;                                                                        \
     }
-#define MAP_2(name, accuracy)                                                              \
-    static inline V FN(v_##name)(V a, V b)                                                 \
-    {                                                                                      \
-        for (size_t i = 0; i < LANES; i++)                                                 \
-            a[i] = SLEEF(name, accuracy)(a[i], b[i]);                                      \
-        return a;                                                                          \
+#define MAP_2(name, accuracy)                                                            \
+    static inline V FN(v_##name)(V a, V b)                                               \
+    {                                                                                    \
+        for (size_t i = 0; i < LANES; i++)                                               \
+            a[i] = SLEEF(name, accuracy)(a[i], b[i]);                                    \
+        return a;                                                                        \
     }
-#define MAP_SINCOS()                                                                       \
-    static inline V FN(v_sincos)(V x, V *cosine)                                           \
-    {                                                                                      \
-        for (size_t i = 0; i < LANES; i++) {                                               \
-            (*cosine)[i] = SLEEF(cos, u10)(x[i]);                                          \
-            x[i] = SLEEF(sin, u10)(x[i]);                                                  \
-        }                                                                                  \
-        return x;                                                                          \
+#define MAP_SINCOS()                                                                     \
+    static inline V FN(v_sincos)(V x, V *cosine)                                         \
+    {                                                                                    \
+        for (size_t i = 0; i < LANES; i++) {                                             \
+            (*cosine)[i] = SLEEF(cos, u10)(x[i]);                                        \
+            x[i] = SLEEF(sin, u10)(x[i]);                                                \
+        }                                                                                \
+        return x;                                                                        \
     }
 #endif
 #endif
@@ -135,7 +135,8 @@ static inline void block_transpose_float(const float *x, size_t ldx, float *y, s
 #endif
 
 typedef REAL V __attribute__((vector_size(VECTOR_BYTES)));
-typedef __typeof__(__builtin_choose_expr(sizeof(REAL) == 8, (int64_t)0, (int32_t)0)) FN(bits);
+typedef __typeof__(__builtin_choose_expr(sizeof(REAL) == 8, (int64_t)0, (int32_t)0))
+    FN(bits);
 typedef FN(bits) M __attribute__((vector_size(VECTOR_BYTES)));
 typedef REAL FN(part) __attribute__((vector_size(VECTOR_BYTES / PARTS), may_alias));
 /* The second is there for float only, of which a vector has twice the lanes. */
@@ -241,7 +242,7 @@ static inline double FN(v_total)(W wide)
     return lane[0];
 }
 
-/* ---- Functions ------------------------------------------------------------------------ */
+/* ---- Functions --------------------------------------------------------------------- */
 
 MAP_1(exp, u10)
 MAP_1(log, u10)
@@ -267,7 +268,7 @@ static inline V FN(v_softplus)(V x)
     return above + FN(v_log1p)(FN(v_exp)(-FN(v_abs)(x)));
 }
 
-/* ---- Digamma and trigamma ---------------------------------------------------------------- */
+/* ---- Digamma and trigamma ---------------------------------------------------------- */
 
 #ifndef PI
 #define PI 3.141592653589793
@@ -308,15 +309,16 @@ static inline V v_digamma_near_root(V x)
     return distance * v_polynomial(x - 1.5, fit, sizeof fit / sizeof *fit);
 }
 
-/* digamma(x) = digamma(x +- 1) -+ 1 / x down or up to [1,2] below 10, the asymptotic
- * series from 10 on (Abramowitz and Stegun 6.3.5, 6.3.18), and the reflection
- * digamma(1 - x) - pi cot(pi x) below 0. NaN at the poles. Relative error below
- * 1e-15 except beside the negative roots, where the absolute error is. */
+/* Below 10 digamma(x + 1) = digamma(x) + 1 / x leads to [1,2], from 10 on the asymptotic
+ * series holds (Abramowitz and Stegun 6.3.5, 6.3.18); below 0 it is reflected to
+ * digamma(1 - x) - pi cot(pi x), whose roots have the absolute error of the terms. NaN
+ * at the poles. */
 static __attribute__((noinline)) V v_digamma_all(V x)
 {
     /* B_2k / 2k. */
-    static const double series[] = { 1.0 / 12, -1.0 / 120, 1.0 / 252, -1.0 / 240, 1.0 / 132,
-                                     -691.0 / 32760, 1.0 / 12, -3617.0 / 8160 };
+    static const double series[] = { 1.0 / 12, -1.0 / 120, 1.0 / 252, -1.0 / 240,
+                                     1.0 / 132, -691.0 / 32760, 1.0 / 12,
+                                     -3617.0 / 8160 };
     const V zero = v_splat_double(0), one = v_splat_double(1);
     M reflected = x < 0;
     V z = v_select_double(reflected, 1 - x, x), near = z, sum = zero;
@@ -342,7 +344,7 @@ static __attribute__((noinline)) V v_digamma_all(V x)
 }
 
 /* trigamma(x) = trigamma(x + 1) + 1 / x^2 up to 10, then the asymptotic series (6.4.6,
- * 6.4.12); the reflection pi^2 / sin^2(pi x) - trigamma(1 - x) below 0; inf at the poles. */
+ * 6.4.12); below 0 pi^2 / sin^2(pi x) - trigamma(1 - x) (6.4.7). inf at the poles. */
 static __attribute__((noinline)) V v_trigamma_all(V x)
 {
     /* B_2k. */

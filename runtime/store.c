@@ -264,7 +264,7 @@ static int check_values(ppl_ctx *c, ppl_name name, const ppl_constraint *constra
     int dims = constraint->type->event_dim;
 
     if (dims > shape.rank) {
-        ppl_fail(c, PPL_ESHAPE, "parameter %s: a %s value needs %d axes at least", name,
+        ppl_fail(c, PPL_ESHAPE, "parameter %s: a %s value has %d or more axes", name,
                  constraint->type->name, dims);
         return 0;
     }
@@ -683,12 +683,14 @@ static int same_size(ppl_ctx *c, const struct param *p, const ppl_shape *shape, 
 {
     char have[PPL__SHAPE_TEXT], given[PPL__SHAPE_TEXT];
 
-    if (ppl__same_shape(&p->info.shape, shape) && p->info.count == count)
-        return 1;
-    ppl_fail(c, PPL_ESHAPE, "parameter %s has shape %s (%lld elements, unconstrained) and is "
-             "given with %s (%lld)", p->info.name, ppl__shape_text(&p->info.shape, have),
-             (long long)p->info.count, ppl__shape_text(shape, given), (long long)count);
-    return 0;
+    if (!ppl__same_shape(&p->info.shape, shape))
+        ppl_fail(c, PPL_ESHAPE, "parameter %s has shape %s and is given with shape %s",
+                 p->info.name, ppl__shape_text(&p->info.shape, have),
+                 ppl__shape_text(shape, given));
+    else if (p->info.count != count)
+        ppl_fail(c, PPL_ESHAPE, "parameter %s has %lld unconstrained elements and is given "
+                 "with %lld", p->info.name, (long long)p->info.count, (long long)count);
+    return ppl_ok(c);
 }
 
 int ppl_param_declare(ppl_ctx *c, const char *name, ppl_shape shape, int64_t count)

@@ -42,11 +42,6 @@ int64_t ppl__shape_numel(ppl_shape shape)
     return n;
 }
 
-int ppl__shape_equal(ppl_shape a, ppl_shape b)
-{
-    return ppl__same_shape(&a, &b);
-}
-
 const char *ppl__shape_text(const ppl_shape *shape, char buffer[PPL__SHAPE_TEXT])
 {
     size_t used = 0;

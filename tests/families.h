@@ -17,7 +17,7 @@ typedef struct family_row {
     const char *golden;                 /* its key in the golden files */
     ppl_dist *(*make)(ppl_tensor *const *params);
     double (*cdf)(double x, const double *params);      /* NULL: discrete, or a delta */
-    int weights;                        /* of a point: 0, or all are one tensor [weights] */
+    int weights;                        /* 0, or a point is one tensor [weights] */
     double point[MOST_POINTS][MOST_PARAMS];     /* ordinary parameters; all 0 ends them */
     double beyond[2];                   /* values outside the support; NaN: none */
 } family_row;
@@ -72,8 +72,8 @@ static const family_row families[] = {
       { { -3 }, { 0.25 }, { 2.5 } }, { NAN, NAN } },
     { &ppl_family_categorical, "categorical_probs", make_categorical, NULL, 4,
       { { 0.125, 0.25, 0.5, 0.125 }, { 3, 0, 1, 8 } }, { -1, 4 } },
-    { &ppl_family_categorical_logits, "categorical_logits", make_categorical_logits, NULL, 4,
-      { { 0.5, -1, 2, 0 }, { 100, 101, 98, 99 } }, { -1, 4 } },
+    { &ppl_family_categorical_logits, "categorical_logits", make_categorical_logits, NULL,
+      4, { { 0.5, -1, 2, 0 }, { 100, 101, 98, 99 } }, { -1, 4 } },
     { &ppl_family_gamma, "gamma", make_gamma, gamma_cdf, 0,
       { { 0.125, 1 }, { 1, 3 }, { 2.5, 0.5 }, { 300, 7 } }, { -1, -1e30 } },
     { &ppl_family_beta, "beta", make_beta, beta_cdf, 0,
@@ -94,7 +94,7 @@ static inline int has_point(const family_row *row, int i)
     return any;
 }
 
-/* The parameters of one member as tensors: constants, or variables that want a gradient. */
+/* The parameters of one member as tensors: constants, or variables. */
 static inline void make_params(ppl_ctx *c, const family_row *row, const double *values,
                                int count, int variable, ppl_tensor **params)
 {
@@ -109,7 +109,8 @@ static inline void make_params(ppl_ctx *c, const family_row *row, const double *
                              : ppl_scalar(c, values[i]);
 }
 
-static inline ppl_dist *make_member(ppl_ctx *c, const family_row *row, const double *values)
+static inline ppl_dist *make_member(ppl_ctx *c, const family_row *row,
+                                    const double *values)
 {
     ppl_tensor *params[PPL_MAX_PARAMS];
     make_params(c, row, values, row->weights, 0, params);

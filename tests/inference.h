@@ -7,20 +7,12 @@
 #ifndef KILN_TESTS_INFERENCE_H
 #define KILN_TESTS_INFERENCE_H
 
-#include <kiln/distributions.h>
-#include <kiln/handlers.h>
+#include "fixture.h"
+
 #include <kiln/infer.h>
 
-#include <check.h>
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define ROWS(array) (int)(sizeof(array) / sizeof *(array))
-#define LIST(...) (double[]){ __VA_ARGS__ }
-#define LENGTH(...) ((int64_t)(sizeof(LIST(__VA_ARGS__)) / sizeof(double)))
-/* numbers(1, 2, 3) is the constant [1,2,3]; masks and integers likewise. */
-#define numbers(...) ppl_from_doubles(c, PPL_SHAPE(LENGTH(__VA_ARGS__)), LIST(__VA_ARGS__))
+/* reals(1, 2, 3) is the constant [1,2,3]; masks and scalars likewise. */
+#define reals(...) ppl_from_doubles(c, PPL_SHAPE(LENGTH(__VA_ARGS__)), LIST(__VA_ARGS__))
 #define bits(...)                                                                          \
     ppl_from_mask(c, PPL_SHAPE(LENGTH(__VA_ARGS__)), (const unsigned char[]){ __VA_ARGS__ })
 #define number(x) ppl_scalar(c, x)
@@ -28,24 +20,21 @@
 static ppl_ctx *c;
 static double tight;                /* a few roundings, relative to 1 or the number */
 
-static inline void start_with(int dtype, const ppl_ctx_opts *given)
+static inline void begin_seeded(int dtype, uint64_t seed)
 {
-    ppl_ctx_opts opts = given != NULL ? *given : (ppl_ctx_opts){ .seed = 11 };
-
-    opts.dtype = dtype == 0 ? PPL_F32 : PPL_F64;
-    c = ppl_ctx_new(&opts);
-    ck_assert_ptr_nonnull(c);
+    c = start(dtype);
+    ppl_set_rng_state(c, seed, 0);
     tight = dtype == 0 ? 2e-5 : 1e-9;
 }
 
-static inline void start(int dtype)
+static inline void begin(int dtype)
 {
-    start_with(dtype, NULL);
+    begin_seeded(dtype, 11);
 }
 
-static inline void stop(void)
+static inline void end(void)
 {
-    ppl_ctx_free(c);
+    stop(c);
     c = NULL;
 }
 
@@ -62,11 +51,6 @@ static inline void stop(void)
         ck_assert_str_eq(ppl_status_name(call), ppl_status_name(status));                  \
         ck_assert_str_eq(ppl_error_text(c), text);                                         \
     } while (0)
-
-static inline int is_near(double x, double expected, double tolerance)
-{
-    return fabs(x - expected) <= tolerance * (fabs(expected) > 1 ? fabs(expected) : 1);
-}
 
 #define NEAR(x, expected, tolerance)                                                       \
     do {                                                                                   \
@@ -186,27 +170,6 @@ static inline ppl_handler *with_noise(ppl_tensor *(*noise)(const ppl_msg *m, con
     self->noise = noise;
     self->arg = arg;
     return &self->base;
-}
-
-/* ---- Running ---------------------------------------------------------------------------------- */
-
-/* Runs a suite whose tests (a NULL-ended list) are run for both dtypes. */
-static inline int run_tests(const char *name, const TTest *const *tests)
-{
-    Suite *suite = suite_create(name);
-    TCase *tcase = tcase_create(name);
-    SRunner *runner;
-    int failed;
-
-    suite_add_tcase(suite, tcase);
-    tcase_set_timeout(tcase, 120);
-    for (; *tests != NULL; tests++)
-        tcase_add_loop_test(tcase, *tests, 0, 2);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 #endif

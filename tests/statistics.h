@@ -54,7 +54,8 @@ static inline double beta_i(double a, double b, double x)
         if (fabs(step - 1) < 1e-15)
             break;
     }
-    return h / a * exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log1p(-x));
+    return h / a *
+           exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log1p(-x));
 }
 
 static inline int compare_doubles(const void *a, const void *b)
@@ -83,14 +84,15 @@ static inline double ks_probability(double *value, int n,
 
 /* Probability of a chi-square statistic at least as large, of `count` outcomes; those of
  * expected number 0 must not have occurred. */
-static inline double chi_square_probability(const double *observed, const double *expected,
-                                            int count)
+static inline double chi_square_probability(const double *observed,
+                                            const double *expected, int count)
 {
     double chi = 0;
     int freedom = -1;
     for (int k = 0; k < count; k++) {
         if (expected[k] > 0) {
-            chi += (observed[k] - expected[k]) * (observed[k] - expected[k]) / expected[k];
+            chi += (observed[k] - expected[k]) * (observed[k] - expected[k]) /
+                   expected[k];
             freedom++;
         } else if (observed[k] > 0) {
             return 0;

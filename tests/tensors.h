@@ -103,6 +103,7 @@ static inline int run_tests(const char *name, const TTest *const *tests)
     Suite *suite = suite_create(name);
     TCase *tcase = tcase_create(name);
     suite_add_tcase(suite, tcase);
+    tcase_set_timeout(tcase, 120);
     for (; *tests; tests++)
         tcase_add_loop_test(tcase, *tests, 0, DTYPES);
     SRunner *runner = srunner_create(suite);

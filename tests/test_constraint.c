@@ -23,13 +23,16 @@ static void make_samples(sample *s)
     const sample all[SAMPLES] = {
         { "real", PPL_REAL, { 0, -1e300, DBL_MAX, end }, { inf, -inf, end } },
         { "positive", PPL_POSITIVE, { 1, 5e-324, 1e300, end }, { 0, -1, inf, end } },
-        { "softplus_positive", PPL_SOFTPLUS_POSITIVE, { 1, 1e-9, end }, { 0, -1, inf, end } },
+        { "softplus_positive", PPL_SOFTPLUS_POSITIVE, { 1, 1e-9, end },
+          { 0, -1, inf, end } },
         { "nonnegative", PPL_NONNEGATIVE, { 0, 1, DBL_MAX, end }, { -1e-300, inf, end } },
-        { "interval", PPL_UNIT_INTERVAL, { 0, 0.5, 1, end }, { -1e-9, 1.0000001, inf, end } },
+        { "interval", PPL_UNIT_INTERVAL, { 0, 0.5, 1, end },
+          { -1e-9, 1.0000001, inf, end } },
         { "boolean", ppl_constraint_boolean, { 0, 1, end }, { 0.5, 2, -1, inf, end } },
         { "nonnegative_integer", ppl_constraint_nonnegative_integer, { 0, 1, 1e15, end },
           { 0.5, -1, inf, end } },
-        { "interval", ppl_interval(-2, 3), { -2, 0, 3, end }, { -2.1, 3.1, inf, -inf, end } },
+        { "interval", ppl_interval(-2, 3), { -2, 0, 3, end },
+          { -2.1, 3.1, inf, -inf, end } },
         { "greater_than", ppl_greater_than(2), { 2.1, 1e300, end }, { 2, -5, inf, end } },
         { "less_than", ppl_less_than(-2), { -2.1, -1e300, end }, { -2, 5, -inf, end } },
         { "integer_interval", ppl_integer_interval(-1, 2), { -1, 0, 2, end },
@@ -79,7 +82,7 @@ START_TEST(a_simplex_is_nonnegative_with_sum_1)
 }
 END_TEST
 
-/* ---- Maps ------------------------------------------------------------------------------------ */
+/* ---- Maps -------------------------------------------------------------------------- */
 
 /* One constrained value of a point, and its derivative. */
 static double constrained(ppl_ctx *c, const ppl_constraint *k, double x, double *slope)
@@ -106,11 +109,11 @@ START_TEST(maps_are_inverse_to_each_other)
             double low = constrained(exact, k, point[n] - h, &unused);
             double high = constrained(exact, k, point[n] + h, &unused);
             ck_assert_msg(admits(k, y), "%s: %g goes to %g", s[i].name, point[n], y);
-            ck_assert_msg(is_near(slope, (high - low) / (2 * h), _i ? 1e-8 : 1e-5), "%s at %g",
-                          s[i].name, point[n]);
+            ck_assert_msg(is_near(slope, (high - low) / (2 * h), _i ? 1e-8 : 1e-5),
+                          "%s at %g", s[i].name, point[n]);
             double back = ppl_item(k->type->from_constrained(k, ppl_scalar(c, y)));
-            ck_assert_msg(is_near(back, point[n], 50 * rounding(_i)), "%s: %g comes back as %g",
-                          s[i].name, point[n], back);
+            ck_assert_msg(is_near(back, point[n], 50 * rounding(_i)),
+                          "%s: %g comes back as %g", s[i].name, point[n], back);
         }
     }
     ck_assert(ppl_ok(c));
@@ -161,18 +164,18 @@ START_TEST(an_empty_interval_names_its_bounds)
     ppl_ctx *c = context(_i);
     ppl_tensor *t = ppl_scalar(c, 0);
     assert_fails(c, empty.type->to_constrained(&empty, t), PPL_ECONSTRAINT,
-                 "interval: nothing lies between 3 and 1; the lower bound must be below the "
-                 "upper");
+                 "interval: nothing lies between 3 and 1; the lower bound must be below "
+                 "the upper");
     assert_fails(c, point.type->from_constrained(&point, t), PPL_ECONSTRAINT,
-                 "interval: nothing lies between 2 and 2; the lower bound must be below the "
-                 "upper");
+                 "interval: nothing lies between 2 and 2; the lower bound must be below "
+                 "the upper");
     ck_assert_ptr_null(empty.type->to_constrained(&empty, NULL));
     ck_assert(ppl_ok(c));
     ppl_ctx_free(c);
 }
 END_TEST
 
-/* ---- What distributions say ---------------------------------------------------------------------- */
+/* ---- What distributions say -------------------------------------------------------- */
 
 static ppl_tensor *same_log_prob(const ppl_dist *d, ppl_tensor *x)
 {
@@ -241,8 +244,8 @@ int main(void)
     const TTest *const tests[] = {
         values_are_told_apart, a_simplex_is_nonnegative_with_sum_1,
         maps_are_inverse_to_each_other, a_simplex_is_mapped_by_softmax,
-        softplus_survives_its_ends, integers_have_no_maps, an_empty_interval_names_its_bounds,
-        violations_are_spelled_out, NULL
+        softplus_survives_its_ends, integers_have_no_maps,
+        an_empty_interval_names_its_bounds, violations_are_spelled_out, NULL
     };
     return run_tests("constraint", tests);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_distributions.c - every family against golden numbers, central differences and its
- * own samples; shapes, events, masks; what is refused, with the texts.
+ * own samples, at its edges and beyond them. What all families share: test_dist.c.
  *
  * Samplers are tested at fixed keys: fits at probability 1e-4 or more (Kolmogorov-Smirnov
- * or chi-square of 1e5 draws), moments and pathwise gradients within 4 standard errors.
+ * or chi-square of 1e5 draws), moments and pathwise gradients (of 2e4) within 4 standard
+ * errors.
  */
 #include "tensors.h"
 
@@ -17,9 +18,9 @@
 
 static const ppl_rng rng = { { 0x12345678, 0x9abcdef0 } };
 
-enum { DRAWS = 100000 };
+enum { DRAWS = 100000, PATHS = 20000 };
 
-/* ---- The table is complete ------------------------------------------------------------------- */
+/* ---- The table is complete --------------------------------------------------------- */
 
 START_TEST(every_family_has_a_row)
 {
@@ -30,7 +31,8 @@ START_TEST(every_family_has_a_row)
     FILE *file = fopen(path, "r");
     ck_assert_msg(file != NULL, "%s cannot be read", path);
     while (fgets(line, sizeof line, file)) {
-        if (sscanf(line, "PPL_API extern const ppl_family ppl_family_%63[a-z0-9_];", name) != 1)
+        if (sscanf(line, "PPL_API extern const ppl_family ppl_family_%63[a-z0-9_];",
+                   name) != 1)
             continue;
         int has = 0;
         for (int i = 0; i < FAMILIES; i++)
@@ -43,7 +45,7 @@ START_TEST(every_family_has_a_row)
 }
 END_TEST
 
-/* ---- Golden numbers --------------------------------------------------------------------------- */
+/* ---- Golden numbers ---------------------------------------------------------------- */
 
 typedef struct answers {
     double log_prob, d_value, d_params[MOST_PARAMS], entropy, mean, variance;
@@ -96,7 +98,8 @@ static void assert_near(const char *family, int record, const char *what, double
 static void assert_answers(const char *family, int record, const answers *a,
                            const answers *b, int count, double relative, double absolute)
 {
-#define SAME(field) assert_near(family, record, #field, a->field, b->field, relative, absolute)
+#define SAME(field)                                                                      \
+    assert_near(family, record, #field, a->field, b->field, relative, absolute)
     SAME(log_prob);
     SAME(d_value);
     for (int i = 0; i < count; i++)
@@ -127,8 +130,8 @@ static void clip_to_float(answers *a)
         x[i] = (double)(float)x[i];
 }
 
-static void check_record(ppl_ctx *const c[2], int dtype, const family_row *row, int record,
-                         const json_t *golden)
+static void check_record(ppl_ctx *const c[2], int dtype, const family_row *row,
+                         int record, const json_t *golden)
 {
     double params[MOST_PARAMS] = { 0 }, at = NAN;
     int count = golden_numbers(golden, "params", params, MOST_PARAMS);
@@ -199,8 +202,8 @@ START_TEST(pyro_fixtures_are_met)
 }
 END_TEST
 
-/* d log x / d a of unit Gamma draws, and what two of them make of a Beta draw: the mean of
- * dx/da over g1 + g0 = s, given x, is the implicit derivative of the Beta. */
+/* d log x / d a of unit Gamma draws, and what two of them make of a Beta draw: the mean
+ * of dx/da over g1 + g0 = s, given x, is the implicit derivative of the Beta. */
 START_TEST(implicit_derivatives_are_met)
 {
     json_t *root = golden_load("distributions.json");
@@ -211,15 +214,16 @@ START_TEST(implicit_derivatives_are_met)
         golden_numbers(json_array_get(gammas, i), "params", &a, 1);
         golden_numbers(json_array_get(gammas, i), "value", &x, 1);
         golden_numbers(json_array_get(gammas, i), "d_params", &slope, 1);
-        assert_near("gamma_implicit", (int)i, "slope", x * ppl__unit_gamma_slope(a, x, log(x)),
-                    slope, 1e-11, 0);
+        assert_near("gamma_implicit", (int)i, "slope",
+                    x * ppl__unit_gamma_slope(a, x, log(x)), slope, 1e-11, 0);
     }
     for (size_t i = 0; i < json_array_size(betas); i++) {
-        double a[2] = { NAN, NAN }, x = NAN, slope[2] = { NAN, NAN }, sum[2] = { 0 }, mass = 0;
+        double a[2] = { NAN, NAN }, x = NAN, slope[2] = { NAN, NAN }, sum[2] = { 0 },
+               mass = 0;
         golden_numbers(json_array_get(betas, i), "params", a, 2);
         golden_numbers(json_array_get(betas, i), "value", &x, 1);
         golden_numbers(json_array_get(betas, i), "d_params", slope, 2);
-        double both = a[0] + a[1], width = 12 / sqrt(both), steps = 4000;
+        double both = a[0] + a[1], width = 12 / sqrt(both), steps = 1000;
         double low = log(both) - width - 45 / both, high = log(both) + fmin(width, 4);
         for (int k = 0; k <= (int)steps; k++) {
             double u = low + (high - low) * k / steps, s = exp(u);
@@ -229,8 +233,8 @@ START_TEST(implicit_derivatives_are_met)
             sum[1] += weight * ppl__unit_gamma_slope(a[1], (1 - x) * s, log1p(-x) + u);
         }
         for (int k = 0; k < 2; k++)
-            assert_near("beta_implicit", (int)i, "slope", (k ? -x : x) * (1 - x) * sum[k] / mass,
-                        slope[k], 1e-8, 0);
+            assert_near("beta_implicit", (int)i, "slope",
+                        (k ? -x : x) * (1 - x) * sum[k] / mass, slope[k], 1e-8, 0);
     }
     ck_assert_int_ge((int)json_array_size(gammas), 40);
     ck_assert_int_ge((int)json_array_size(betas), 40);
@@ -238,7 +242,7 @@ START_TEST(implicit_derivatives_are_met)
 }
 END_TEST
 
-/* ---- Gradients by central differences ----------------------------------------------------------- */
+/* ---- Gradients by central differences ---------------------------------------------- */
 
 enum { LOG_PROB, ENTROPY, MEAN, VARIANCE, QUANTITIES };
 
@@ -294,7 +298,8 @@ static ppl_tensor *quantity_of(ppl_dist *d, int quantity, ppl_tensor *value)
 }
 
 /* A weighted sum of the quantity. */
-static ppl_tensor *objective(ppl_ctx *c, const problem *p, int variable, ppl_tensor **leaf)
+static ppl_tensor *objective(ppl_ctx *c, const problem *p, int variable,
+                             ppl_tensor **leaf)
 {
     static const double weight[] = { 1, -0.5, 2, 0.75, -1.5, 0.25,
                                      3, -2, 0.5, 1.25, -0.75, 1.5 };
@@ -338,9 +343,10 @@ static void check_differences(ppl_ctx *const c[2], int dtype, const problem *p)
         int64_t n = ppl_read(ppl_grad(leaf[i]), gradient, 12);
         for (int k = 0; k < n; k++) {
             double expected = difference(c[1], p, i, k), tolerance = dtype ? 1e-6 : 2e-4;
-            ck_assert_msg(is_near(gradient[k], expected, tolerance),
-                          "%s, quantity %d: derivative in input %d[%d] is %.12g, not %.12g",
-                          p->row->family->name, p->quantity, i, k, gradient[k], expected);
+            ck_assert_msg(
+                is_near(gradient[k], expected, tolerance),
+                "%s, quantity %d: derivative in input %d[%d] is %.12g, not %.12g",
+                p->row->family->name, p->quantity, i, k, gradient[k], expected);
         }
     }
 }
@@ -364,7 +370,7 @@ START_TEST(gradients_agree_with_differences)
 }
 END_TEST
 
-/* ---- Samples -------------------------------------------------------------------------------------- */
+/* ---- Samples ----------------------------------------------------------------------- */
 
 /* n draws as doubles; the caller frees. */
 static double *draw(ppl_ctx *c, const family_row *row, const double *params, int n)
@@ -392,7 +398,8 @@ static double discrete_fit(ppl_ctx *c, const family_row *row, const double *para
 }
 
 /* Mean and variance within 4 standard errors. */
-static void check_moments(ppl_ctx *c, const family_row *row, const double *params, double *x)
+static void check_moments(ppl_ctx *c, const family_row *row, const double *params,
+                          double *x)
 {
     ppl_dist *d = make_member(c, row, params);
     double mean = ppl_item(ppl_dist_mean(d)), variance = ppl_item(ppl_dist_variance(d));
@@ -404,79 +411,90 @@ static void check_moments(ppl_ctx *c, const family_row *row, const double *param
                   "%s(%g, %g): mean %g, not %g +- %g", row->golden, params[0], params[1],
                   m.mean, mean, m.error);
     ck_assert_msg(fabs(v.mean - variance) <= 4 * v.error + 1e-5 * variance,
-                  "%s(%g, %g): variance %g, not %g +- %g", row->golden, params[0], params[1],
-                  v.mean, variance, v.error);
+                  "%s(%g, %g): variance %g, not %g +- %g", row->golden, params[0],
+                  params[1], v.mean, variance, v.error);
 }
 
+/* _i counts families and, within each, dtypes: each in a process of its own. */
 START_TEST(samples_fit)
 {
-    ppl_ctx *c = context(_i);
-    for (int i = 0; i < FAMILIES; i++) {
-        const family_row *row = &families[i];
-        for (int k = 0; has_point(row, k); k++) {
-            ppl_epoch epoch = ppl_epoch_begin(c);
-            double *x = draw(c, row, row->point[k], DRAWS), p = 1;
-            if (row->cdf)
-                p = ks_probability(x, DRAWS, row->cdf, row->point[k]);
-            else if (row->family->flags & PPL_DISCRETE)
-                p = discrete_fit(c, row, row->point[k], x);
-            ck_assert_msg(p > 1e-4, "%s, point %d: fits with probability %g", row->golden, k,
-                          p);
-            if (row->family->mean)
-                check_moments(c, row, row->point[k], x);
-            ck_assert_msg(ppl_ok(c), "%s", ppl_error_text(c));
-            free(x);
-            ppl_epoch_end(c, epoch);
-        }
+    ppl_ctx *c = context(_i % DTYPES);
+    const family_row *row = &families[_i / DTYPES];
+    for (int k = 0; has_point(row, k); k++) {
+        ppl_epoch epoch = ppl_epoch_begin(c);
+        double *x = draw(c, row, row->point[k], DRAWS), p = 1;
+        if (row->cdf)
+            p = ks_probability(x, DRAWS, row->cdf, row->point[k]);
+        else if (row->family->flags & PPL_DISCRETE)
+            p = discrete_fit(c, row, row->point[k], x);
+        ck_assert_msg(p > 1e-4, "%s, point %d: fits with probability %g", row->golden, k,
+                      p);
+        if (row->family->mean)
+            check_moments(c, row, row->point[k], x);
+        ck_assert_msg(ppl_ok(c), "%s", ppl_error_text(c));
+        free(x);
+        ppl_epoch_end(c, epoch);
     }
     ppl_ctx_free(c);
 }
 END_TEST
 
-/* E[x] and E[x^2] move with the parameters as mean and mean^2 + variance do. */
-static void check_pathwise(ppl_ctx *c, const family_row *row, const double *point, int i)
+/* Of one parameter: the means of dx and d(x^2) against derivatives of E[x] and E[x^2]. */
+static void check_slopes(const family_row *row, const double *point, int param,
+                         const double *value, double *slope, const double exact[2])
 {
-    static double ones[DRAWS], value[DRAWS], slope[DRAWS];
-    ppl_tensor *leaf[PPL_MAX_PARAMS], *one[PPL_MAX_PARAMS];
-    double exact[2];
-    for (int k = 0; k < row->family->params; k++) {
-        for (int j = 0; j < DRAWS; j++)
-            ones[j] = point[k];
-        leaf[k] = ppl_variable(c, PPL_SHAPE(DRAWS), ones);
+    for (int power = 0; power < 2; power++) {
+        mean_error m = mean_of(slope, PATHS);
+        double allowed = 4 * m.error + 1e-5 * fabs(exact[power]) + 1e-9;
+        ck_assert_msg(fabs(m.mean - exact[power]) <= allowed,
+                      "%s(%g, %g): dE[x^%d] by parameter %d is %g, not %g +- %g",
+                      row->golden, point[0], point[1], power + 1, param, m.mean,
+                      exact[power], m.error);
+        for (int j = 0; j < PATHS; j++)
+            slope[j] *= 2 * value[j];
+    }
+}
+
+/* E[x] and E[x^2] move with the parameters as mean and mean^2 + variance do. */
+static void check_pathwise(ppl_ctx *c, const family_row *row, const double *point)
+{
+    static double same[PATHS], value[PATHS], slope[PATHS];
+    ppl_tensor *leaf[PPL_MAX_PARAMS] = { NULL }, *one[PPL_MAX_PARAMS] = { NULL };
+    double exact[PPL_MAX_PARAMS][2];
+    int count = row->family->params;
+    for (int k = 0; k < count; k++) {
+        for (int j = 0; j < PATHS; j++)
+            same[j] = point[k];
+        leaf[k] = ppl_variable(c, PPL_SHAPE(PATHS), same);
         one[k] = ppl_variable(c, PPL_SCALAR, &point[k]);
     }
-    ppl_tensor *x = ppl_dist_sample(row->make(leaf), &rng);
-    ck_assert_int_eq(ppl_backward(ppl_sum(x, PPL_ALL)), PPL_OK);
-    ppl_read(x, value, DRAWS);
-    ppl_read(ppl_grad(leaf[i]), slope, DRAWS);
     ppl_dist *d = row->make(one);
     ppl_tensor *mean = ppl_dist_mean(d);
     ppl_tensor *square = ppl_add(ppl_mul(mean, mean), ppl_dist_variance(d));
     ck_assert_int_eq(ppl_backward(mean), PPL_OK);
-    exact[0] = ppl_item(ppl_grad(one[i]));
+    for (int k = 0; k < count; k++)
+        exact[k][0] = ppl_item(ppl_grad(one[k]));
     ck_assert_int_eq(ppl_backward(square), PPL_OK);
-    exact[1] = ppl_item(ppl_grad(one[i])) - exact[0];
-    for (int power = 0; power < 2; power++) {
-        mean_error m = mean_of(slope, DRAWS);
-        ck_assert_msg(fabs(m.mean - exact[power]) <= 4 * m.error + 1e-5 * fabs(exact[power]) + 1e-9,
-                      "%s(%g, %g): dE[x^%d]/dparam %d is %g, not %g +- %g", row->golden,
-                      point[0], point[1], power + 1, i, m.mean, exact[power], m.error);
-        for (int j = 0; j < DRAWS; j++)
-            slope[j] *= 2 * value[j];
+    for (int k = 0; k < count; k++)
+        exact[k][1] = ppl_item(ppl_grad(one[k])) - exact[k][0];
+    ppl_tensor *x = ppl_dist_sample(row->make(leaf), &rng);
+    ck_assert_int_eq(ppl_backward(ppl_sum(x, PPL_ALL)), PPL_OK);
+    ppl_read(x, value, PATHS);
+    for (int k = 0; k < count; k++) {
+        ppl_read(ppl_grad(leaf[k]), slope, PATHS);
+        check_slopes(row, point, k, value, slope, exact[k]);
     }
 }
 
 START_TEST(pathwise_gradients_are_unbiased)
 {
-    ppl_ctx *c = context(_i);
-    for (int i = 0; i < FAMILIES; i++)
-        for (int k = 0; has_point(&families[i], k); k++)
-            for (int param = 0; param < families[i].family->params; param++) {
-                ppl_epoch epoch = ppl_epoch_begin(c);
-                if (families[i].family->flags & PPL_REPARAM)
-                    check_pathwise(c, &families[i], families[i].point[k], param);
-                ppl_epoch_end(c, epoch);
-            }
+    ppl_ctx *c = context(_i % DTYPES);
+    const family_row *row = &families[_i / DTYPES];
+    for (int k = 0; (row->family->flags & PPL_REPARAM) && has_point(row, k); k++) {
+        ppl_epoch epoch = ppl_epoch_begin(c);
+        check_pathwise(c, row, row->point[k]);
+        ppl_epoch_end(c, epoch);
+    }
     ppl_ctx_free(c);
 }
 END_TEST
@@ -490,6 +508,23 @@ START_TEST(a_draw_depends_on_its_element_alone)
         ck_assert_msg(memcmp(few, many, 7 * sizeof *few) == 0, "%s", families[i].golden);
         free(few);
         free(many);
+    }
+    ppl_ctx_free(c);
+}
+END_TEST
+
+START_TEST(an_expanded_distribution_draws_independent_copies)
+{
+    ppl_ctx *c = context(_i);
+    for (int i = 0; i < FAMILIES; i++) {
+        const family_row *row = &families[i];
+        double *x = draw(c, row, row->point[0], 64);
+        int others = 0;
+        for (int k = 1; k < 64; k++)
+            others += x[k] != x[0];
+        ck_assert_msg((others > 0) == (row->family != &ppl_family_delta), "%s",
+                      row->golden);
+        free(x);
     }
     ppl_ctx_free(c);
 }
@@ -522,7 +557,8 @@ START_TEST(tiny_concentrations_draw_within_the_support)
     ppl_dist *d[] = { ppl_gamma(a, one), ppl_beta(a, a) };
     for (int i = 0; i < 2; i++) {
         d[i] = ppl_expand_dist(d[i], PPL_SHAPE(1000));
-        ppl_tensor *draws = ppl_dist_sample(d[i], &rng), *log_prob = ppl_log_prob(d[i], draws);
+        ppl_tensor *draws = ppl_dist_sample(d[i], &rng),
+                   *log_prob = ppl_log_prob(d[i], draws);
         int extreme = 0;
         ppl_read(draws, x, 1000);
         for (int k = 0; k < 1000; k++) {
@@ -538,7 +574,7 @@ START_TEST(tiny_concentrations_draw_within_the_support)
 }
 END_TEST
 
-/* ---- Edges ------------------------------------------------------------------------------------------ */
+/* ---- Edges ------------------------------------------------------------------------- */
 
 static ppl_ctx *lenient(int i)
 {
@@ -566,7 +602,8 @@ START_TEST(outside_the_support_log_prob_is_minus_infinity)
         }
         if (row->family->value_dtype != PPL_I64)
             ck_assert_msg(isnan(ppl_item(ppl_log_prob(make_member(c, row, row->point[0]),
-                                                      ppl_scalar(c, nan)))), "%s", row->golden);
+                                                      ppl_scalar(c, nan)))),
+                          "%s", row->golden);
     }
     /* A Bernoulli has its formula between 0 and 1. */
     ppl_tensor *half = ppl_scalar(c, 0.5), *quarter = ppl_scalar(c, 0.25);
@@ -601,340 +638,31 @@ START_TEST(unchecked_parameters_do_no_harm)
 }
 END_TEST
 
-/* ---- Shapes, events, masks --------------------------------------------------------------------------- */
-
-static ppl_dist *normal_of(ppl_ctx *c, ppl_shape loc, ppl_shape scale)
-{
-    return ppl_normal(ppl_full(c, loc, 1), ppl_full(c, scale, 2));
-}
-
-START_TEST(shapes_broadcast_to_the_batch)
-{
-    ppl_ctx *c = context(_i);
-    ppl_dist *d = normal_of(c, PPL_SHAPE(3, 1), PPL_SHAPE(4));
-    ck_assert(ppl_dist_batch_shape(d).rank == 2 && d->event_dim == 0);
-    assert_shape(ppl_dist_sample(d, &rng), 3, 4);
-    assert_shape(ppl_dist_mean(d), 3, 4);
-    assert_shape(ppl_entropy(d), 3, 4);
-    assert_shape(ppl_log_prob(d, ppl_full(c, PPL_SHAPE(3, 4), 0)), 3, 4);
-    assert_shape(ppl_log_prob(d, ppl_full(c, PPL_SHAPE(2, 3, 4), 0)), 2, 3, 4);
-
-    d = ppl_expand_dist(ppl_event(d, 1), PPL_SHAPE(5, 3));
-    assert_shape(ppl_dist_sample(d, &rng), 5, 3, 4);
-    assert_shape(ppl_dist_variance(d), 5, 3, 4);
-    assert_shape(ppl_entropy(d), 5, 3);
-    assert_shape(ppl_log_prob(d, ppl_dist_sample(d, &rng)), 5, 3);
-
-    ppl_tensor *weights = ppl_full(c, PPL_SHAPE(3, 1, 6), 1);
-    d = ppl_expand_dist(ppl_categorical(weights), PPL_SHAPE(3, 2));
-    ppl_tensor *k = ppl_dist_sample(d, &rng);
-    assert_shape(k, 3, 2);
-    ck_assert_int_eq(ppl_tensor_dtype(k), PPL_I64);
-    assert_shape(ppl_log_prob(d, k), 3, 2);
-    assert_shape(ppl_entropy(d), 3, 2);
-    assert_shape(d->family->enumerate(d), 6);
-
-    d = normal_of(c, PPL_SHAPE(0, 2), PPL_SCALAR);
-    assert_shape(ppl_log_prob(d, ppl_dist_sample(d, &rng)), 0, 2);
-    ck_assert_ptr_eq(ppl_event(d, 0), d);
-    ck_assert_ptr_eq(ppl_masked(d, NULL), d);
-    ck_assert(ppl_ok(c));
-    ppl_ctx_free(c);
-}
-END_TEST
-
-START_TEST(an_expanded_distribution_draws_independent_copies)
-{
-    ppl_ctx *c = context(_i);
-    for (int i = 0; i < FAMILIES; i++) {
-        const family_row *row = &families[i];
-        double *x = draw(c, row, row->point[0], 64);
-        int others = 0;
-        for (int k = 1; k < 64; k++)
-            others += x[k] != x[0];
-        ck_assert_msg((others > 0) == (row->family != &ppl_family_delta), "%s", row->golden);
-        free(x);
-    }
-    ppl_ctx_free(c);
-}
-END_TEST
-
-START_TEST(events_are_summed)
-{
-    ppl_ctx *c = context(_i);
-    ppl_tensor *loc = ppl_reshape(numbers(c, 0, 1, 2, 3, 4, 5), PPL_SHAPE(2, 3));
-    ppl_tensor *x = ppl_full(c, PPL_SHAPE(2, 3), 1);
-    ppl_dist *d = ppl_normal(loc, ppl_scalar(c, 1));
-    ppl_tensor *each = ppl_log_prob(d, x);
-    double sums[2], all = ppl_total(each);
-    ppl_read(ppl_sum_last(each, 1), sums, 2);
-    assert_values(ppl_log_prob(ppl_event(d, 1), x), rounding(_i), sums[0], sums[1]);
-    assert_values(ppl_log_prob(ppl_event(ppl_event(d, 1), 1), x), rounding(_i), all);
-    assert_values(ppl_entropy(ppl_event(d, 2)), rounding(_i), 6 * 1.4189385332046727);
-    ck_assert_int_eq(d->event_dim, 0);
-    ppl_ctx_free(c);
-}
-END_TEST
-
-/* What a mask leaves out is 0 and moves nothing, whatever it would have been. */
-START_TEST(masks_keep_nan_out)
-{
-    const unsigned char bits[] = { 1, 0, 1 };
-    const double nan = NAN;
-    ppl_ctx *c = context(_i);
-    ppl_tensor *mask = ppl_from_mask(c, PPL_SHAPE(3), bits);
-    ppl_tensor *loc = variable(c, 1, 2, 3), *scale = variable(c, 1, 1, 1);
-    ppl_tensor *x = ppl_variable(c, PPL_SHAPE(3), (double[]){ 2, nan, 3 });
-    ppl_tensor *log_prob = ppl_log_prob(ppl_masked(ppl_normal(loc, scale), mask), x);
-    ck_assert_msg(log_prob != NULL, "%s", ppl_error_text(c));
-    assert_values(log_prob, rounding(_i), -1.4189385332046727, 0, -0.9189385332046727);
-    ck_assert_int_eq(ppl_backward(ppl_sum(log_prob, PPL_ALL)), PPL_OK);
-    assert_values(ppl_grad(loc), rounding(_i), 1, 0, 0);
-    assert_values(ppl_grad(scale), rounding(_i), 0, 0, -1);
-    assert_values(ppl_grad(x), rounding(_i), -1, 0, 0);
-    assert_values(ppl_entropy(ppl_masked(ppl_normal(loc, scale), mask)), rounding(_i),
-                  1.4189385332046727, 0, 1.4189385332046727);
-
-    /* Joined by and; over whole events; over a larger value than the distribution. */
-    ppl_tensor *other = ppl_from_mask(c, PPL_SHAPE(3), (unsigned char[]){ 1, 1, 0 });
-    ppl_dist *twice = ppl_masked(ppl_masked(ppl_normal(loc, scale), mask), other);
-    assert_values(ppl_log_prob(twice, x), rounding(_i), -1.4189385332046727, 0, 0);
-    ppl_tensor *rows = ppl_reshape(numbers(c, 0, 0, nan, nan, 1, 1), PPL_SHAPE(3, 2));
-    ppl_dist *events = ppl_event(normal_of(c, PPL_SHAPE(3, 2), PPL_SCALAR), 1);
-    ppl_tensor *summed = ppl_log_prob(ppl_masked(events, mask), rows);
-    ck_assert_msg(summed != NULL, "%s", ppl_error_text(c));
-    ck_assert_int_eq(ppl_numel(summed), 3);
-    ck_assert(isfinite(ppl_total(summed)));
-    ppl_dist *one = ppl_masked(ppl_normal(ppl_full(c, PPL_SHAPE(3), 0), ppl_scalar(c, 1)), mask);
-    ppl_tensor *wide = ppl_reshape(numbers(c, 0, nan, 0, 1, nan, 1), PPL_SHAPE(2, 3));
-    ck_assert(isfinite(ppl_total(ppl_log_prob(one, wide))));
-
-    /* A mask of one number for each event survives becoming part of a larger one. */
-    ppl_tensor *column = ppl_reshape(mask, PPL_SHAPE(3, 1));
-    ppl_dist *grown = ppl_event(ppl_masked(normal_of(c, PPL_SHAPE(3, 2), PPL_SCALAR), column), 1);
-    ck_assert(isfinite(ppl_total(ppl_log_prob(grown, rows))));
-    ppl_ctx_free(c);
-}
-END_TEST
-
-START_TEST(masked_categories_may_be_out_of_range)
-{
-    ppl_ctx *c = context(_i);
-    ppl_tensor *logits = ppl_variable(c, PPL_SHAPE(3), (double[]){ 0, 0, 0 });
-    ppl_tensor *mask = ppl_from_mask(c, PPL_SHAPE(2), (unsigned char[]){ 1, 0 });
-    ppl_dist *d = ppl_expand_dist(ppl_categorical_logits(logits), PPL_SHAPE(2));
-    ppl_tensor *log_prob = ppl_log_prob(ppl_masked(d, mask), integers(c, 1, -7));
-    ck_assert_msg(log_prob != NULL, "%s", ppl_error_text(c));
-    assert_values(log_prob, rounding(_i), -log(3), 0);
-    ck_assert_int_eq(ppl_backward(ppl_sum(log_prob, PPL_ALL)), PPL_OK);
-    assert_values(ppl_grad(logits), rounding(_i), -1.0 / 3, 2.0 / 3, -1.0 / 3);
-    ppl_ctx_free(c);
-}
-END_TEST
-
-START_TEST(a_delta_has_its_density_once_for_each_event)
-{
-    ppl_ctx *c = context(_i);
-    ppl_tensor *value = ppl_reshape(variable(c, 1, 2, 3, 4, 5, 6), PPL_SHAPE(2, 3));
-    ppl_tensor *density = variable(c, 0.5, -2);
-    ppl_dist *d = ppl_delta(value, density, 1);
-    assert_values(ppl_log_prob(d, value), 0, 0.5, -2);
-    assert_values(ppl_entropy(d), 0, -0.5, 2);
-    assert_values(ppl_log_prob(ppl_event(d, 1), value), 0, -1.5);
-    ppl_tensor *other = ppl_reshape(numbers(c, 1, 2, 3, 4, 5, 7), PPL_SHAPE(2, 3));
-    assert_values(ppl_log_prob(d, other), 0, 0.5, -INFINITY);
-    ck_assert_ptr_eq(ppl_dist_sample(d, &rng), value);
-    ck_assert_int_eq(ppl_backward(ppl_sum(ppl_log_prob(d, value), PPL_ALL)), PPL_OK);
-    assert_values(ppl_grad(density), 0, 1, 1);
-    assert_values(ppl_log_prob(ppl_delta(value, NULL, 2), value), 0, 0);
-    ppl_ctx_free(c);
-}
-END_TEST
-
-/* ---- What is refused ----------------------------------------------------------------------------------- */
-
-START_TEST(parameters_outside_their_constraint_are_refused)
-{
-    const double nan = NAN;
-    ppl_ctx *c = context(_i);
-    double scale[20 * 6];
-    for (int i = 0; i < COUNT_OF(scale); i++)
-        scale[i] = i == 3 * 6 + 5 ? -0.2 : 1;
-    ppl_tensor *one = ppl_scalar(c, 1);
-    assert_fails(c, ppl_normal(one, ppl_from_doubles(c, PPL_SHAPE(20, 6), scale)),
-                 PPL_ECONSTRAINT, "normal: scale[3,5] is -0.2; it must be positive");
-    assert_fails(c, ppl_normal(numbers(c, nan, 1), one), PPL_ECONSTRAINT,
-                 "normal: loc[0] is nan; it must be a finite number");
-    assert_fails(c, ppl_normal(one, ppl_scalar(c, INFINITY)), PPL_ECONSTRAINT,
-                 "normal: scale is inf; it must be positive");
-    assert_fails(c, ppl_bernoulli(ppl_scalar(c, 1.5)), PPL_ECONSTRAINT,
-                 "bernoulli: probs is 1.5; it must be between 0 and 1");
-    assert_fails(c, ppl_bernoulli_logits(ppl_scalar(c, INFINITY)), PPL_ECONSTRAINT,
-                 "bernoulli_logits: logits is inf; it must be a finite number");
-    assert_fails(c, ppl_exponential(ppl_scalar(c, 0)), PPL_ECONSTRAINT,
-                 "exponential: rate is 0; it must be positive");
-    assert_fails(c, ppl_beta(one, numbers(c, 1, 1, -1e30)), PPL_ECONSTRAINT,
-                 "beta: concentration0[2] is -1e+30; it must be positive");
-    ppl_tensor *probs = ppl_reshape(numbers(c, 1, 2, 3, 4, 5, 0, 0, 0, 0, 0), PPL_SHAPE(2, 5));
-    assert_fails(c, ppl_categorical(probs), PPL_ECONSTRAINT,
-                 "categorical: probs[1] is (0, 0, 0, 0, ...); it must be nonnegative, finite "
-                 "and not all 0");
-    assert_fails(c, ppl_categorical_logits(numbers(c, 0, nan)), PPL_ECONSTRAINT,
-                 "categorical_logits: logits is (0, nan); it must be numbers below infinity, "
-                 "and not all -inf");
-    ppl_ctx_free(c);
-}
-END_TEST
-
-START_TEST(values_outside_the_support_are_refused)
-{
-    const double nan = NAN;
-    ppl_ctx *c = context(_i);
-    ppl_tensor *one = ppl_scalar(c, 1);
-    assert_fails(c, ppl_log_prob(ppl_normal(one, one), numbers(c, 0, 1, nan)), PPL_ECONSTRAINT,
-                 "normal: value[2] is nan; it must be a finite number");
-    assert_fails(c, ppl_log_prob(ppl_bernoulli(one), ppl_scalar(c, 0.5)), PPL_ECONSTRAINT,
-                 "bernoulli: value is 0.5; it must be 0 or 1");
-    assert_fails(c, ppl_log_prob(ppl_gamma(one, one), ppl_scalar(c, -3)), PPL_ECONSTRAINT,
-                 "gamma: value is -3; it must be nonnegative");
-    assert_fails(c, ppl_log_prob(ppl_categorical(numbers(c, 1, 2, 3)), integers(c, 1, 3)),
-                 PPL_ECONSTRAINT, "categorical: value[1] is 3; it must be an integer from 0 to 2");
-    for (int i = 0; i < FAMILIES; i++) {
-        const family_row *row = &families[i];
-        if (row->family == &ppl_family_delta || isnan(row->beyond[0]))
-            continue;
-        ppl_tensor *x = make_values(c, row, PPL_SCALAR, row->beyond);
-        ck_assert_ptr_null(ppl_log_prob(make_member(c, row, row->point[0]), x));
-        ck_assert_int_eq(ppl_error(c), PPL_ECONSTRAINT);
-        ppl_clear_error(c);
-    }
-    ppl_ctx_free(c);
-}
-END_TEST
-
-START_TEST(shapes_that_do_not_fit_are_refused)
-{
-    ppl_ctx *c = context(_i);
-    assert_fails(c, normal_of(c, PPL_SHAPE(20, 100), PPL_SHAPE(20, 88)), PPL_ESHAPE,
-                 "normal: loc [20,100] and scale [20,88] do not broadcast: axis 1 is 100 "
-                 "against 88; make them equal or 1");
-    ppl_dist *column = normal_of(c, PPL_SHAPE(5, 1), PPL_SCALAR);
-    assert_fails(c, ppl_log_prob(column, ppl_full(c, PPL_SHAPE(5), 0)), PPL_ESHAPE,
-                 "normal: a value of shape [5] does not fit the distribution's shape [5,1]; "
-                 "reshape the value or the parameters");
-    assert_fails(c, ppl_log_prob(column, ppl_scalar(c, 0)), PPL_ESHAPE,
-                 "normal: a value of shape [] does not fit the distribution's shape [5,1]; "
-                 "reshape the value or the parameters");
-    assert_fails(c, ppl_event(column, 3), PPL_ESHAPE,
-                 "event: normal has batch [5,1], which has not 3 axes to become part of the "
-                 "event; 0 to 2 can");
-    assert_fails(c, ppl_event(column, -1), PPL_ESHAPE,
-                 "event: normal has batch [5,1], which has not -1 axes to become part of the "
-                 "event; 0 to 2 can");
-    assert_fails(c, ppl_expand_dist(column, PPL_SHAPE(4, 2)), PPL_ESHAPE,
-                 "expand_dist: the batch [5,1] of normal does not broadcast to [4,2]");
-    assert_fails(c, ppl_categorical(ppl_full(c, PPL_SHAPE(3, 0), 1)), PPL_ESHAPE,
-                 "categorical: probs has shape [3,0], which is no category at all; its last "
-                 "axis counts the categories");
-    assert_fails(c, ppl_categorical_logits(ppl_scalar(c, 1)), PPL_ESHAPE,
-                 "categorical_logits: logits has shape []; it needs 1 axis at least");
-    assert_fails(c, ppl_delta(ppl_full(c, PPL_SHAPE(3), 1), NULL, 2), PPL_ESHAPE,
-                 "delta: event_dim is 2; a value of shape [3] has 0 to 1 event axes");
-    assert_fails(c, ppl_delta(ppl_full(c, PPL_SHAPE(3, 0), 1), ppl_full(c, PPL_SHAPE(3), 0), 1),
-                 PPL_ESHAPE, "delta: no place for a log_density [3] beside an event of shape [0]");
-    ppl_ctx_free(c);
-}
-END_TEST
-
-START_TEST(masks_that_do_not_fit_are_refused)
-{
-    ppl_ctx *c = context(_i);
-    ppl_dist *d = ppl_event(normal_of(c, PPL_SHAPE(3, 2), PPL_SCALAR), 1);
-    ppl_tensor *six = ppl_from_mask(c, PPL_SHAPE(3, 2), (unsigned char[6]){ 0 });
-    assert_fails(c, ppl_masked(d, ppl_full(c, PPL_SHAPE(3), 1)), PPL_EDTYPE,
-                 _i == 0 ? "masked: expected a mask (PPL_MASK), got f32; make one with "
-                           "ppl_from_mask or ppl_less"
-                         : "masked: expected a mask (PPL_MASK), got f64; make one with "
-                           "ppl_from_mask or ppl_less");
-    assert_fails(c, ppl_masked(d, six), PPL_ESHAPE,
-                 "masked: a mask of shape [3,2] does not broadcast to the batch [3] of normal; "
-                 "it counts batch axes only, not those of an event");
-    ppl_dist *masked = ppl_masked(normal_of(c, PPL_SHAPE(3, 2), PPL_SCALAR), six);
-    assert_fails(c, ppl_event(masked, 1), PPL_ESHAPE,
-                 "event: the mask [3,2] of normal tells elements of one event apart; use "
-                 "ppl_event first, then ppl_masked with a mask of whole events");
-    ppl_ctx_free(c);
-}
-END_TEST
-
-START_TEST(arguments_of_another_kind_are_refused)
-{
-    ppl_ctx *c = context(_i), *other = context(_i);
-    ppl_tensor *one = ppl_scalar(c, 1);
-    assert_fails(c, ppl_normal(one, integers(c, 1)), PPL_EDTYPE,
-                 "normal: scale is integers; it must be floating (ppl_to_float converts)");
-    assert_fails(c, ppl_log_prob(ppl_bernoulli(one), integers(c, 1)), PPL_EDTYPE,
-                 "bernoulli: the value is not floating (ppl_to_float converts integers and "
-                 "masks)");
-    assert_fails(c, ppl_log_prob(ppl_categorical(numbers(c, 1, 2)), one), PPL_EDTYPE,
-                 "categorical: the value is not integers (ppl_from_integers makes them)");
-    assert_fails(c, ppl_dist_mean(ppl_categorical(numbers(c, 1, 2))), PPL_EUNSUPPORTED,
-                 "categorical: it has no mean in closed form; estimate it from samples");
-    assert_fails(c, ppl_normal(one, ppl_scalar(other, 1)), PPL_EINVAL,
-                 "normal: scale belongs to another context");
-    assert_fails(c, ppl_normal(one, NULL), PPL_EINVAL, "normal: scale is NULL");
-
-    /* After an error all is NULL, and the first error stays. */
-    ppl_dist *d = ppl_normal(one, one);
-    ppl_fail(c, PPL_EINVAL, "first");
-    ck_assert_ptr_null(ppl_normal(one, ppl_scalar(c, -1)));
-    ck_assert_ptr_null(ppl_normal(NULL, NULL));
-    ck_assert_ptr_null(ppl_event(d, 5));
-    ck_assert_ptr_null(ppl_log_prob(d, one));
-    ck_assert_ptr_null(ppl_log_prob(NULL, NULL));
-    ck_assert_ptr_null(ppl_dist_sample(d, &rng));
-    ck_assert_ptr_null(ppl_dist_sample(NULL, &rng));
-    ck_assert_ptr_null(ppl_dist_mean(NULL));
-    ck_assert_ptr_null(ppl_entropy(NULL));
-    ck_assert_ptr_null(ppl_masked(NULL, NULL));
-    ck_assert_ptr_null(ppl_expand_dist(NULL, PPL_SCALAR));
-    ck_assert_ptr_null(ppl_delta(NULL, NULL, 0));
-    ck_assert_int_eq(ppl_dist_batch_shape(NULL).rank, 0);
-    ck_assert_str_eq(ppl_error_text(c), "first");
-    ppl_ctx_free(c);
-    ppl_ctx_free(other);
-}
-END_TEST
-
-START_TEST(a_tensor_of_an_ended_epoch_is_refused)
-{
-    ppl_ctx *c = context(_i);
-    ppl_tensor *one = ppl_scalar(c, 1);
-    ppl_epoch epoch = ppl_epoch_begin(c);
-    ppl_tensor *gone = ppl_scalar(c, 1);
-    ppl_epoch_end(c, epoch);
-    ck_assert_ptr_null(ppl_normal(one, gone));
-    ck_assert_int_eq(ppl_error(c), PPL_ESTALE);
-    ck_assert_ptr_nonnull(strstr(ppl_error_text(c), "normal: scale was made in an epoch"));
-    ppl_ctx_free(c);
-}
-END_TEST
-
 int main(void)
 {
     const TTest *const tests[] = {
         every_family_has_a_row, golden_numbers_are_met, pyro_fixtures_are_met,
-        implicit_derivatives_are_met, gradients_agree_with_differences, samples_fit,
-        pathwise_gradients_are_unbiased, a_draw_depends_on_its_element_alone,
-        both_dtypes_draw_the_same, tiny_concentrations_draw_within_the_support,
+        implicit_derivatives_are_met, gradients_agree_with_differences,
+        a_draw_depends_on_its_element_alone, both_dtypes_draw_the_same,
+        an_expanded_distribution_draws_independent_copies,
+        tiny_concentrations_draw_within_the_support,
         outside_the_support_log_prob_is_minus_infinity, unchecked_parameters_do_no_harm,
-        shapes_broadcast_to_the_batch, an_expanded_distribution_draws_independent_copies,
-        events_are_summed, masks_keep_nan_out, masked_categories_may_be_out_of_range,
-        a_delta_has_its_density_once_for_each_event,
-        parameters_outside_their_constraint_are_refused,
-        values_outside_the_support_are_refused, shapes_that_do_not_fit_are_refused,
-        masks_that_do_not_fit_are_refused, arguments_of_another_kind_are_refused,
-        a_tensor_of_an_ended_epoch_is_refused, NULL
+        NULL
     };
-    return run_tests("distributions", tests);
+    const TTest *const heavy[] = { samples_fit, pathwise_gradients_are_unbiased, NULL };
+    Suite *suite = suite_create("distributions");
+    TCase *quick = tcase_create("quick"), *slow = tcase_create("samples");
+    for (const TTest *const *t = tests; *t; t++)
+        tcase_add_loop_test(quick, *t, 0, DTYPES);
+    for (const TTest *const *t = heavy; *t; t++)
+        tcase_add_loop_test(slow, *t, 0, DTYPES * FAMILIES);
+    tcase_set_timeout(quick, 60);
+    tcase_set_timeout(slow, 60);
+    suite_add_tcase(suite, quick);
+    suite_add_tcase(suite, slow);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -77,7 +77,7 @@ static void chain_model(ppl_ctx *ctx, const void *arg)
     for (int k = 1; k <= d->n; k++)
         z = ppl_sample_at(ctx, "z", k, ppl_normal(z, number(1 / sqrt(d->lambda[k - 1]))));
     ppl_observe(ctx, "x", ppl_normal(z, number(1 / sqrt(d->lambda[d->n]))),
-                numbers(chain_x[0], chain_x[1], chain_x[2], chain_x[3]));
+                reals(chain_x[0], chain_x[1], chain_x[2], chain_x[3]));
 }
 
 /* q(z[k] | other) = N(a[k] other + m[k], s[k]), its parameters at the exact posterior. */
@@ -146,9 +146,9 @@ static const struct {
 START_TEST(trace_elbo_is_the_evidence_for_every_sample)
 {
     for (int forward = 0; forward < 2; forward++)
-        for (int k = 0; k < ROWS(chains); k++)
+        for (int k = 0; k < COUNT_OF(chains); k++)
             for (uint64_t seed = 0; seed < 4; seed++) {
-                start_with(_i, &(ppl_ctx_opts){ .seed = seed });
+                begin_seeded(_i, seed);
                 chain d = chain_of(chains[k].n, forward);
                 ppl_elbo *elbo = ppl_trace_elbo(c, NULL);
 
@@ -161,7 +161,7 @@ START_TEST(trace_elbo_is_the_evidence_for_every_sample)
                 }
                 ROW_IS(elbo, "z", 1, PPL_SAMPLED_RATIO, "trace ELBO");
                 ROW_IS(elbo, "x", -1, PPL_LIKELIHOOD, "observed");
-                stop();
+                end();
             }
 }
 END_TEST
@@ -171,20 +171,20 @@ START_TEST(gradients_of_the_chain_vanish_in_mean)
     static const char *const name[] = { "a1", "m1", "s1", "a2", "m2", "s2", "m3", "s3" };
 
     for (int analytic = 0; analytic < 2; analytic++) {
-        start(_i);
+        begin(_i);
         chain d = chain_of(3, 0);
         ppl_elbo *elbo = analytic ? ppl_trace_mean_field_elbo(c, NULL)
                                   : ppl_trace_elbo(c, NULL);
-        moments m[ROWS(name)] = { { 0 } };
+        moments m[COUNT_OF(name)] = { { 0 } };
 
         for (int n = 0; n < 4000; n++) {
             estimate(elbo, chain_model, backward_guide, &d, 1);
-            for (int i = 0; i < ROWS(name); i++)
+            for (int i = 0; i < COUNT_OF(name); i++)
                 add_to(&m[i], gradient_of(name[i]));
         }
-        for (int i = 0; i < ROWS(name); i++)
+        for (int i = 0; i < COUNT_OF(name); i++)
             IN_MEAN(&m[i], 0);
-        stop();
+        end();
     }
 }
 END_TEST
@@ -193,8 +193,8 @@ END_TEST
  * depends on nothing, may be swapped. The estimate varies, its mean is the evidence. */
 START_TEST(mean_field_falls_back_in_a_backward_chain)
 {
-    for (int k = 0; k < ROWS(chains); k++) {
-        start(_i);
+    for (int k = 0; k < COUNT_OF(chains); k++) {
+        begin(_i);
         chain d = chain_of(chains[k].n, 0);
         ppl_elbo *elbo = ppl_trace_mean_field_elbo(c, NULL);
         moments m = { 0 };
@@ -211,15 +211,15 @@ START_TEST(mean_field_falls_back_in_a_backward_chain)
                      "this site", j - 1);
             ROW_IS(elbo, "z", j, PPL_SAMPLED_RATIO, reason);
         }
-        stop();
+        end();
     }
 }
 END_TEST
 
 START_TEST(mean_field_is_analytic_throughout_a_forward_chain)
 {
-    for (int k = 0; k < ROWS(chains); k++) {
-        start(_i);
+    for (int k = 0; k < COUNT_OF(chains); k++) {
+        begin(_i);
         chain d = chain_of(chains[k].n, 1);
         ppl_elbo *elbo = ppl_trace_mean_field_elbo(c, NULL);
         moments m = { 0 };
@@ -230,7 +230,7 @@ START_TEST(mean_field_is_analytic_throughout_a_forward_chain)
         for (int j = 1; j <= d.n; j++)
             ROW_IS(elbo, "z", j, PPL_ANALYTIC_KL,
                    "p depends on no later draw of the guide");
-        stop();
+        end();
     }
 }
 END_TEST
@@ -330,7 +330,7 @@ START_TEST(swaps_are_decided_by_dependence)
 {
     int swaps = 0, others = 0;
 
-    start(_i);
+    begin(_i);
     for (uint32_t seed = 0; seed < 200; seed++) {
         graph g = random_graph(seed);
         ppl_elbo *elbo = ppl_trace_mean_field_elbo(c, NULL);
@@ -350,14 +350,14 @@ START_TEST(swaps_are_decided_by_dependence)
     }
     ck_assert_int_gt(swaps, 100);
     ck_assert_int_gt(others, 100);
-    stop();
+    end();
 }
 END_TEST
 
 /* Both ELBOs estimate one number; the variance of the difference is that of two means. */
 START_TEST(both_elbos_have_one_mean)
 {
-    start(_i);
+    begin(_i);
     for (uint32_t seed = 0; seed < 12; seed++) {
         graph g = random_graph(1000 + seed);
         ppl_elbo *trace = ppl_trace_elbo(c, NULL);
@@ -372,7 +372,7 @@ START_TEST(both_elbos_have_one_mean)
         }
         IN_MEAN(&m, 0);
     }
-    stop();
+    end();
 }
 END_TEST
 
@@ -382,19 +382,19 @@ END_TEST
 static void normal_normal_model(ppl_ctx *ctx, const void *arg)
 {
     static const double data[] = { -0.1, 0.3, 0, 0.4, 0.2, 0.5, 0.1, 0.7 };
-    ppl_tensor *z = ppl_sample(ctx, "z", ppl_event(ppl_normal(numbers(0, 0.5),
+    ppl_tensor *z = ppl_sample(ctx, "z", ppl_event(ppl_normal(reals(0, 0.5),
                                                               number(sqrt(10))), 1));
 
     (void)arg;
-    ppl_observe(ctx, "x", ppl_event(ppl_normal(z, numbers(1 / sqrt(6), 0.5)), 1),
+    ppl_observe(ctx, "x", ppl_event(ppl_normal(z, reals(1 / sqrt(6), 0.5)), 1),
                 ppl_from_doubles(ctx, PPL_SHAPE(4, 2), data));
 }
 
 static void normal_normal_guide(ppl_ctx *ctx, const void *arg)
 {
     const double *off = arg;            /* from the exact posterior: loc, log scale */
-    ppl_tensor *loc = numbers(1.2 / 24.1 + off[0], 7.65 / 16.1 + off[0]);
-    ppl_tensor *scale = numbers(exp(off[1]) / sqrt(24.1), exp(off[1]) / sqrt(16.1));
+    ppl_tensor *loc = reals(1.2 / 24.1 + off[0], 7.65 / 16.1 + off[0]);
+    ppl_tensor *scale = reals(exp(off[1]) / sqrt(24.1), exp(off[1]) / sqrt(16.1));
 
     ppl_sample(ctx, "z", ppl_event(ppl_normal(loc, scale), 1));
 }
@@ -405,7 +405,7 @@ START_TEST(normal_normal)
     double gap = normal_kl(0.134, exp(-0.14) / sqrt(24.1), 0, 1 / sqrt(24.1)) +
                  normal_kl(0.134, exp(-0.14) / sqrt(16.1), 0, 1 / sqrt(16.1));
 
-    start(_i);
+    begin(_i);
     ppl_elbo *elbo[2] = { ppl_trace_elbo(c, NULL), ppl_trace_mean_field_elbo(c, NULL) };
     moments optimum = { 0 }, off[2] = { { 0 } };
     for (int n = 0; n < 2000; n++) {
@@ -419,7 +419,7 @@ START_TEST(normal_normal)
     IN_MEAN(&optimum, evidence);
     IN_MEAN(&off[0], evidence - gap);
     IN_MEAN(&off[1], evidence - gap);
-    stop();
+    end();
 }
 END_TEST
 
@@ -429,7 +429,7 @@ static void exponential_gamma_model(ppl_ctx *ctx, const void *arg)
     ppl_tensor *z = ppl_sample(ctx, "z", ppl_gamma(number(1), number(1)));
 
     (void)arg;
-    ppl_observe(ctx, "x", ppl_exponential(z), numbers(3, 2));
+    ppl_observe(ctx, "x", ppl_exponential(z), reals(3, 2));
 }
 
 static void gamma_guide(ppl_ctx *ctx, const void *arg)
@@ -445,7 +445,7 @@ static void bernoulli_beta_model(ppl_ctx *ctx, const void *arg)
     ppl_tensor *z = ppl_sample(ctx, "z", ppl_beta(number(1), number(1)));
 
     (void)arg;
-    ppl_observe(ctx, "x", ppl_bernoulli(z), numbers(0, 1, 1, 1));
+    ppl_observe(ctx, "x", ppl_bernoulli(z), reals(0, 1, 1, 1));
 }
 
 static void beta_guide(ppl_ctx *ctx, const void *arg)
@@ -488,12 +488,12 @@ static void check_conjugate(int dtype, ppl_model model, ppl_model guide, const d
     for (int k = 0; k < 2; k++) {
         moments value = { 0 }, grad[2] = { { 0 } };
 
-        start(dtype);
+        begin(dtype);
         ppl_elbo *elbo = k == 0 ? ppl_trace_elbo(c, NULL) : ppl_trace_mean_field_elbo(c, NULL);
         for (int n = 0; n < 20 && k == 0; n++)
             NEAR(estimate(elbo, model, guide, at, 0), -evidence, dtype == 0 ? 1e-4 : 1e-9);
-        stop();
-        start(dtype);
+        end();
+        begin(dtype);
         elbo = k == 0 ? ppl_trace_elbo(c, NULL) : ppl_trace_mean_field_elbo(c, NULL);
         for (int n = 0; n < 5000; n++) {
             add_to(&value, estimate(elbo, model, guide, away, 1));
@@ -506,7 +506,7 @@ static void check_conjugate(int dtype, ppl_model model, ppl_model guide, const d
                            loss(away[0] * exp(-step), away[1])) / (2 * step));
         IN_MEAN(&grad[1], (loss(away[0], away[1] * exp(step)) -
                            loss(away[0], away[1] * exp(-step))) / (2 * step));
-        stop();
+        end();
     }
 }
 
@@ -561,7 +561,7 @@ static void gradient_model(ppl_ctx *ctx, const void *arg)
     const gradient_case *d = arg;
     ppl_scope s = ppl_push(ctx, d->scale > 0 ? ppl_scale(ctx, d->scale) : NULL);
     ppl_handler *plate = data_plate(d);
-    ppl_tensor *x = ppl_index_select(numbers(gradient_data[0], gradient_data[1]), 0,
+    ppl_tensor *x = ppl_index_select(reals(gradient_data[0], gradient_data[1]), 0,
                                      ppl_plate_indices(plate)), *z;
 
     ppl_push(ctx, plate);
@@ -590,7 +590,7 @@ START_TEST(single_sample_identities)
     for (int score = 0; score < 2; score++) {
         const gradient_case d = { .score = score };
 
-        start(_i);
+        begin(_i);
         ppl_elbo *elbo = ppl_trace_elbo(c, NULL);
         for (int n = 0; n < 20; n++) {
             double z[2], loc[2], by_loc[2], by_scale = 0, loss = 0;
@@ -615,7 +615,7 @@ START_TEST(single_sample_identities)
         }
         ROW_IS(elbo, "z", -1, score ? PPL_SCORE_FUNCTION : PPL_SAMPLED_RATIO,
                score ? "plain normal is not reparameterised" : "trace ELBO");
-        stop();
+        end();
     }
 }
 END_TEST
@@ -625,7 +625,7 @@ static void check_mean_gradient(int dtype, int analytic, gradient_case d)
     const double factor = d.scale > 0 ? d.scale : 1;
     moments by_loc[2] = { { 0 } }, by_scale = { 0 }, value = { 0 };
 
-    start(dtype);
+    begin(dtype);
     ppl_elbo *elbo = analytic ? ppl_trace_mean_field_elbo(c, NULL) : ppl_trace_elbo(c, NULL);
     for (int n = 0; n < 4000; n++) {
         double loc[2];
@@ -640,7 +640,7 @@ static void check_mean_gradient(int dtype, int analytic, gradient_case d)
     IN_MEAN(&by_loc[0], factor * 0.5);
     IN_MEAN(&by_loc[1], factor * -2);
     IN_MEAN(&by_scale, factor * 2);
-    stop();
+    end();
 }
 
 START_TEST(mean_gradients)
@@ -649,7 +649,7 @@ START_TEST(mean_gradients)
                                            { 0, 1, 0 }, { 2, 1, 0 }, { 0, 0, 1 },
                                            { 2, 0, 1 }, { 0, 1, 1 } };
 
-    for (int i = 0; i < ROWS(cases); i++)
+    for (int i = 0; i < COUNT_OF(cases); i++)
         for (int analytic = 0; analytic < 2 - cases[i].score; analytic++)
             check_mean_gradient(_i, analytic, cases[i]);
 }
@@ -660,7 +660,7 @@ START_TEST(single_sample_identities_with_the_analytic_kl)
 {
     const gradient_case d = { .scale = 0.37 };
 
-    start(_i);
+    begin(_i);
     ppl_elbo *elbo = ppl_trace_mean_field_elbo(c, NULL);
     for (int n = 0; n < 20; n++) {
         double z[2], loc[2], by_scale = 0, loss = 0;
@@ -681,7 +681,7 @@ START_TEST(single_sample_identities_with_the_analytic_kl)
     ROW_IS(elbo, "z", -1, PPL_ANALYTIC_KL, "p depends on no later draw of the guide");
     NEAR(row_of(elbo, "z", -1)->mean, 0, tight);
     NEAR(row_of(elbo, "z", -1)->variance, 0, tight);
-    stop();
+    end();
 }
 END_TEST
 
@@ -696,11 +696,11 @@ typedef struct kl_case {
     {                                                                                      \
         return expression;                                                                 \
     }
-DISTRIBUTION(normal_q, ppl_normal(numbers(0.3, -1), numbers(0.7, 1.2)))
+DISTRIBUTION(normal_q, ppl_normal(reals(0.3, -1), reals(0.7, 1.2)))
 DISTRIBUTION(normal_p, ppl_normal(number(-0.2), number(1.1)))
 DISTRIBUTION(event_q, ppl_event(normal_q(), 1))
 DISTRIBUTION(event_p, ppl_event(ppl_expand_dist(normal_p(), PPL_SHAPE(2)), 1))
-DISTRIBUTION(gamma_q, ppl_gamma(numbers(2, 3.5), number(1.5)))
+DISTRIBUTION(gamma_q, ppl_gamma(reals(2, 3.5), number(1.5)))
 DISTRIBUTION(gamma_p, ppl_gamma(number(1.2), number(0.8)))
 DISTRIBUTION(beta_q, ppl_beta(number(2.5), number(3)))
 DISTRIBUTION(beta_p, ppl_beta(number(1), number(0.9)))
@@ -723,8 +723,8 @@ START_TEST(kl_is_the_mean_of_the_ratio)
                                      { gamma_q, gamma_p },    { beta_q, beta_p },
                                      { exponential_q, exponential_p } };
 
-    for (int i = 0; i < ROWS(cases); i++) {
-        start(_i);
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        begin(_i);
         ppl_elbo *trace = ppl_trace_elbo(c, NULL);
         ppl_elbo *mean_field = ppl_trace_mean_field_elbo(c, NULL);
         double kl = estimate(mean_field, kl_model, kl_guide, &cases[i], 0);
@@ -736,7 +736,7 @@ START_TEST(kl_is_the_mean_of_the_ratio)
                "p depends on no later draw of the guide");
         ck_assert_double_gt(kl, 0.01);
         IN_MEAN(&m, kl);
-        stop();
+        end();
     }
 }
 END_TEST
@@ -748,7 +748,7 @@ START_TEST(no_rule_falls_back)
 {
     const kl_case d = { gamma_q, lacking_p };
 
-    start(_i);
+    begin(_i);
     ppl_elbo *trace = ppl_trace_elbo(c, NULL);
     ppl_elbo *mean_field = ppl_trace_mean_field_elbo(c, NULL);
     for (int n = 0; n < 10; n++) {
@@ -758,7 +758,7 @@ START_TEST(no_rule_falls_back)
         NEAR(loss, estimate(trace, kl_model, kl_guide, &d, 0), tight);
     }
     ROW_IS(mean_field, "z", -1, PPL_SAMPLED_RATIO, "no closed form for KL(gamma || normal)");
-    stop();
+    end();
 }
 END_TEST
 
@@ -796,9 +796,9 @@ static ppl_tensor *weighted_sample(const weights *w, ppl_dist *d)
 static void weighted_model(ppl_ctx *ctx, const void *arg)
 {
     const weighted_pair *d = arg;
-    ppl_tensor *z = weighted_sample(&d->p, ppl_normal(numbers(0.1, -0.4, 0.3), number(1.5)));
+    ppl_tensor *z = weighted_sample(&d->p, ppl_normal(reals(0.1, -0.4, 0.3), number(1.5)));
 
-    ppl_observe(ctx, "x", ppl_normal(z, number(1)), numbers(0.2, 1, -0.3));
+    ppl_observe(ctx, "x", ppl_normal(z, number(1)), reals(0.2, 1, -0.3));
 }
 
 static void weighted_guide(ppl_ctx *ctx, const void *arg)
@@ -807,7 +807,7 @@ static void weighted_guide(ppl_ctx *ctx, const void *arg)
     ppl_tensor *loc = ppl_param(ctx, "loc", PPL_SHAPE(3),
                                 ppl_init_values(LIST(0.5, -0.2, 0.8)), PPL_REAL);
 
-    weighted_sample(&d->q, ppl_normal(loc, numbers(0.6, 0.9, 1.1)));
+    weighted_sample(&d->q, ppl_normal(loc, reals(0.6, 0.9, 1.1)));
 }
 
 static int counts(const weights *w, int i)
@@ -846,7 +846,7 @@ static double weighted_loss(const weighted_pair *d, const double *z, int analyti
 static void check_weighted(int dtype, const weighted_pair *d, const char *reason)
 {
     for (int k = 0; k < 2; k++) {
-        start(dtype);
+        begin(dtype);
         ppl_elbo *elbo = k == 0 ? ppl_trace_elbo(c, NULL) : ppl_trace_mean_field_elbo(c, NULL);
         for (int n = 0; n < 5; n++) {
             double z[3], by_loc[3], grad[3];
@@ -863,7 +863,7 @@ static void check_weighted(int dtype, const weighted_pair *d, const char *reason
         else if (k == 1)
             ROW_IS(elbo, "z", -1, PPL_ANALYTIC_KL,
                    "p depends on no later draw of the guide");
-        stop();
+        end();
     }
 }
 
@@ -905,7 +905,7 @@ static void nan_model(ppl_ctx *ctx, const void *arg)
     ppl_scope s = ppl_push(ctx, by_handler ? ppl_mask(ctx, bits(1, 0, 1)) : NULL);
 
     ppl_observe(ctx, "x", by_handler ? d : ppl_masked(d, bits(1, 0, 1)),
-                numbers(0.2, NAN, -0.3));
+                reals(0.2, NAN, -0.3));
     ppl_pop(ctx, s);
 }
 
@@ -921,7 +921,7 @@ START_TEST(missing_data)
         for (int k = 0; k < 2; k++) {
             double z;
 
-            start(_i);
+            begin(_i);
             ppl_elbo *elbo =
                 k == 0 ? ppl_trace_elbo(c, NULL) : ppl_trace_mean_field_elbo(c, NULL);
             peek(loc_guide, NULL, "z", -1, &z, 1);
@@ -932,7 +932,7 @@ START_TEST(missing_data)
 
             NEAR(got, kl - read, tight);
             NEAR(gradient_of("loc"), (k == 1 ? 0.4 : z) - (0.2 - z) - (-0.3 - z), tight);
-            stop();
+            end();
         }
 }
 END_TEST
@@ -971,7 +971,7 @@ START_TEST(plates_multiply_the_kl)
     const ppl_plate_opts all = { .subsample_size = 4 }, half = { .subsample_size = 2 };
     const double kl = 4 * normal_kl(0.5, 0.7, 0, 2);
 
-    start(_i);
+    begin(_i);
     ppl_elbo *elbo = ppl_trace_mean_field_elbo(c, NULL);
     NEAR(estimate(elbo, plate_model, plate_guide, NULL, 0), kl, tight);
     NEAR(estimate(elbo, plate_model, plate_guide, &half, 0), kl, tight);
@@ -980,7 +980,7 @@ START_TEST(plates_multiply_the_kl)
     /* Without the plate the guide lacks its factor 2. */
     estimate(elbo, plate_model, bare_guide, &half, 0);
     ROW_IS(elbo, "z", -1, PPL_SAMPLED_RATIO, "scale 1 in the guide, 2 in the model");
-    stop();
+    end();
 }
 END_TEST
 
@@ -1004,7 +1004,7 @@ static void one_reading_model(ppl_ctx *ctx, const void *arg)
 START_TEST(delta_is_maximum_a_posteriori)
 {
     for (int k = 0; k < 2; k++) {
-        start(_i);
+        begin(_i);
         ppl_elbo *elbo = k == 0 ? ppl_trace_elbo(c, NULL) : ppl_trace_mean_field_elbo(c, NULL);
 
         NEAR(estimate(elbo, one_reading_model, delta_guide, NULL, 1),
@@ -1012,7 +1012,7 @@ START_TEST(delta_is_maximum_a_posteriori)
         NEAR(gradient_of("loc"), (0.4 + 0.1) / 2.25 - (1 - 0.4) / 0.64, tight);
         ROW_IS(elbo, "z", -1, k == 0 ? PPL_SAMPLED_RATIO : PPL_ANALYTIC_KL,
                k == 0 ? "trace ELBO" : "p depends on no later draw of the guide");
-        stop();
+        end();
     }
 }
 END_TEST
@@ -1029,7 +1029,7 @@ static void auxiliary_guide(ppl_ctx *ctx, const void *arg)
 START_TEST(auxiliary_sites)
 {
     for (int k = 0; k < 2; k++) {
-        start(_i);
+        begin(_i);
         ppl_elbo *elbo = k == 0 ? ppl_trace_elbo(c, NULL) : ppl_trace_mean_field_elbo(c, NULL);
 
         for (int n = 0; n < 5; n++) {
@@ -1046,7 +1046,7 @@ START_TEST(auxiliary_sites)
             NEAR(gradient_of("m"), by_m, tight);
         }
         ROW_IS(elbo, "a", 2, PPL_SAMPLED_RATIO, "auxiliary: the guide's own");
-        stop();
+        end();
     }
 }
 END_TEST
@@ -1071,7 +1071,7 @@ static void factor_guide(ppl_ctx *ctx, const void *arg)
 START_TEST(factors_in_both)
 {
     for (int k = 0; k < 2; k++) {
-        start(_i);
+        begin(_i);
         ppl_elbo *elbo = k == 0 ? ppl_trace_elbo(c, NULL) : ppl_trace_mean_field_elbo(c, NULL);
 
         for (int n = 0; n < 5; n++) {
@@ -1085,7 +1085,7 @@ START_TEST(factors_in_both)
         }
         ROW_IS(elbo, "malus", -1, PPL_LIKELIHOOD, "observed in the guide");
         ck_assert_int_eq(row_of(elbo, "bonus", -1)->steps, 5);
-        stop();
+        end();
     }
 }
 END_TEST
@@ -1108,21 +1108,21 @@ static void nothing(ppl_ctx *ctx, const void *arg)
 static void readings_only(ppl_ctx *ctx, const void *arg)
 {
     (void)arg;
-    ppl_observe(ctx, "x", ppl_normal(real("loc", 0.5), number(1)), numbers(0, 1));
+    ppl_observe(ctx, "x", ppl_normal(real("loc", 0.5), number(1)), reals(0, 1));
 }
 
 /* Empty programs, a model without latents, and a factor that a plate repeats. */
 START_TEST(no_latents)
 {
     for (int k = 0; k < 2; k++) {
-        start(_i);
+        begin(_i);
         ppl_elbo *elbo = k == 0 ? ppl_trace_elbo(c, NULL) : ppl_trace_mean_field_elbo(c, NULL);
 
         NEAR(estimate(elbo, nothing, nothing, NULL, 1), 0, 0);
         NEAR(estimate(elbo, readings_only, nothing, NULL, 1), LOG_TWO_PI + 0.25, tight);
         NEAR(gradient_of("loc"), 0, tight);
         NEAR(estimate(elbo, copies_model, nothing, NULL, 1), -1.5, tight);
-        stop();
+        end();
     }
 }
 END_TEST
@@ -1162,7 +1162,7 @@ START_TEST(particles_are_averaged)
     const gradient_case d = { 0 };
     double loss = 0, by_loc[2] = { 0, 0 }, grad[2];
 
-    start(_i);
+    begin(_i);
     for (uint64_t k = 0; k < 5; k++)
         loss += by_hand(k, by_loc) / 5;
     ppl_elbo *elbo = ppl_trace_elbo(c, &(ppl_elbo_opts){ .particles = 5 });
@@ -1177,7 +1177,7 @@ START_TEST(particles_are_averaged)
     ck_assert_str_eq(ppl_error_text(c),
                      "ppl_trace_elbo: particles is -3; it must be 1 or more");
     ppl_clear_error(c);
-    stop();
+    end();
 }
 END_TEST
 
@@ -1188,7 +1188,7 @@ START_TEST(gradients_add_up)
 {
     double loss;
 
-    start(_i);
+    begin(_i);
     ppl_elbo *elbo = ppl_trace_elbo(c, NULL);
     estimate(elbo, one_reading_model, loc_guide, NULL, 1);
     double once = gradient_of("loc");
@@ -1201,7 +1201,7 @@ START_TEST(gradients_add_up)
         ppl_epoch_end(c, mark);
     }
     NEAR(gradient_of("loc"), 2 * once, tight);
-    stop();
+    end();
 }
 END_TEST
 

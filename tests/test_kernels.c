@@ -19,7 +19,7 @@ static ppl_dtype dtype_of(int i)
     return i == 0 ? PPL_F32 : PPL_F64;
 }
 
-/* ---- Arrays of either dtype -------------------------------------------------------------- */
+/* ---- Arrays of either dtype -------------------------------------------------------- */
 
 typedef union element {
     float f32;
@@ -93,9 +93,10 @@ static array *scattered(int i, uint64_t seed, double low, double high)
     return a;
 }
 
-static const double specials[] = { 0.0, -0.0, 1, -1, 0.5, -0.5, 2, -2, 3, -3, 1e-30, -1e-30,
-                                   1e-40, -1e-40, 5e-324, 1e30, -1e30, 88, -88, 104, -104,
-                                   700, -745, INFINITY, -INFINITY, NAN };
+static const double specials[] = {
+    0.0, -0.0, 1, -1, 0.5, -0.5, 2, -2, 3, -3, 1e-30, -1e-30, 1e-40, -1e-40, 5e-324, 1e30,
+    -1e30, 88, -88, 104, -104, 700, -745, INFINITY, -INFINITY, NAN
+};
 
 /* Specials, then magnitudes from 1e-6 to 1e6 of both signs, then numbers around 1. */
 static array *assorted(int i, uint64_t seed)
@@ -121,13 +122,14 @@ static double ulps(int i, double x, real want)
         return 0;
     if (!isfinite(x) || !isfinite(w))
         return INFINITY;
-    double next = i == 0 ? (double)nextafterf((float)size, INFINITY) : nextafter(size, INFINITY);
+    double next = i == 0 ? (double)nextafterf((float)size, INFINITY)
+                         : nextafter(size, INFINITY);
     if (!isfinite(next))
         next = size + size * (i == 0 ? FLT_EPSILON : DBL_EPSILON) / 2;
     return (double)(fabsl((real)x - want) / (real)(next - size));
 }
 
-/* ---- Slow twins of the elementwise functions ------------------------------------------------- */
+/* ---- Slow twins of the elementwise functions --------------------------------------- */
 
 static real digamma(real x)
 {
@@ -163,7 +165,10 @@ static real trigamma(real x)
 
 static real twin_neg(real x) { return -x; }
 static real twin_relu(real x) { return x <= 0 ? 0 : x; }
-static real twin_sigmoid(real x) { return x < 0 ? expl(x) / (1 + expl(x)) : 1 / (1 + expl(-x)); }
+static real twin_sigmoid(real x)
+{
+    return x < 0 ? expl(x) / (1 + expl(x)) : 1 / (1 + expl(-x));
+}
 static real twin_softplus(real x) { return twin_relu(x) + log1pl(expl(-fabsl(x))); }
 static real slope_neg(real x) { return (void)x, -1; }
 static real slope_log(real x) { return 1 / x; }
@@ -238,7 +243,7 @@ static const char *const binary_name[] = {
 #undef BINARY
 };
 
-/* ---- Elementwise functions -------------------------------------------------------------------- */
+/* ---- Elementwise functions --------------------------------------------------------- */
 
 static double epsilon(int i)
 {
@@ -246,8 +251,8 @@ static double epsilon(int i)
 }
 
 /* The body for every table, `k`, of dtype _i. */
-#define EACH_TABLE(k)                                                                      \
-    const ppl__kernels *k;                                                                 \
+#define EACH_TABLE(k)                                                                    \
+    const ppl__kernels *k;                                                               \
     for (int isa = 0; (k = ppl__kernels_at(dtype_of(_i), isa)) != NULL; isa++)
 
 START_TEST(unary_values)
@@ -324,8 +329,8 @@ END_TEST
 /* Every special number with some of them, then pairs of assorted ones. */
 static void make_pairs(int i, array **a, array **b)
 {
-    const double others[] = { 0.0, -0.0, 1, -1, 0.5, -0.5, 2, -2, 3, -3, 30, -31, INFINITY,
-                              -INFINITY, NAN };
+    const double others[] = { 0.0, -0.0, 1, -1, 0.5, -0.5, 2, -2, 3, -3, 30, -31,
+                              INFINITY, -INFINITY, NAN };
     size_t count = (size_t)COUNT_OF(others), pairs = count * (size_t)COUNT_OF(specials);
     *a = assorted(i, 5);
     *b = scattered(i, 6, -6, 6);
@@ -357,7 +362,8 @@ START_TEST(binary_values_and_slopes)
                 char what[100];
                 snprintf(what, sizeof what, "%s %s(%.17Lg, %.17Lg)", k->isa,
                          binary_name[row], l, r);
-                if (row == PPL__BINARY_pow && l != 0)       /* b - 1 was rounded */
+                if (row == PPL__BINARY_pow && l != 0 && isfinite(l) && isfinite(r))
+                    /* b - 1 is rounded. */
                     slope_ulps += fabs((double)(logl(fabsl(l)) * (r - 1)));
                 ck_assert_msg(ulps(_i, get(y, n), want) <= twin->value_ulps,
                               "%s = %.17g, not %.17Lg", what, get(y, n), want);
@@ -370,7 +376,566 @@ START_TEST(binary_values_and_slopes)
 }
 END_TEST
 
+/* ---- The other loops over elements ------------------------------------------------- */
+
+/* got[n] is near want, a few roundings of numbers as large as `size` away. */
+static void check_near(int i, const char *what, size_t n, double got, double want,
+                       double size)
+{
+    ck_assert_msg(got == want || (isnan(got) && isnan(want)) ||
+                      fabs(got - want) <= 4 * epsilon(i) * size,
+                  "%s at %zu is %.17g, not %.17g", what, n, got, want);
+}
+
+/* Runs `call` (of which y is the output, 0.25 before) for every table, and holds each
+ * element against `want`, an expression in n. */
+#define CHECK_LOOP(call, want)                                                           \
+    do {                                                                                 \
+        EACH_TABLE(k) {                                                                  \
+            array *y = make(_i, 0.25);                                                   \
+            k->call;                                                                     \
+            for (size_t n = 0; n < MOST; n++) {                                          \
+                double expected = want;                                                  \
+                check_near(_i, #call, n, get(y, n), expected,                            \
+                           isfinite(expected) ? 8 + fabs(expected) : 0);                 \
+            }                                                                            \
+            free(y);                                                                     \
+        }                                                                                \
+    } while (0)
+#define X get(x, n)
+#define A get(a, n)
+#define B get(b, n)
+#define G get(g, n)
+
+START_TEST(simple_loops)
+{
+    array *a = scattered(_i, 8, -3, 3), *b = scattered(_i, 9, -3, 3), *g = adjoints(_i);
+    array *w = scattered(_i, 10, 0, 1), *x = assorted(_i, 7);
+    unsigned char mask[MOST];
+    for (size_t n = 0; n < MOST; n++)
+        mask[n] = (unsigned char)(n * 7 % 3 == 0 ? 0 : n % 2 ? 1 : 255);
+    CHECK_LOOP(affine(MOST, 1.5, -0.5, from(a, 0), from(y, 0)), 1.5 * A - 0.5);
+    CHECK_LOOP(axpy(MOST, -2, from(x, 0), from(y, 0)), 0.25 - 2 * X);
+    CHECK_LOOP(add(MOST, from(x, 0), from(y, 0)), 0.25 + X);
+    CHECK_LOOP(fill(MOST, 3.5, from(y, 0)), 3.5);
+    CHECK_LOOP(clamp(MOST, -1, 2, from(x, 0), from(y, 0)), X < -1 ? -1 : X > 2 ? 2 : X);
+    CHECK_LOOP(clamp_vjp(MOST, -1, 2, from(x, 0), from(g, 0), from(y, 0)),
+               0.25 + (X >= -1 && X <= 2 ? G : 0));
+    CHECK_LOOP(where(MOST, mask, from(x, 0), from(b, 0), from(y, 0)), mask[n] ? X : B);
+    CHECK_LOOP(where_vjp(MOST, mask, 1, from(x, 0), from(y, 0)),
+               0.25 + (mask[n] ? X : 0));
+    CHECK_LOOP(where_vjp(MOST, mask, 0, from(x, 0), from(y, 0)),
+               0.25 + (mask[n] ? 0 : X));
+    CHECK_LOOP(lerp(MOST, from(a, 0), from(b, 0), from(w, 0), from(y, 0)),
+               A + get(w, n) * (B - A));
+    CHECK_LOOP(lerp_vjp(MOST, 0, from(a, 0), from(b, 0), from(x, 0), from(g, 0),
+                        from(y, 0)),
+               0.25 + (G == 0 ? 0 : G * (1 - X)));
+    CHECK_LOOP(lerp_vjp(MOST, 1, from(a, 0), from(b, 0), from(x, 0), from(g, 0),
+                        from(y, 0)),
+               0.25 + (G == 0 ? 0 : G * X));
+    CHECK_LOOP(lerp_vjp(MOST, 2, from(x, 0), from(b, 0), from(w, 0), from(g, 0),
+                        from(y, 0)),
+               0.25 + (G == 0 ? 0 : G * (B - X)));
+    CHECK_LOOP(sincos(MOST, from(a, 0), from(y, 0), from(w, 0)), sin(A));
+    CHECK_LOOP(sincos(MOST, from(a, 0), from(w, 0), from(y, 0)), cos(A));
+}
+END_TEST
+
+START_TEST(sums_and_finiteness)
+{
+    array *x = scattered(_i, 11, -1, 3), *bad = scattered(_i, 11, -1, 3);
+    EACH_TABLE(k) {
+        double want = 0;
+        for (size_t n = 0; n < 300; n++) {
+            double sum = k->sum(n, from(x, 1));
+            ck_assert_msg(fabs(sum - want) <= 1e-13 * (double)(n + 1),
+                          "%s sum of %zu is %.17g, not %.17g", k->isa, n, sum, want);
+            ck_assert(sum == k->sum(n, from(x, 1)));
+            ck_assert(k->all_finite(n, from(x, 1)));
+            want += get(x, n + 1);
+        }
+        for (size_t n = 0; n < 70; n++) {
+            set(bad, n, n % 3 == 0 ? NAN : n % 3 == 1 ? INFINITY : -INFINITY);
+            ck_assert(k->all_finite(n, from(bad, 0)));
+            ck_assert(!k->all_finite(n + 1, from(bad, 0)));
+            set(bad, n, -1e30);
+        }
+    }
+}
+END_TEST
+
+/* An element's result depends neither on where it stands nor on how many there are, the
+ * input may be the output, and nothing beyond the last is touched. */
+START_TEST(position_and_length_do_not_matter)
+{
+    array *x = assorted(_i, 12), *all = make(_i, 0);
+    EACH_TABLE(k)
+        for (int row = 0; row < PPL__UNARY_COUNT; row++) {
+            k->unary[row](MOST, from(x, 0), from(all, 0));
+            for (size_t n = 0; n <= 70; n++) {
+                size_t start = n * 53 % 2000;
+                array *y = copy(x);
+                k->unary[row](n, from(y, start), from(y, start));
+                for (size_t m = 0; m < MOST; m++) {
+                    int inside = m >= start && m < start + n;
+                    ck_assert_msg(same_bits(y, m, inside ? all : x, m),
+                                  "%s %s: element %zu of %zu", k->isa, unary_name[row],
+                                  m - start, n);
+                }
+                free(y);
+            }
+        }
+}
+END_TEST
+
+/* ---- Over the middle axis ---------------------------------------------------------- */
+
+typedef struct cube {
+    size_t outer, n, inner;
+} cube;
+
+static const cube cubes[] = {
+    { 1, 1, 1 }, { 3, 2, 1 }, { 5, 5, 1 }, { 2, 16, 1 }, { 3, 17, 1 }, { 2, 33, 1 },
+    { 4, 70, 1 }, { 1, 600, 1 }, { 1, 1, 7 }, { 2, 3, 2 }, { 3, 5, 8 }, { 2, 4, 17 },
+    { 1, 20, 40 }, { 2, 7, 33 }, { 3, 40, 5 }, { 0, 3, 4 }, { 2, 0, 3 }, { 2, 0, 1 },
+};
+
+/* One slice: its elements, and the adjoints of them and of what they are reduced to. */
+typedef struct slice {
+    size_t n;
+    double x[600], g[600], top;
+} slice;
+
+typedef void slow(const slice *s, double *out);
+
+static double slice_max(const slice *s)
+{
+    double max = -INFINITY;
+    for (size_t k = 0; k < s->n && !isnan(max); k++)
+        max = s->x[k] > max || isnan(s->x[k]) ? s->x[k] : max;
+    return max;
+}
+
+static double slice_logsumexp(const slice *s)
+{
+    double max = slice_max(s), sum = 0;
+    if (isinf(max) || isnan(max))
+        return max;
+    for (size_t k = 0; k < s->n; k++)
+        sum += exp(s->x[k] - max);
+    return max + log(sum);
+}
+
+static void slow_sum(const slice *s, double *out)
+{
+    *out = 0;
+    for (size_t k = 0; k < s->n; k++)
+        *out += s->x[k];
+}
+
+static void slow_max(const slice *s, double *out) { *out = slice_max(s); }
+static void slow_logsumexp(const slice *s, double *out) { *out = slice_logsumexp(s); }
+
+static void slow_log_softmax(const slice *s, double *out)
+{
+    double total = slice_logsumexp(s);
+    for (size_t k = 0; k < s->n; k++)
+        out[k] = isinf(total) ? NAN : s->x[k] - total;
+}
+
+static void slow_softmax(const slice *s, double *out)
+{
+    slow_log_softmax(s, out);
+    for (size_t k = 0; k < s->n; k++)
+        out[k] = exp(out[k]);
+}
+
+static void slow_sum_vjp(const slice *s, double *out)
+{
+    for (size_t k = 0; k < s->n; k++)
+        out[k] = 1.5 * s->top;
+}
+
+static void slow_max_vjp(const slice *s, double *out)
+{
+    double max = slice_max(s);
+    int found = 0;
+    for (size_t k = 0; k < s->n; k++) {
+        int here = !found && (s->x[k] == max || isnan(s->x[k]));
+        out[k] = here ? s->top : 0;
+        found |= here;
+    }
+}
+
+static void slow_logsumexp_vjp(const slice *s, double *out)
+{
+    double total = slice_logsumexp(s);
+    for (size_t k = 0; k < s->n; k++)
+        out[k] = s->top == 0 || s->x[k] == -INFINITY ? 0 : s->top * exp(s->x[k] - total);
+}
+
+static void slow_softmax_vjp(const slice *s, double *out)
+{
+    double y[600], mean = 0;
+    slow_softmax(s, y);
+    for (size_t k = 0; k < s->n; k++)
+        mean += s->g[k] == 0 ? 0 : s->g[k] * y[k];
+    for (size_t k = 0; k < s->n; k++)
+        out[k] = s->g[k] - mean == 0 ? 0 : y[k] * (s->g[k] - mean);
+}
+
+static void slow_log_softmax_vjp(const slice *s, double *out)
+{
+    double y[600], total = 0;
+    slow_softmax(s, y);
+    for (size_t k = 0; k < s->n; k++)
+        total += s->g[k];
+    for (size_t k = 0; k < s->n; k++)
+        out[k] = s->g[k] - (total == 0 ? 0 : total * y[k]);
+}
+
+/* Holds `got` against the twin: an element a slice if it reduces, else one an element. It
+ * was 0 before the call. */
+static void check_axis(int i, const char *what, cube d, int reduces, slow *twin,
+                       const array *x, const array *g, const array *top, const array *got)
+{
+    for (size_t o = 0; o < d.outer; o++)
+        for (size_t j = 0; j < d.inner; j++) {
+            slice s = { .n = d.n, .top = get(top, o * d.inner + j) };
+            double want[600];
+            for (size_t k = 0; k < d.n; k++) {
+                s.x[k] = get(x, (o * d.n + k) * d.inner + j);
+                s.g[k] = get(g, (o * d.n + k) * d.inner + j);
+            }
+            twin(&s, want);
+            for (size_t k = 0; k < (reduces ? 1 : d.n); k++) {
+                size_t at = reduces ? o * d.inner + j : (o * d.n + k) * d.inner + j;
+                check_near(i, what, at, get(got, at), want[k],
+                           isfinite(want[k]) ? 16 + fabs(want[k]) : 0);
+            }
+        }
+    size_t end = d.outer * d.inner * (reduces ? 1 : d.n);
+    ck_assert_msg(get(got, end) == 0, "%s: written beyond its end", what);
+}
+
+/* Slices among random ones have -inf or a tie in them; with `infinite` others are all
+ * -inf, or have +inf or NaN. */
+static array *slices(int i, cube d, int infinite)
+{
+    const double odd[] = { -INFINITY, INFINITY, NAN, 9 };
+    array *x = scattered(i, 13, -4, 4);
+    for (size_t o = 0; o < d.outer; o++)
+        for (size_t j = 0; j < d.inner && d.n > 0; j++) {
+            size_t kind = (o * d.inner + j) % 8, first = o * d.n * d.inner + j;
+            for (size_t k = 0; k < d.n && kind == 1 && infinite; k++)
+                set(x, first + k * d.inner, -INFINITY);
+            if (kind == 4 || kind == 7 || (kind > 4 && infinite))
+                set(x, first + d.n / 2 * d.inner, odd[kind - 4]);
+            if (kind == 7)
+                set(x, first + (d.n - 1) * d.inner, 9);
+        }
+    return x;
+}
+
+START_TEST(axis_values)
+{
+    for (int which = 0; which < COUNT_OF(cubes); which++) {
+        cube d = cubes[which];
+        array *x = slices(_i, d, 1), *zero = make(_i, 0);
+#define CHECK_AXIS(name, reduces)                                                        \
+    do {                                                                                 \
+        EACH_TABLE(k) {                                                                  \
+            array *y = make(_i, 0);                                                      \
+            k->name##_axis(d.outer, d.n, d.inner, from(x, 0), from(y, 0));               \
+            check_axis(_i, #name, d, reduces, slow_##name, x, zero, zero, y);            \
+            free(y);                                                                     \
+        }                                                                                \
+    } while (0)
+        CHECK_AXIS(sum, 1);
+        CHECK_AXIS(max, 1);
+        CHECK_AXIS(logsumexp, 1);
+        CHECK_AXIS(softmax, 0);
+        CHECK_AXIS(log_softmax, 0);
+    }
+}
+END_TEST
+
+START_TEST(axis_adjoints)
+{
+    for (int which = 0; which < COUNT_OF(cubes); which++) {
+        cube d = cubes[which];
+        array *x = slices(_i, d, 0), *g = adjoints(_i), *top = adjoints(_i);
+#define CHECK_AXIS_VJP(name, slow, ...)                                                  \
+    do {                                                                                 \
+        EACH_TABLE(k) {                                                                  \
+            array *y = make(_i, 0), *gx = make(_i, 0);                                   \
+            k->name##_axis(d.outer, d.n, d.inner, from(x, 0), from(y, 0));               \
+            k->name##_axis_vjp(d.outer, d.n, d.inner, __VA_ARGS__, from(gx, 0));         \
+            check_axis(_i, #name "_vjp", d, 0, slow, x, g, top, gx);                     \
+            k->name##_axis_vjp(d.outer, d.n, d.inner, __VA_ARGS__, from(gx, 0));         \
+            for (size_t n = 0; n < d.outer * d.n * d.inner; n++)                         \
+                set(gx, n, get(gx, n) / 2);                                              \
+            check_axis(_i, #name "_vjp twice", d, 0, slow, x, g, top, gx);               \
+            free(gx);                                                                    \
+            free(y);                                                                     \
+        }                                                                                \
+    } while (0)
+        CHECK_AXIS_VJP(sum, slow_sum_vjp, 1.5, from(top, 0));
+        CHECK_AXIS_VJP(max, slow_max_vjp, from(x, 0), from(y, 0), from(top, 0));
+        CHECK_AXIS_VJP(logsumexp, slow_logsumexp_vjp, from(x, 0), from(y, 0),
+                       from(top, 0));
+        CHECK_AXIS_VJP(softmax, slow_softmax_vjp, from(y, 0), from(g, 0));
+        CHECK_AXIS_VJP(log_softmax, slow_log_softmax_vjp, from(y, 0), from(g, 0));
+    }
+}
+END_TEST
+
+/* ---- Layers ------------------------------------------------------------------------ */
+
+START_TEST(bias_and_activation)
+{
+    real (*const value[])(real) = { [PPL_RELU] = twin_relu, [PPL_TANH] = tanhl,
+                                    [PPL_SIGMOID] = twin_sigmoid,
+                                    [PPL_SOFTPLUS] = twin_softplus };
+    real (*const slope[])(real) = { [PPL_RELU] = slope_relu, [PPL_TANH] = slope_tanh,
+                                    [PPL_SIGMOID] = slope_sigmoid,
+                                    [PPL_SOFTPLUS] = twin_sigmoid };
+    array *x = scattered(_i, 14, -6, 6), *bias = scattered(_i, 15, -1, 1);
+    array *g = adjoints(_i);
+    EACH_TABLE(k)
+        for (int which = 0; which <= 2 * PPL_SOFTPLUS + 1; which++) {
+            int activation = which / 2, biased = which % 2;
+            size_t rows = (size_t)which + 1, columns = 70 - 3 * (size_t)which;
+            array *y = copy(x), *d = make(_i, 7);
+            k->bias_activation(rows, columns, biased ? from(bias, 0) : NULL, activation,
+                               from(y, 0));
+            k->activation_vjp(rows * columns, activation, from(y, 0), from(g, 0),
+                              from(d, 0));
+            for (size_t n = 0; n < rows * columns; n++) {
+                double z = get(x, n) + (biased ? get(bias, n % columns) : 0);
+                double want = activation ? (double)value[activation]((real)z) : z;
+                check_near(_i, "bias_activation", n, get(y, n), want, 8);
+                want = get(g, n) * (activation ? (double)slope[activation]((real)z) : 1);
+                check_near(_i, "activation_vjp", n, get(d, n), want, 8);
+            }
+            ck_assert(same_bits(y, rows * columns, x, rows * columns));
+            ck_assert(get(d, rows * columns) == 7);
+        }
+}
+END_TEST
+
+START_TEST(transposition_and_row_sums)
+{
+    array *x = scattered(_i, 16, -1, 1);
+    EACH_TABLE(k)
+        for (size_t rows = 0; rows <= 45; rows += 1 + rows / 10)
+            for (size_t columns = 0; columns <= 80; columns += 1 + columns / 7) {
+                array *y = make(_i, 0), *z = make(_i, 0), *sum = make(_i, 2);
+                size_t ldx = columns + 5 < MOST / 46 ? columns + 5 : columns;
+                k->transpose(rows, columns, from(x, 0), from(y, 0));
+                k->transpose_from(rows, columns, from(x, 0), ldx, from(z, 0));
+                k->add_rows(rows, columns, from(x, 0), from(sum, 0));
+                for (size_t c = 0; c < columns; c++) {
+                    double want = 2;
+                    for (size_t r = 0; r < rows; r++) {
+                        want += get(x, r * columns + c);
+                        ck_assert(same_bits(y, c * rows + r, x, r * columns + c));
+                        ck_assert(same_bits(z, c * rows + r, x, r * ldx + c));
+                    }
+                    check_near(_i, "add_rows", c, get(sum, c), want, 2 + fabs(want));
+                }
+                ck_assert(get(y, rows * columns) == 0 && get(z, rows * columns) == 0);
+                ck_assert(get(sum, columns) == 2);
+                free(y), free(z), free(sum);
+            }
+}
+END_TEST
+
+/* ---- Matrix products --------------------------------------------------------------- */
+
+typedef struct matrix {
+    int i, transposed;
+    size_t ld;
+    void *data;
+} matrix;
+
+static double entry(const matrix *a, size_t row, size_t column)
+{
+    size_t at = a->transposed ? column * a->ld + row : row * a->ld + column;
+    return a->i == 0 ? (double)((float *)a->data)[at] : ((double *)a->data)[at];
+}
+
+/* [rows, columns], or transposed, with `gap` elements of NaN at the end of each row. */
+static matrix matrix_make(int i, int transposed, size_t rows, size_t columns, size_t gap,
+                          uint64_t seed)
+{
+    size_t lines = transposed ? columns : rows, length = transposed ? rows : columns;
+    matrix a = { i, transposed, length + gap, NULL };
+    a.data = malloc((lines * a.ld + 1) * (i == 0 ? sizeof(float) : sizeof(double)));
+    ck_assert_ptr_nonnull(a.data);
+    for (size_t n = 0; n < lines * a.ld; n++) {
+        double value = n % a.ld < length ? uniform(&seed, -1, 1) : NAN;
+        if (i == 0)
+            ((float *)a.data)[n] = (float)value;
+        else
+            ((double *)a.data)[n] = value;
+    }
+    return a;
+}
+
+/* A product of the shape by every way to store it; of large ones only some entries are
+ * computed again. */
+static void check_product(int i, ppl__gemm *gemm, size_t m, size_t n, size_t k, int way)
+{
+    size_t gap = way & 8 ? 3 : 0, step = m * n * k > 1000000 ? m * n / 50 : 1;
+    int accumulate = (way & 4) != 0;
+    matrix a = matrix_make(i, (way & 1) != 0, m, k, gap, 17);
+    matrix b = matrix_make(i, (way & 2) != 0, k, n, gap, 18);
+    matrix before = matrix_make(i, 0, m, n, gap, 19);
+    matrix c = matrix_make(i, 0, m, n, gap, 19), again = matrix_make(i, 0, m, n, gap, 19);
+    size_t size = m * c.ld * (i == 0 ? sizeof(float) : sizeof(double));
+
+    ppl__gemm_run(gemm, dtype_of(i), a.transposed, b.transposed, m, n, k, a.data, a.ld,
+                  b.data, b.ld, c.data, c.ld, accumulate);
+    ppl__gemm_run(gemm, dtype_of(i), a.transposed, b.transposed, m, n, k, a.data, a.ld,
+                  b.data, b.ld, again.data, c.ld, accumulate);
+    ck_assert_msg(memcmp(c.data, again.data, size) == 0, "%zux%zux%zu varies", m, n, k);
+    for (size_t e = 0; e < m * n; e += step) {
+        size_t row = e / n, column = e % n;
+        double want = accumulate ? entry(&before, row, column) : 0, sum = fabs(want);
+        for (size_t l = 0; l < k; l++) {
+            want += entry(&a, row, l) * entry(&b, l, column);
+            sum += fabs(entry(&a, row, l) * entry(&b, l, column));
+        }
+        ck_assert_msg(fabs(entry(&c, row, column) - want) <=
+                          epsilon(i) * (1 + sqrt((double)k)) * sum,
+                      "%zux%zux%zu way %d: [%zu,%zu] is %.17g, not %.17g", m, n, k, way,
+                      row, column, entry(&c, row, column), want);
+    }
+    for (size_t row = 0; row < m; row++)
+        for (size_t column = n; column < c.ld; column++)
+            ck_assert_msg(isnan(entry(&c, row, column)), "written beyond a row's end");
+    free(a.data), free(b.data), free(c.data), free(before.data), free(again.data);
+}
+
+START_TEST(products)
+{
+    static const size_t shapes[][3] = {
+        { 1, 1, 1 },     { 2, 3, 4 },     { 3, 5, 7 },      { 4, 4, 4 },
+        { 1, 17, 33 },   { 2, 16, 20 },   { 3, 100, 9 },    { 5, 64, 13 },
+        { 7, 48, 300 },  { 9, 33, 16 },   { 10, 88, 100 },  { 13, 47, 260 },
+        { 20, 88, 100 }, { 20, 100, 200 }, { 45, 50, 60 },  { 46, 31, 513 },
+        { 90, 65, 193 }, { 97, 200, 209 }, { 100, 1, 50 },  { 1, 100, 1 },
+        { 60, 1, 1 },    { 0, 3, 4 },     { 3, 0, 4 },      { 3, 4, 0 },
+        { 150, 600, 384 }, { 600, 88, 400 }, { 300, 300, 300 },
+    };
+    ppl_ctx *c = context(_i);
+    for (int s = 0; s < COUNT_OF(shapes); s++)
+        for (int way = 0; way < 16; way++)
+            check_product(_i, c->gemm, shapes[s][0], shapes[s][1], shapes[s][2], way);
+    check_product(_i, c->gemm, 1000, 1001, 1002, 1);        /* left to the BLAS */
+    ppl_ctx_free(c);
+}
+END_TEST
+
+/* More shapes than are remembered at a time. */
+START_TEST(many_shapes)
+{
+    ppl_ctx *c = context(_i);
+    for (size_t m = 1; m <= 40; m++)
+        for (size_t n = 1; n <= 40; n += 3)
+            check_product(_i, c->gemm, m, n, 20, (int)((m + n) % 16));
+    ppl_ctx_free(c);
+}
+END_TEST
+
+/* ---- Public functions -------------------------------------------------------------- */
+
+/* The golden [x, f(x)] at doubles that the dtype has; `of` may be NULL for trigamma. */
+static void check_golden(int i, const char *name,
+                         void (*of)(ppl_dtype, size_t, const void *, void *))
+{
+    json_t *root = golden_load("distributions.json");
+    const json_t *pairs = json_object_get(root, name);
+    size_t count = json_array_size(pairs);
+    array *x = make(i, 1), *y = make(i, 0);
+    ck_assert_uint_gt(count, 50);
+    for (size_t n = 0; n < count; n++)
+        set(x, n, golden_number(json_array_get(json_array_get(pairs, n), 0)));
+    for (size_t n = 0; n < count && !of; n++)
+        set(y, n, ppl_maths_trigamma(get(x, n)));
+    if (of)
+        of(dtype_of(i), count, from(x, 0), from(y, 0));
+    for (size_t n = 0; n < count; n++) {
+        double at = golden_number(json_array_get(json_array_get(pairs, n), 0));
+        double want = golden_number(json_array_get(json_array_get(pairs, n), 1));
+        if (get(x, n) != at)
+            continue;
+        double slack = epsilon(i) * (4 * fabs(want) + 4 * (at < 0));
+        ck_assert_msg(fabs(get(y, n) - want) <= slack,
+                      "%s(%.17g) = %.17g, not %.17g", name, at, get(y, n), want);
+    }
+    json_decref(root);
+}
+
+START_TEST(golden_numbers_of_gamma_functions)
+{
+    check_golden(_i, "lgamma", ppl_maths_lgamma);
+    check_golden(_i, "digamma", ppl_maths_digamma);
+    if (_i == 1)
+        check_golden(_i, "trigamma", NULL);
+}
+END_TEST
+
+START_TEST(edges)
+{
+    const struct { double x, digamma, trigamma, lgamma; } edge[] = {
+        { 0.0, NAN, INFINITY, INFINITY },   { -0.0, NAN, INFINITY, INFINITY },
+        { -3, NAN, INFINITY, INFINITY },    { -1e300, NAN, INFINITY, INFINITY },
+        { INFINITY, INFINITY, 0, INFINITY }, { -INFINITY, NAN, NAN, INFINITY },
+        { NAN, NAN, NAN, NAN },
+    };
+    for (int n = 0; n < COUNT_OF(edge); n++) {
+        array *x = make(_i, edge[n].x), *y = make(_i, 0);
+        ppl_maths_digamma(dtype_of(_i), 1, from(x, 0), from(y, 0));
+        check_near(_i, "digamma", (size_t)n, get(y, 0), edge[n].digamma, 0);
+        check_near(_i, "trigamma", (size_t)n, ppl_maths_trigamma(edge[n].x),
+                   edge[n].trigamma, 0);
+        ppl_maths_lgamma(dtype_of(_i), 1, from(x, 0), from(y, 0));
+        check_near(_i, "lgamma", (size_t)n, get(y, 0), edge[n].lgamma, 0);
+    }
+}
+END_TEST
+
+START_TEST(public_functions_are_the_best_table)
+{
+    const ppl__kernels *k = ppl__kernels_at(dtype_of(_i), 0);
+    array *x = assorted(_i, 20), *y = make(_i, 0), *z = make(_i, 0);
+    ck_assert_ptr_eq(k, ppl__kernels_for(dtype_of(_i)));
+#define CHECK_PUBLIC(name)                                                               \
+    ppl_maths_##name(dtype_of(_i), MOST, from(x, 0), from(y, 0));                        \
+    k->unary[PPL__UNARY_##name](MOST, from(x, 0), from(z, 0));                           \
+    ck_assert_msg(memcmp(y, z, sizeof *y) == 0, #name);
+    PPL_MATHS_MAP(CHECK_PUBLIC)
+    x = scattered(_i, 21, -100, 100);
+    ck_assert(ppl_maths_sum(dtype_of(_i), MOST, from(x, 0)) == k->sum(MOST, from(x, 0)));
+    if (_i == 1) {
+        ppl_maths_sincos(MOST, from(x, 0), from(y, 0), from(z, 0));
+        for (size_t n = 0; n < MOST; n++) {
+            ck_assert(ulps(_i, get(y, n), sinl((real)get(x, n))) <= 1);
+            ck_assert(ulps(_i, get(z, n), cosl((real)get(x, n))) <= 1);
+        }
+    }
+}
+END_TEST
+
 int main(void)
 {
-    return run_tests("kernels", (const TTest *const[]){ unary_values, unary_slopes, binary_values_and_slopes, NULL });
+    return run_tests("kernels", (const TTest *const[]){
+        unary_values, unary_slopes, binary_values_and_slopes, simple_loops,
+        sums_and_finiteness, position_and_length_do_not_matter, axis_values,
+        axis_adjoints, bias_and_activation, transposition_and_row_sums, products,
+        many_shapes, golden_numbers_of_gamma_functions, edges,
+        public_functions_are_the_best_table, NULL });
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_kl.c - KL divergences: golden numbers, central differences, laws that any KL obeys,
- * pairs of families, events and masks, a context's own rules, what is refused.
+ * test_kl.c - KL divergences: golden numbers, central differences, laws that any KL
+ * obeys, pairs of families, events and masks, a context's own rules, what is refused.
  */
 #include "tensors.h"
 
@@ -10,7 +10,7 @@
 
 static const ppl_rng rng = { { 77, 1234567 } };
 
-/* ---- Golden numbers ---------------------------------------------------------------------------- */
+/* ---- Golden numbers ---------------------------------------------------------------- */
 
 typedef struct answers {
     double kl, d_q[MOST_PARAMS], d_p[MOST_PARAMS];
@@ -63,8 +63,8 @@ static int round_to_float(double *x, int count)
     return 1;
 }
 
-static void check_record(ppl_ctx *const c[2], int dtype, const family_row *row, int record,
-                         const json_t *golden)
+static void check_record(ppl_ctx *const c[2], int dtype, const family_row *row,
+                         int record, const json_t *golden)
 {
     double q[MOST_PARAMS] = { 0 }, p[MOST_PARAMS] = { 0 };
     double relative = dtype ? 1e-10 : 1e-5, absolute = dtype ? 1e-14 : 1e-6;
@@ -87,8 +87,10 @@ static void check_record(ppl_ctx *const c[2], int dtype, const family_row *row, 
     answers found = ask(c[dtype], row, q, p, count);
     assert_same(row, record, "kl", found.kl, expected.kl, relative, absolute);
     for (int i = 0; i < count; i++) {
-        assert_same(row, record, "d_q", found.d_q[i], expected.d_q[i], relative, absolute);
-        assert_same(row, record, "d_p", found.d_p[i], expected.d_p[i], relative, absolute);
+        assert_same(row, record, "d_q", found.d_q[i], expected.d_q[i], relative,
+                    absolute);
+        assert_same(row, record, "d_p", found.d_p[i], expected.d_p[i], relative,
+                    absolute);
     }
 }
 
@@ -99,7 +101,8 @@ START_TEST(golden_numbers_are_met)
     ppl_ctx *c[2] = { context(0), context(1) };
     for (int i = 0; i < FAMILIES; i++) {
         const json_t *records = json_object_get(root, families[i].golden);
-        ck_assert_msg(json_array_size(records) >= 8, "no golden KL of %s", families[i].golden);
+        ck_assert_msg(json_array_size(records) >= 8, "no golden KL of %s",
+                      families[i].golden);
         for (size_t k = 0; k < json_array_size(records); k++)
             check_record(c, _i, &families[i], (int)k, json_array_get(records, k));
     }
@@ -127,7 +130,7 @@ START_TEST(nearby_members_keep_their_precision)
 }
 END_TEST
 
-/* ---- Laws ------------------------------------------------------------------------------------------ */
+/* ---- Laws -------------------------------------------------------------------------- */
 
 static ppl_tensor *kl_of_points(ppl_ctx *c, const family_row *row, int i, int j)
 {
@@ -144,8 +147,8 @@ START_TEST(a_kl_is_0_at_home_and_positive_elsewhere)
         for (int i = 0; has_point(row, i); i++)
             for (int j = 0; has_point(row, j); j++) {
                 double kl = ppl_item(kl_of_points(c, row, i, j));
-                ck_assert_msg(i == j ? kl == 0 : kl > 0, "%s: KL(%d || %d) is %g", row->golden, i,
-                              j, kl);
+                ck_assert_msg(i == j ? kl == 0 : kl > 0, "%s: KL(%d || %d) is %g",
+                              row->golden, i, j, kl);
             }
     }
     ck_assert(ppl_ok(c));
@@ -173,7 +176,8 @@ START_TEST(samples_estimate_it)
     for (int k = 0; k < FAMILIES; k++) {
         const family_row *row = &families[k];
         ppl_epoch epoch = ppl_epoch_begin(c);
-        ppl_dist *q = make_member(c, row, row->point[1]), *p = make_member(c, row, row->point[0]);
+        ppl_dist *q = make_member(c, row, row->point[1]),
+                 *p = make_member(c, row, row->point[0]);
         if (row->family == &ppl_family_delta)
             p = q;
         ppl_tensor *x = ppl_dist_sample(ppl_expand_dist(q, PPL_SHAPE(DRAWS)), &rng);
@@ -188,12 +192,13 @@ START_TEST(samples_estimate_it)
 }
 END_TEST
 
-/* ---- Gradients by central differences ----------------------------------------------------------------- */
+/* ---- Gradients by central differences ---------------------------------------------- */
 
 static double kl_at(ppl_ctx *c, const family_row *row, double point[2][MOST_PARAMS])
 {
     ppl_epoch epoch = ppl_epoch_begin(c);
-    double kl = ppl_item(ppl_kl(make_member(c, row, point[0]), make_member(c, row, point[1])));
+    double kl = ppl_item(
+        ppl_kl(make_member(c, row, point[0]), make_member(c, row, point[1])));
     ppl_epoch_end(c, epoch);
     return kl;
 }
@@ -220,9 +225,11 @@ START_TEST(gradients_agree_with_differences)
                 point[side][n] = x + h;
                 f[1] = kl_at(c[1], row, point);
                 point[side][n] = x;
-                double slope = (f[1] - f[0]) / (2 * h), found = side ? a.d_p[n] : a.d_q[n];
-                ck_assert_msg(is_near(found, slope, _i ? 1e-6 : 1e-4), "%s, %s[%d]: %g, not %g",
-                              row->golden, side ? "p" : "q", n, found, slope);
+                double slope = (f[1] - f[0]) / (2 * h),
+                       found = side ? a.d_p[n] : a.d_q[n];
+                ck_assert_msg(is_near(found, slope, _i ? 1e-6 : 1e-4),
+                              "%s, %s[%d]: %g, not %g", row->golden, side ? "p" : "q", n,
+                              found, slope);
             }
     }
     ppl_ctx_free(c[0]);
@@ -230,7 +237,7 @@ START_TEST(gradients_agree_with_differences)
 }
 END_TEST
 
-/* ---- Pairs of families ---------------------------------------------------------------------------------- */
+/* ---- Pairs of families ------------------------------------------------------------- */
 
 /* Probs against logits are what probs against probs are. */
 START_TEST(parameterisations_mix)
@@ -251,7 +258,8 @@ START_TEST(parameterisations_mix)
     mixed = ppl_kl(ppl_bernoulli_logits(logits[0]), ppl_bernoulli(probs[1]));
     assert_values(mixed, rounding(_i), kl);
     ck_assert_int_eq(ppl_backward(mixed), PPL_OK);
-    assert_values(ppl_grad(logits[0]), 4 * rounding(_i), 0.25 * 0.75 * 2 * log(0.25 / 0.75));
+    assert_values(ppl_grad(logits[0]), 4 * rounding(_i),
+                  0.25 * 0.75 * 2 * log(0.25 / 0.75));
     assert_values(ppl_grad(probs[1]), 4 * rounding(_i), 0.75 / 0.25 - 0.25 / 0.75);
 
     ppl_tensor *w = variable(c, 1, 6, 3), *l = variable(c, log(0.2), log(0.4), log(0.4));
@@ -289,14 +297,15 @@ START_TEST(a_delta_has_a_kl_to_anything)
     assert_values(ppl_kl(ppl_delta(rows, densities, 1), ppl_event(unit, 1)), rounding(_i),
                   0.5 - ppl_item(each[0]), -1 - ppl_item(each[1]));
     ppl_tensor *weights = numbers(c, 1, 1);
-    assert_fails(c, ppl_kl(ppl_delta(value, NULL, 0), ppl_categorical(weights)), PPL_EDTYPE,
-                 "kl: a delta is a floating number and categorical is of integers; there is no "
-                 "KL between them");
+    assert_fails(
+        c, ppl_kl(ppl_delta(value, NULL, 0), ppl_categorical(weights)), PPL_EDTYPE,
+        "kl: a delta is a floating number and categorical is of integers; there is no "
+        "KL between them");
     ppl_ctx_free(c);
 }
 END_TEST
 
-/* ---- Events, masks, shapes --------------------------------------------------------------------------------- */
+/* ---- Events, masks, shapes --------------------------------------------------------- */
 
 START_TEST(events_are_summed_and_p_broadcasts)
 {
@@ -319,7 +328,8 @@ START_TEST(masks_are_joined)
 {
     const unsigned char bits[2][3] = { { 1, 0, 1 }, { 1, 1, 0 } };
     ppl_ctx *c = context(_i);
-    ppl_tensor *loc = variable(c, 1, 2, 3), *zero = numbers(c, 0, 0, 0), *one = ppl_scalar(c, 1);
+    ppl_tensor *loc = variable(c, 1, 2, 3), *zero = numbers(c, 0, 0, 0),
+               *one = ppl_scalar(c, 1);
     ppl_tensor *scale = ppl_from_doubles(c, PPL_SHAPE(3), (double[]){ 1, 1e-30, 1 });
     ppl_tensor *mask[2];
     for (int i = 0; i < 2; i++)
@@ -329,12 +339,13 @@ START_TEST(masks_are_joined)
     assert_values(kl, rounding(_i), 0.5, 0, 4.5);
     ck_assert_int_eq(ppl_backward(ppl_sum(kl, PPL_ALL)), PPL_OK);
     assert_values(ppl_grad(loc), rounding(_i), 1, 0, 3);
-    assert_values(ppl_kl(ppl_masked(q, mask[0]), ppl_masked(p, mask[1])), rounding(_i), 0.5, 0, 0);
+    assert_values(ppl_kl(ppl_masked(q, mask[0]), ppl_masked(p, mask[1])), rounding(_i),
+                  0.5, 0, 0);
     ppl_ctx_free(c);
 }
 END_TEST
 
-/* ---- Rules of one's own ------------------------------------------------------------------------------------- */
+/* ---- Rules of one's own ------------------------------------------------------------ */
 
 static ppl_tensor *rule_one(const ppl_dist *q, const ppl_dist *p)
 {
@@ -360,11 +371,13 @@ START_TEST(a_context_has_rules_of_its_own)
     const ppl_family *normal = &ppl_family_normal, *gamma = &ppl_family_gamma;
     ppl_ctx *c = context(_i), *other = context(_i);
     ppl_tensor *one = ppl_scalar(c, 1);
-    ppl_dist *q = ppl_expand_dist(ppl_normal(one, one), PPL_SHAPE(3)), *p = ppl_gamma(one, one);
+    ppl_dist *q = ppl_expand_dist(ppl_normal(one, one), PPL_SHAPE(3)),
+             *p = ppl_gamma(one, one);
     ck_assert(ppl_kl_find(c, normal, gamma) == NULL);
-    assert_fails(c, ppl_kl(q, p), PPL_EUNSUPPORTED,
-                 "kl: there is no rule for KL(normal || gamma); add one with ppl_kl_register, "
-                 "or estimate it from samples");
+    assert_fails(
+        c, ppl_kl(q, p), PPL_EUNSUPPORTED,
+        "kl: there is no rule for KL(normal || gamma); add one with ppl_kl_register, "
+        "or estimate it from samples");
     ck_assert_int_eq(ppl_kl_register(c, normal, gamma, rule_one), PPL_OK);
     assert_values(ppl_kl(q, p), 0, 1, 1, 1);
     ck_assert(ppl_kl_find(c, gamma, normal) == NULL);
@@ -389,19 +402,23 @@ START_TEST(pairs_that_do_not_fit_are_refused)
     ppl_ctx *c = context(_i), *other = context(_i);
     ppl_tensor *one = ppl_scalar(c, 1), *three = ppl_full(c, PPL_SHAPE(3), 1);
     ppl_dist *q = ppl_normal(three, one), *p = ppl_normal(one, one);
-    assert_fails(c, ppl_kl(ppl_event(q, 1), q), PPL_ESHAPE,
-                 "kl: normal has event_dim 1 and normal has event_dim 0; make them equal with "
-                 "ppl_event");
-    assert_fails(c, ppl_kl(p, q), PPL_ESHAPE,
-                 "kl: normal of shape [3] does not broadcast to normal of shape []; a draw of "
-                 "the first must be a value of the second");
-    assert_fails(c, ppl_kl(q, ppl_normal(ppl_full(c, PPL_SHAPE(2), 1), one)), PPL_ESHAPE,
-                 "kl: normal of shape [2] does not broadcast to normal of shape [3]; a draw of "
-                 "the first must be a value of the second");
-    assert_fails(c, ppl_kl(ppl_categorical(three), ppl_categorical(ppl_full(c, PPL_SHAPE(4), 1))),
-                 PPL_ESHAPE, "kl: q has 3 categories and p has 4; they must have the same");
-    assert_fails(c, ppl_kl(p, ppl_normal(ppl_scalar(other, 0), ppl_scalar(other, 1))), PPL_EINVAL,
-                 "kl: normal and normal belong to two contexts");
+    assert_fails(
+        c, ppl_kl(ppl_event(q, 1), q), PPL_ESHAPE,
+        "kl: normal has event_dim 1 and normal has event_dim 0; make them equal with "
+        "ppl_event");
+    assert_fails(
+        c, ppl_kl(p, q), PPL_ESHAPE,
+        "kl: p, normal of shape [3], does not broadcast to q, normal of shape []; a "
+        "draw of q must be a value of p");
+    assert_fails(
+        c, ppl_kl(q, ppl_normal(ppl_full(c, PPL_SHAPE(2), 1), one)), PPL_ESHAPE,
+        "kl: p, normal of shape [2], does not broadcast to q, normal of shape [3]; a "
+        "draw of q must be a value of p");
+    assert_fails(
+        c, ppl_kl(ppl_categorical(three), ppl_categorical(ppl_full(c, PPL_SHAPE(4), 1))),
+        PPL_ESHAPE, "kl: q has 3 categories and p has 4; they must have the same");
+    assert_fails(c, ppl_kl(p, ppl_normal(ppl_scalar(other, 0), ppl_scalar(other, 1))),
+                 PPL_EINVAL, "kl: normal and normal belong to two contexts");
     ck_assert_ptr_null(ppl_kl(NULL, q));
     ck_assert_ptr_null(ppl_kl(q, NULL));
     ck_assert(ppl_ok(c));
@@ -414,9 +431,10 @@ int main(void)
 {
     const TTest *const tests[] = {
         golden_numbers_are_met, nearby_members_keep_their_precision,
-        a_kl_is_0_at_home_and_positive_elsewhere, arguments_are_q_then_p, samples_estimate_it,
-        gradients_agree_with_differences, parameterisations_mix, a_delta_has_a_kl_to_anything,
-        events_are_summed_and_p_broadcasts, masks_are_joined, a_context_has_rules_of_its_own,
+        a_kl_is_0_at_home_and_positive_elsewhere, arguments_are_q_then_p,
+        samples_estimate_it, gradients_agree_with_differences, parameterisations_mix,
+        a_delta_has_a_kl_to_anything, events_are_summed_and_p_broadcasts,
+        masks_are_joined, a_context_has_rules_of_its_own,
         pairs_that_do_not_fit_are_refused, NULL
     };
     return run_tests("kl", tests);

@@ -497,6 +497,7 @@ static void big_model(ppl_ctx *ctx, const void *arg)
     ppl_tensor *x = wavy(ctx, PPL_SHAPE(10, INPUT), 4);
     ppl_tensor *h = l->gru ? ppl_nn_gru(ctx, "big", x, &ragged, &opts)
                            : ppl_nn_rnn(ctx, "big", x, &ragged, &opts);
+    h = ppl_nn_mlp(ctx, "net", h, (const int64_t[]){ 7, 2 }, 2, PPL_SOFTPLUS);
     (void)!ppl_backward(ppl_sum(ppl_mul(h, h), PPL_ALL));
 }
 

@@ -28,7 +28,7 @@ static double log_weight(int k, int values, double eta)
 static ppl_dist *weight_dist(int values, ppl_tensor *eta)
 {
     return values == 2 ? ppl_bernoulli_logits(eta)
-                       : ppl_categorical_logits(ppl_mul(eta, numbers(0, 1, 2)));
+                       : ppl_categorical_logits(ppl_mul(eta, reals(0, 1, 2)));
 }
 
 /* A program with `count` parameters t[0], t[1], ...: its draws are `bits` numbers. */
@@ -285,7 +285,7 @@ static void check_network(int dtype, const network *g)
     moments value = { 0 }, grad[MOST] = { { 0 } }, full[MOST] = { { 0 } };
     double saved = 0, whole = 0;
 
-    start(dtype);
+    begin(dtype);
     fill_start();
     ppl_elbo *elbo = ppl_trace_elbo(c, NULL);
     for (int n = 0; n < 1500; n++) {
@@ -320,12 +320,12 @@ static void check_network(int dtype, const network *g)
     }
     if (g == &networks[2])
         ck_assert_msg(saved < 0.8 * whole, "%g is not less than %g", saved, whole);
-    stop();
+    end();
 }
 
 START_TEST(discrete_networks)
 {
-    for (int i = 0; i < ROWS(networks); i++)
+    for (int i = 0; i < COUNT_OF(networks); i++)
         check_network(_i, &networks[i]);
 }
 END_TEST
@@ -336,7 +336,7 @@ START_TEST(particles_average_scores)
     const network *g = &networks[5];
     moments grad = { 0 };
 
-    start(_i);
+    begin(_i);
     fill_start();
     ppl_elbo *elbo = ppl_trace_elbo(c, &(ppl_elbo_opts){ .particles = 8 });
     for (int n = 0; n < 400; n++) {
@@ -344,7 +344,7 @@ START_TEST(particles_average_scores)
         add_to(&grad, t_gradient(1));
     }
     IN_MEAN(&grad, exact_gradient(network_elbo, g, 1));
-    stop();
+    end();
 }
 END_TEST
 
@@ -492,7 +492,7 @@ START_TEST(nested_plates)
 {
     moments grad[5] = { { 0 } };
 
-    start(_i);
+    begin(_i);
     fill_start();
     ppl_elbo *elbo = ppl_trace_elbo(c, NULL);
     for (int n = 0; n < 3000; n++) {
@@ -511,7 +511,7 @@ START_TEST(nested_plates)
     }
     for (int k = 0; k < 5; k++)
         IN_MEAN(&grad[k], exact_gradient(plates_elbo, NULL, k));
-    stop();
+    end();
 }
 END_TEST
 
@@ -574,7 +574,7 @@ START_TEST(a_plate_entered_again)
 {
     moments grad[3] = { { 0 } };
 
-    start(_i);
+    begin(_i);
     fill_start();
     ppl_elbo *elbo = ppl_trace_elbo(c, NULL);
     for (int n = 0; n < 6000; n++) {
@@ -584,7 +584,7 @@ START_TEST(a_plate_entered_again)
     }
     for (int k = 0; k < 3; k++)
         IN_MEAN(&grad[k], exact_gradient(again_elbo, NULL, k));
-    stop();
+    end();
 }
 END_TEST
 
@@ -628,7 +628,7 @@ START_TEST(masked_sites_are_still_drawn)
     for (int by_handler = 0; by_handler < 2; by_handler++) {
         moments grad = { 0 };
 
-        start(_i);
+        begin(_i);
         fill_start();
         ppl_elbo *elbo = ppl_trace_elbo(c, NULL);
         for (int n = 0; n < 2000; n++) {
@@ -636,7 +636,7 @@ START_TEST(masked_sites_are_still_drawn)
             add_to(&grad, t_gradient(0));
         }
         IN_MEAN(&grad, exact_gradient(masked_elbo, NULL, 0));
-        stop();
+        end();
     }
 }
 END_TEST
@@ -689,7 +689,7 @@ START_TEST(pathwise_and_score_function_together)
 {
     moments value = { 0 }, grad[4] = { { 0 } };
 
-    start(_i);
+    begin(_i);
     fill_start();
     ppl_elbo *elbo = ppl_trace_elbo(c, NULL);
     for (int n = 0; n < 6000; n++) {
@@ -703,7 +703,7 @@ START_TEST(pathwise_and_score_function_together)
     ck_assert_int_eq(ppl_ledger_find(elbo, "b", -1)->estimator, PPL_SCORE_FUNCTION);
     ck_assert_int_eq(ppl_ledger_find(elbo, "u", -1)->estimator, PPL_SAMPLED_RATIO);
     ck_assert_int_eq(ppl_ledger_find(elbo, "k", -1)->estimator, PPL_SCORE_FUNCTION);
-    stop();
+    end();
 }
 END_TEST
 
@@ -747,7 +747,7 @@ START_TEST(branches_on_draws)
 {
     moments grad[3] = { { 0 } };
 
-    start(_i);
+    begin(_i);
     fill_start();
     ppl_elbo *elbo = ppl_trace_elbo(c, NULL);
     for (int n = 0; n < 4000; n++) {
@@ -757,7 +757,7 @@ START_TEST(branches_on_draws)
     }
     for (int k = 0; k < 3; k++)
         IN_MEAN(&grad[k], exact_gradient(branching_elbo, NULL, k));
-    stop();
+    end();
 }
 END_TEST
 
@@ -765,7 +765,7 @@ START_TEST(mean_field_refuses_scores)
 {
     double loss;
 
-    start(_i);
+    begin(_i);
     fill_start();
     ppl_elbo *elbo = ppl_trace_mean_field_elbo(c, NULL);
     FAILS(ppl_elbo_estimate(elbo, network_model, network_guide, &networks[0], 0, &loss),
@@ -773,7 +773,7 @@ START_TEST(mean_field_refuses_scores)
           "ppl_trace_mean_field_elbo: guide site z[0] (bernoulli_logits) is not "
           "reparameterised; use a reparameterised family there, or ppl_trace_elbo");
     ck_assert(isnan(loss));
-    stop();
+    end();
 }
 END_TEST
 

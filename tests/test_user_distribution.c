@@ -22,7 +22,7 @@
 
 #define TWO_PI 6.283185307179586
 
-/* ---- log_prob as one operation --------------------------------------------------------- */
+/* ---- log_prob as one operation ----------------------------------------------------- */
 
 static double get(const ppl_tensor *out, const void *elements, int64_t i)
 {
@@ -44,8 +44,8 @@ static void log_prob_forward(ppl_tensor *out)
     }
 }
 
-/* Adds adjoint times derivative in input `input`; a zero adjoint adds exactly zero, so that
- * what a mask leaves out stays out. */
+/* Adds adjoint times derivative in input `input`; a zero adjoint adds exactly zero, so
+ * that what a mask leaves out stays out. */
 static void log_prob_vjp(ppl_tensor *out, int input, void *grad)
 {
     for (int64_t i = 0; i < ppl_numel(out); i++) {
@@ -73,7 +73,7 @@ static ppl_tensor *laplace_log_prob(const ppl_dist *d, ppl_tensor *x)
     return ppl_apply(&log_prob_op, in, 3, NULL, 0);
 }
 
-/* ---- The rest from operations that there are --------------------------------------------- */
+/* ---- The rest from operations that there are --------------------------------------- */
 
 /* Noise of d->shape that depends on no parameter, then a path through the parameters: the
  * draw is differentiable (PPL_REPARAM). */
@@ -113,7 +113,8 @@ static ppl_tensor *laplace_kl(const ppl_dist *q, const ppl_dist *p)
 {
     ppl_tensor *distance = ppl_abs(ppl_sub(q->param[0], p->param[0]));
     ppl_tensor *ratio = ppl_div(q->param[1], p->param[1]);
-    ppl_tensor *overlap = ppl_mul(ratio, ppl_exp(ppl_neg(ppl_div(distance, q->param[1]))));
+    ppl_tensor *overlap = ppl_mul(ratio,
+                                  ppl_exp(ppl_neg(ppl_div(distance, q->param[1]))));
     ppl_tensor *apart = ppl_div(distance, p->param[1]);
     return ppl_affine(ppl_sub(ppl_add(overlap, apart), ppl_log(ratio)), 1, -1);
 }
@@ -121,10 +122,12 @@ static ppl_tensor *laplace_kl(const ppl_dist *q, const ppl_dist *p)
 /* From a Laplace to a Normal: a rule for two families, registered with a context. */
 static ppl_tensor *laplace_normal_kl(const ppl_dist *q, const ppl_dist *p)
 {
-    ppl_tensor *shift = ppl_sub(q->param[0], p->param[0]), *b = q->param[1], *s = p->param[1];
+    ppl_tensor *shift = ppl_sub(q->param[0], p->param[0]), *b = q->param[1],
+               *s = p->param[1];
     ppl_tensor *square = ppl_add(ppl_affine(ppl_mul(b, b), 2, 0), ppl_mul(shift, shift));
     ppl_tensor *spread = ppl_affine(ppl_div(square, ppl_mul(s, s)), 0.5, 0);
-    return ppl_affine(ppl_add(ppl_log(ppl_div(s, b)), spread), 1, log(TWO_PI) / 2 - log(2) - 1);
+    return ppl_affine(ppl_add(ppl_log(ppl_div(s, b)), spread), 1,
+                      log(TWO_PI) / 2 - log(2) - 1);
 }
 
 static const ppl_family laplace_family = {
@@ -147,7 +150,7 @@ static ppl_dist *laplace(ppl_tensor *location, ppl_tensor *scale)
     return ppl_dist_make(&laplace_family, (ppl_tensor *[]){ location, scale }, NULL);
 }
 
-/* ---- Tests ----------------------------------------------------------------------------------- */
+/* ---- Tests ------------------------------------------------------------------------- */
 
 static ppl_dist *member(ppl_ctx *c, double location, double scale)
 {
@@ -157,7 +160,8 @@ static ppl_dist *member(ppl_ctx *c, double location, double scale)
 START_TEST(log_prob_and_its_gradients)
 {
     ppl_ctx *c = context(_i);
-    ppl_tensor *m = ppl_variable(c, PPL_SCALAR, LIST(1)), *b = ppl_variable(c, PPL_SCALAR, LIST(2));
+    ppl_tensor *m = ppl_variable(c, PPL_SCALAR, LIST(1)),
+               *b = ppl_variable(c, PPL_SCALAR, LIST(2));
     ppl_tensor *x = variable(c, 0, 4), *log_prob = ppl_log_prob(laplace(m, b), x);
     assert_values(log_prob, rounding(_i), -0.5 - log(4), -1.5 - log(4));
     ck_assert_int_eq(ppl_backward(ppl_sum(log_prob, PPL_ALL)), PPL_OK);
@@ -195,7 +199,8 @@ START_TEST(samples_have_the_moments_and_the_path)
     static double value[DRAWS];
     const ppl_rng rng = { { 3, 4 } };
     ppl_ctx *c = context(_i);
-    ppl_tensor *m = ppl_variable(c, PPL_SCALAR, LIST(0.5)), *b = ppl_variable(c, PPL_SCALAR, LIST(2));
+    ppl_tensor *m = ppl_variable(c, PPL_SCALAR, LIST(0.5)),
+               *b = ppl_variable(c, PPL_SCALAR, LIST(2));
     ppl_dist *d = ppl_expand_dist(laplace(m, b), PPL_SHAPE(DRAWS));
     ppl_tensor *x = ppl_dist_sample(d, &rng);
     double sum = 0, square = 0;
@@ -222,13 +227,16 @@ START_TEST(kl_rules_are_found)
     ppl_dist *normal = ppl_normal(ppl_scalar(c, 0.7), ppl_scalar(c, 1.3));
     double tolerance = _i ? 1e-6 : 4e-6;
     assert_values(ppl_kl(q, p), tolerance, 0.094554);
-    assert_values(ppl_kl(member(c, 0, 1), member(c, 1, 2)), _i ? 1e-10 : 1e-6, 0.3770869011);
+    assert_values(ppl_kl(member(c, 0, 1), member(c, 1, 2)), _i ? 1e-10 : 1e-6,
+                  0.3770869011);
     assert_values(ppl_kl(q, q), rounding(_i), 0);
-    assert_fails(c, ppl_kl(q, normal), PPL_EUNSUPPORTED,
-                 "kl: there is no rule for KL(laplace || normal); add one with ppl_kl_register, "
-                 "or estimate it from samples");
-    ck_assert_int_eq(ppl_kl_register(c, &laplace_family, &ppl_family_normal, laplace_normal_kl),
-                     PPL_OK);
+    assert_fails(
+        c, ppl_kl(q, normal), PPL_EUNSUPPORTED,
+        "kl: there is no rule for KL(laplace || normal); add one with ppl_kl_register, "
+        "or estimate it from samples");
+    ck_assert_int_eq(
+        ppl_kl_register(c, &laplace_family, &ppl_family_normal, laplace_normal_kl),
+        PPL_OK);
     assert_values(ppl_kl(q, normal), tolerance, 0.099433);
     ppl_ctx_free(c);
 }
@@ -253,8 +261,9 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        log_prob_and_its_gradients, what_comes_for_free, samples_have_the_moments_and_the_path,
-        kl_rules_are_found, a_model_takes_it_as_any_other, NULL
+        log_prob_and_its_gradients, what_comes_for_free,
+        samples_have_the_moments_and_the_path, kl_rules_are_found,
+        a_model_takes_it_as_any_other, NULL
     };
     return run_tests("user distribution", tests);
 }

@@ -194,7 +194,8 @@ static int one_epoch(program *p)
     return 0;
 }
 
-/* 0 when all epochs are done, 1 when interrupted, -1 on error. */
+/* Saves after each evaluation and every ten seconds. 0 when all epochs are done, 1 when
+ * interrupted, -1 on error. */
 static int train(program *p)
 {
     int first = p->trainer[0]->epoch, status = 0;
@@ -205,7 +206,8 @@ static int train(program *p)
         status = one_epoch(p);
         if (status == 0)
             print_progress(p, started, first);
-        if (status == 0 && now() - p->last_save > 10)
+        if (status == 0 && (now() - p->last_save > 10 ||
+                            !isnan(p->trainer[0]->log[p->trainer[0]->rows - 1].valid_bound)))
             status = save(p);
     }
     if (status >= 0 && save(p) != 0)
@@ -289,39 +291,50 @@ static void picture_path(const program *p, const char *name, char *path, size_t 
     printf("picture: %s\n", path);
 }
 
+/* What a curve shows of a row: train, valid or test. */
+static double part_of(const log_row *r, int part)
+{
+    return part == 0 ? r->train_bound : part == 1 ? r->valid_bound : r->test_bound;
+}
+
+/* The measured points of one part into x and y; returns how many. */
+static int measured_points(const trainer *t, int part, double *x, double *y)
+{
+    int count = 0;
+
+    for (int r = 0; r < t->rows; r++)
+        if (isfinite(part_of(&t->log[r], part))) {
+            x[count] = t->log[r].epoch;
+            y[count++] = part_of(&t->log[r], part);
+        }
+    return count;
+}
+
 static int draw_bounds(program *p)
 {
     static const char *const part[] = { "train", "valid", "test" };
-    int most = p->trainer[0]->rows, curves = 0, status;
-    double *column = calloc(8 * (size_t)most + 1, sizeof *column);
+    size_t room = (size_t)p->o.epochs;
+    double *points = calloc(12 * room + 1, sizeof *points);
     char label[6][32], path[ERROR_SIZE];
-    curve curve_of[6];
     level entropy = { "exact entropy", p->synthetic ? p->chain.entropy : NAN };
+    curve curves[6];
+    int count = 0, status;
 
-    if (column == NULL)
+    if (points == NULL)
         return failure(p->error, sizeof p->error, "out of memory");
-    for (int i = 0; i < p->trainers; i++) {
-        const trainer *t = p->trainer[i];
-        double *epoch = column + (size_t)(4 * i) * (size_t)most;
+    for (int i = 0; i < p->trainers; i++)
+        for (int k = 0; k < 3; k++, count++) {
+            double *x = points + 2 * room * (size_t)count, *y = x + room;
+            int measured = measured_points(p->trainer[i], k, x, y);
 
-        for (int r = 0; r < most && r < t->rows; r++) {
-            epoch[r] = t->log[r].epoch;
-            epoch[most + r] = t->log[r].train_bound;
-            epoch[2 * most + r] = t->log[r].valid_bound;
-            epoch[3 * most + r] = t->log[r].test_bound;
+            snprintf(label[count], sizeof label[count], "%s, %s", part[k],
+                     elbo_text(p->trainer[i]->choice));
+            curves[count] = (curve){ label[count], x, y, measured, k, i > 0 };
         }
-        for (int k = 0; k < 3; k++) {
-            snprintf(label[curves], sizeof label[curves], "%s, %s", part[k],
-                     elbo_text(t->choice));
-            curve_of[curves] = (curve){ label[curves], epoch, epoch + (k + 1) * most,
-                                        most < t->rows ? most : t->rows, k, i > 0 };
-            curves++;
-        }
-    }
     picture_path(p, "bound.png", path, sizeof path);
-    status = picture_bounds(path, "Deep Markov Model: bound over epochs", curve_of, curves,
+    status = picture_bounds(path, "Deep Markov Model: bound over epochs", curves, count,
                             &entropy, 1, p->error, sizeof p->error);
-    free(column);
+    free(points);
     return status;
 }
 

@@ -5,8 +5,8 @@
  *   log p(x)   x log p + (1 - x) log(1 - p), with 0 log 0 = 0; so also for x between
  *   by logits  -t |l| - softplus(-|l|),  t = 1 - x where l > 0, x elsewhere
  *   mean p, variance p (1 - p), entropy -p log p - (1 - p) log(1 - p)
- *   KL(q||p)   q log(q/p) + (1 - q) log((1 - q)/(1 - p)); inf where p excludes what q does
- *              not
+ *   KL(q||p)   q log(q/p) + (1 - q) log((1 - q)/(1 - p)); inf where p excludes what q
+ *              does not
  *
  * Logits keep their precision where p rounds to 1. KL mixes the two parameterisations
  * freely: each side is brought to p, 1 - p and their logarithms.
@@ -94,7 +94,7 @@ static void LOOP(logits_slope)(const ppl__span *s, int input, void *slope)
 #define LOOPS "bernoulli.c"
 #include "loops.h"
 
-/* ---- Drawing: 1 where a uniform number is below p ----------------------------------------- */
+/* ---- Drawing: 1 where a uniform number is below p ---------------------------------- */
 
 static void draw_probs(const ppl__span *s, void *out)
 {
@@ -113,7 +113,7 @@ static void draw_logits(const ppl__span *s, void *out)
         y[i] = u[i] < y[i];
 }
 
-/* ---- KL of any two parameterisations ------------------------------------------------------ */
+/* ---- KL of any two parameterisations ----------------------------------------------- */
 
 typedef struct kl_attr {
     int logits[2];                          /* of q, of p */
@@ -184,10 +184,12 @@ static void kl_slope(const ppl__span *s, int input, void *slope)
     }
 }
 
-/* ---- Rows ---------------------------------------------------------------------------------- */
+/* ---- Rows -------------------------------------------------------------------------- */
 
 static const ppl__formula probs_formula = { 2, PPL__BOTH(probs), PPL__BOTH(probs_slope) };
-static const ppl__formula logits_formula = { 2, PPL__BOTH(logits), PPL__BOTH(logits_slope) };
+static const ppl__formula logits_formula = {
+    2, PPL__BOTH(logits), PPL__BOTH(logits_slope)
+};
 static const ppl__formula draw_probs_formula = { 1, { NULL, draw_probs }, { NULL } };
 static const ppl__formula draw_logits_formula = { 1, { NULL, draw_logits }, { NULL } };
 static const ppl__formula kl_formula = { 2, { NULL, kl_value }, { NULL, kl_slope } };
@@ -224,7 +226,8 @@ static ppl_tensor *mean(const ppl_dist *d)
 /* P(0), without the rounding of 1 - sigmoid. */
 static ppl_tensor *rest(const ppl_dist *d)
 {
-    return by_logits(d) ? ppl_sigmoid(ppl_neg(d->param[0])) : ppl_affine(d->param[0], -1, 1);
+    return by_logits(d) ? ppl_sigmoid(ppl_neg(d->param[0]))
+                        : ppl_affine(d->param[0], -1, 1);
 }
 
 static ppl_tensor *variance(const ppl_dist *d)

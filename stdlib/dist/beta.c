@@ -13,7 +13,8 @@
  *
  * Worked in double, and draws by logarithms, as for small a and b both Gammas underflow.
  * A draw that would round to 0 or 1 is the number next to it.
- * Source: Johnson, Kotz, Balakrishnan, Continuous Univariate Distributions 2 (1995), ch. 25.
+ * Source: Johnson, Kotz, Balakrishnan, Continuous Univariate Distributions 2, 1995,
+ * chapter 25.
  */
 #include "density.h"
 #include "unit_gamma.h"
@@ -87,9 +88,11 @@ static void log_prob_slope(const ppl__span *s, int input, void *slope)
         if (x[i] < 0 || x[i] > 1)
             d[i] = 0;
         else if (input == 0)
-            d[i] = (a[i] == 1 ? 0 : (a[i] - 1) / x[i]) - (b[i] == 1 ? 0 : (b[i] - 1) / (1 - x[i]));
+            d[i] = (a[i] == 1 ? 0 : (a[i] - 1) / x[i]) -
+                   (b[i] == 1 ? 0 : (b[i] - 1) / (1 - x[i]));
         else
-            d[i] = psi.sum[i] + (input == 1 ? log_x[i] - psi.a[i] : log_rest[i] - psi.b[i]);
+            d[i] = psi.sum[i] +
+                   (input == 1 ? log_x[i] - psi.a[i] : log_rest[i] - psi.b[i]);
     }
 }
 
@@ -108,7 +111,8 @@ static void draw_value(const ppl__span *s, void *out)
     double *y = out;
 
     for (size_t i = 0; i < s->n; i++) {
-        double *log_g[2] = { attr->log_g[0] + s->start + i, attr->log_g[1] + s->start + i };
+        double *log_g[2] = { attr->log_g[0] + s->start + i,
+                             attr->log_g[1] + s->start + i };
         for (int k = 0; k < 2; k++)
             ppl__unit_gamma(&attr->rng, (uint32_t)(3 * k), s->start + i,
                             ((const double *)s->in[k])[i], log_g[k]);
@@ -142,7 +146,8 @@ static void entropy_value(const ppl__span *s, void *out)
     fill_digammas(s->n, a, b, &psi);
     log_beta(s->n, a, b, y);
     for (size_t i = 0; i < s->n; i++)
-        y[i] += (a[i] + b[i] - 2) * psi.sum[i] - (a[i] - 1) * psi.a[i] - (b[i] - 1) * psi.b[i];
+        y[i] += (a[i] + b[i] - 2) * psi.sum[i] - (a[i] - 1) * psi.a[i] -
+                (b[i] - 1) * psi.b[i];
 }
 
 static void entropy_slope(const ppl__span *s, int input, void *slope)
@@ -182,7 +187,8 @@ static void kl_slope(const ppl__span *s, int input, void *slope)
     for (size_t i = 0; i < s->n; i++) {
         const double a = a_q[i] - a_p[i], b = b_q[i] - b_p[i];
         if (input < 2)
-            d[i] = input == 0 ? a * ppl_maths_trigamma(a_q[i]) : b * ppl_maths_trigamma(b_q[i]);
+            d[i] = input == 0 ? a * ppl_maths_trigamma(a_q[i])
+                              : b * ppl_maths_trigamma(b_q[i]);
         if (input < 2)
             d[i] -= (a + b) * ppl_maths_trigamma(a_q[i] + b_q[i]);
         else
@@ -193,7 +199,9 @@ static void kl_slope(const ppl__span *s, int input, void *slope)
 static const ppl__formula log_prob_formula = {
     3, { NULL, log_prob_value }, { NULL, log_prob_slope }
 };
-static const ppl__formula draw_formula = { 2, { NULL, draw_value }, { NULL, draw_slope } };
+static const ppl__formula draw_formula = {
+    2, { NULL, draw_value }, { NULL, draw_slope }
+};
 static const ppl__formula entropy_formula = {
     2, { NULL, entropy_value }, { NULL, entropy_slope }
 };
@@ -245,8 +253,8 @@ static ppl_tensor *kl(const ppl_dist *q, const ppl_dist *p)
 
 ppl_dist *ppl_beta(ppl_tensor *concentration1, ppl_tensor *concentration0)
 {
-    return ppl_dist_make(&ppl_family_beta,
-                         (ppl_tensor *[]){ concentration1, concentration0 }, NULL);
+    ppl_tensor *params[] = { concentration1, concentration0 };
+    return ppl_dist_make(&ppl_family_beta, params, NULL);
 }
 
 const ppl_family ppl_family_beta = {

@@ -10,7 +10,8 @@
  *
  * A weight of 0, or a logit of -inf, rules a category out. Every row is worked in double;
  * nothing of size [..,K] is kept. Cost: one logarithm or exponential for each weight.
- * Source: Johnson, Kotz, Balakrishnan, Discrete Multivariate Distributions (1997), ch. 35.
+ * Source: Johnson, Kotz, Balakrishnan, Discrete Multivariate Distributions, 1997,
+ * chapter 35.
  */
 #include "density.h"
 
@@ -21,7 +22,7 @@ typedef struct row_attr {
     ppl_rng rng;
 } row_attr;
 
-/* ---- Rows of weights ------------------------------------------------------------------------ */
+/* ---- Rows of weights --------------------------------------------------------------- */
 
 static size_t categories(const ppl_tensor *weights)
 {
@@ -55,7 +56,8 @@ static int make_rows(const ppl_tensor *out, int inputs, rows *w)
 {
     const ppl_tensor *weights = ppl_op_input(out, 0);
     const size_t K = categories(weights);
-    double *room = ppl_alloc(ppl_tensor_ctx(weights), 2 * (size_t)inputs * K * sizeof *room);
+    double *room = ppl_alloc(ppl_tensor_ctx(weights),
+                             2 * (size_t)inputs * K * sizeof *room);
 
     for (int i = 0; room && i < inputs; i++) {
         w->log_p[i] = room + 2 * (size_t)i * K;
@@ -64,8 +66,8 @@ static int make_rows(const ppl_tensor *out, int inputs, rows *w)
     return room != NULL;
 }
 
-/* log p and p of row r of input i; returns what the weights were divided by: their sum, or
- * 1 for logits. */
+/* log p and p of row r of input i; returns what the weights were divided by: their sum,
+ * or 1 for logits. */
 static double load_row(const ppl_tensor *out, int i, size_t r, const rows *w)
 {
     double *log_p = w->log_p[i], *p = w->p[i];
@@ -97,8 +99,8 @@ static double load_row(const ppl_tensor *out, int i, size_t r, const rows *w)
 }
 
 /* The shape of input 0 without its last axis; what has no gradient is a category. */
-static ppl_status row_rule(const ppl_op *op, ppl_tensor *const *inputs, int count, void *attr,
-                           ppl_dtype *dtype, ppl_shape *shape)
+static ppl_status row_rule(const ppl_op *op, ppl_tensor *const *inputs, int count,
+                           void *attr, ppl_dtype *dtype, ppl_shape *shape)
 {
     (void)count, (void)attr;
     *dtype = op->vjp ? ppl_tensor_dtype(inputs[0]) : PPL_I64;
@@ -107,7 +109,7 @@ static ppl_status row_rule(const ppl_op *op, ppl_tensor *const *inputs, int coun
     return PPL_OK;
 }
 
-/* ---- log_prob: weights [..,K], categories [..] ------------------------------------------------ */
+/* ---- log_prob: weights [..,K], categories [..] ------------------------------------- */
 
 static void log_prob_forward(ppl_tensor *out)
 {
@@ -124,7 +126,7 @@ static void log_prob_forward(ppl_tensor *out)
     }
 }
 
-/* d log p[x] / d weight[k] = (k == x) / weight[k] - 1 / sum; by logits (k == x) - p[k]. */
+/* d log p[x] / d weight[k] = (k == x) / weight[k] - 1 / sum; logits: (k == x) - p[k]. */
 static void log_prob_vjp(ppl_tensor *out, int i, void *grad)
 {
     const row_attr *attr = ppl_op_attr(out);
@@ -154,7 +156,7 @@ static const ppl_op log_prob_op = {
     .forward = log_prob_forward, .vjp = log_prob_vjp
 };
 
-/* ---- Drawing -------------------------------------------------------------------------------- */
+/* ---- Drawing ----------------------------------------------------------------------- */
 
 static void draw_forward(ppl_tensor *out)
 {
@@ -182,7 +184,7 @@ static const ppl_op draw_op = {
     .name = "categorical sample", .inputs = 1, .shape = row_rule, .forward = draw_forward
 };
 
-/* ---- KL: weights of q and of p, [..,K] each --------------------------------------------------- */
+/* ---- KL: weights of q and of p, [..,K] each ---------------------------------------- */
 
 static double row_kl(size_t K, const rows *w)
 {
@@ -242,7 +244,7 @@ static const ppl_op kl_op = {
     .vjp = kl_vjp
 };
 
-/* ---- Rows ------------------------------------------------------------------------------------- */
+/* ---- Rows -------------------------------------------------------------------------- */
 
 static int by_logits(const ppl_dist *d)
 {
@@ -293,19 +295,20 @@ ppl_tensor *ppl__categorical_kl(const ppl_dist *q, const ppl_dist *p)
     const int64_t K[] = { ppl_dim(q->param[0], -1), ppl_dim(p->param[0], -1) };
 
     if (K[0] != K[1]) {
-        ppl_fail(q->ctx, PPL_ESHAPE, "kl: q has %lld categories and p has %lld; they must "
-                 "have the same", (long long)K[0], (long long)K[1]);
+        ppl_fail(q->ctx, PPL_ESHAPE, "kl: q has %lld categories and p has %lld; they "
+                 "must have the same", (long long)K[0], (long long)K[1]);
         return NULL;
     }
-    ppl_tensor *in[] = { ppl__whole_param(q, 0), ppl__at_batch(p->param[0], q->shape, 1) };
+    ppl_tensor *in[] = { ppl__whole_param(q, 0),
+                         ppl__at_batch(p->param[0], q->shape, 1) };
     return ppl_apply(&kl_op, in, 2, &attr, sizeof attr);
 }
 
 static ppl_dist *make(const ppl_family *family, ppl_tensor *weights)
 {
     if (weights && ppl_rank(weights) > 0 && ppl_dim(weights, -1) == 0) {
-        ppl_fail(ppl_tensor_ctx(weights), PPL_ESHAPE, "categorical: %s has shape %s, which "
-                 "is no category at all; its last axis counts the categories",
+        ppl_fail(ppl_tensor_ctx(weights), PPL_ESHAPE, "categorical: %s has shape %s, "
+                 "which is no category at all; its last axis counts the categories",
                  family->param_name[0], SHAPE_OF(weights));
         return NULL;
     }
@@ -322,7 +325,7 @@ ppl_dist *ppl_categorical_logits(ppl_tensor *logits)
     return make(&ppl_family_categorical_logits, logits);
 }
 
-/* ---- The constraints of weights --------------------------------------------------------------- */
+/* ---- The constraints of weights ---------------------------------------------------- */
 
 static int check_probs(const ppl_constraint *self, const double *value, int64_t n)
 {

@@ -107,8 +107,8 @@ ppl_dist *ppl_delta(ppl_tensor *value, ppl_tensor *log_density, int event_dim)
         log_density = spread(log_density, value, event_dim);
     if (!log_density)
         return NULL;
-    return ppl_event(ppl_dist_make(&ppl_family_delta,
-                                   (ppl_tensor *[]){ value, log_density }, NULL), event_dim);
+    ppl_tensor *params[] = { value, log_density };
+    return ppl_event(ppl_dist_make(&ppl_family_delta, params, NULL), event_dim);
 }
 
 const ppl_family ppl_family_delta = {

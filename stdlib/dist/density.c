@@ -67,12 +67,12 @@ void ppl__formula_forward(const ppl__formula *f, ppl_tensor *out)
 }
 
 /* grad += g d, and 0 where g is 0. */
-#define ACCUMULATE(name, REAL, SLOPE)                                                      \
-    static void name(size_t n, const REAL *restrict g, const SLOPE *restrict d,            \
-                     REAL *restrict grad)                                                  \
-    {                                                                                      \
-        for (size_t i = 0; i < n; i++)                                                     \
-            grad[i] += g[i] == 0 ? 0 : (REAL)((SLOPE)g[i] * d[i]);                         \
+#define ACCUMULATE(name, REAL, SLOPE)                                                    \
+    static void name(size_t n, const REAL *restrict g, const SLOPE *restrict d,          \
+                     REAL *restrict grad)                                                \
+    {                                                                                    \
+        for (size_t i = 0; i < n; i++)                                                   \
+            grad[i] += g[i] == 0 ? 0 : (REAL)((SLOPE)g[i] * d[i]);                       \
     }
 ACCUMULATE(accumulate_f32, float, float)
 ACCUMULATE(accumulate_f64, double, double)
@@ -110,7 +110,7 @@ void ppl__formula_vjp(const ppl__formula *f, ppl_tensor *out, int i, void *grad)
     }
 }
 
-/* ---- For samplers ------------------------------------------------------------------------ */
+/* ---- For samplers ------------------------------------------------------------------ */
 
 size_t ppl__dist_numel(const ppl_dist *d)
 {

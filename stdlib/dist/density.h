@@ -26,7 +26,7 @@ typedef struct ppl__span {
     const void *in[PPL__MAX_INPUTS];        /* the inputs, at the first */
     const void *y;                          /* the value, for derivatives */
     const void *attr;                       /* the node's own */
-    ppl_dtype dtype;                        /* of the node, also where the loop has double */
+    ppl_dtype dtype;                        /* of the node, also where it is widened */
 } ppl__span;
 
 /* Indexed by PPL_F32 and PPL_F64; NULL at PPL_F32: worked in double. */
@@ -41,18 +41,18 @@ void ppl__formula_forward(const ppl__formula *f, ppl_tensor *out);
 void ppl__formula_vjp(const ppl__formula *f, ppl_tensor *out, int i, void *grad);
 
 /* The const row `op` of a formula, with a gradient or without. */
-#define PPL__FORMULA_OP(op, text, formula)                                                 \
-    static void op##_vjp(ppl_tensor *out, int i, void *grad)                               \
-    {                                                                                      \
-        ppl__formula_vjp(&(formula), out, i, grad);                                        \
-    }                                                                                      \
+#define PPL__FORMULA_OP(op, text, formula)                                               \
+    static void op##_vjp(ppl_tensor *out, int i, void *grad)                             \
+    {                                                                                    \
+        ppl__formula_vjp(&(formula), out, i, grad);                                      \
+    }                                                                                    \
     PPL__FORMULA_ROW(op, text, formula, op##_vjp)
-#define PPL__FORMULA_ROW(op, text, formula, gradient)                                      \
-    static void op##_forward(ppl_tensor *out) { ppl__formula_forward(&(formula), out); }   \
-    static const ppl_op op = { .name = text, .inputs = -1, .flags = PPL_OP_BROADCAST,      \
+#define PPL__FORMULA_ROW(op, text, formula, gradient)                                    \
+    static void op##_forward(ppl_tensor *out) { ppl__formula_forward(&(formula), out); } \
+    static const ppl_op op = { .name = text, .inputs = -1, .flags = PPL_OP_BROADCAST,    \
                                .forward = op##_forward, .vjp = gradient };
 
-/* ---- For samplers ------------------------------------------------------------------------ */
+/* ---- For samplers ------------------------------------------------------------------ */
 
 size_t ppl__dist_numel(const ppl_dist *d);
 /* One double for each element of a draw, of stream 0, in the epoch; NULL on error. The
@@ -70,32 +70,33 @@ ppl_tensor *ppl__at_batch(ppl_tensor *t, ppl_shape batch, int own);
  * from it has that shape, also where the distribution was expanded. */
 ppl_tensor *ppl__whole_param(const ppl_dist *d, int i);
 
-/* ---- Differences that nearly cancel -------------------------------------------------------- */
+/* ---- Differences that nearly cancel ------------------------------------------------ */
 
 /* log(1 + t) - t for |t| <= 0.1: with y = t / (2 + t), log(1 + t) = 2 artanh y and
  * t - 2 y = t y. */
-#define PPL__LOG1P_MINUS(name, REAL)                                                       \
-    static inline REAL name(REAL t)                                                        \
-    {                                                                                      \
-        const REAL y = t / (2 + t), w = y * y;                                             \
-        const REAL tail = (REAL)(1.0 / 3) + w * ((REAL)(1.0 / 5) + w * ((REAL)(1.0 / 7) +  \
-            w * ((REAL)(1.0 / 9) + w * ((REAL)(1.0 / 11) + w * (REAL)(1.0 / 13)))));       \
-        return 2 * y * w * tail - t * y;                                                   \
+#define PPL__LOG1P_MINUS(name, REAL)                                                     \
+    static inline REAL name(REAL t)                                                      \
+    {                                                                                    \
+        const REAL y = t / (2 + t), w = y * y;                                           \
+        REAL tail = (REAL)(1.0 / 9) + w * ((REAL)(1.0 / 11) + w * (REAL)(1.0 / 13));     \
+        tail = (REAL)(1.0 / 5) + w * ((REAL)(1.0 / 7) + w * tail);                       \
+        tail = (REAL)(1.0 / 3) + w * tail;                                               \
+        return 2 * y * w * tail - t * y;                                                 \
     }
 PPL__LOG1P_MINUS(ppl__log1p_minus_f32, float)
 PPL__LOG1P_MINUS(ppl__log1p_minus_f64, double)
 
 /* r - 1 - log r >= 0, from t = r - 1 and log r. */
-#define PPL__EXCESS(name, small, REAL)                                                     \
-    static inline REAL name(REAL t, REAL log_r)                                            \
-    {                                                                                      \
-        return t < (REAL)0.1 && t > (REAL)-0.1 ? -small(t) : t - log_r;                    \
+#define PPL__EXCESS(name, small, REAL)                                                   \
+    static inline REAL name(REAL t, REAL log_r)                                          \
+    {                                                                                    \
+        return t < (REAL)0.1 && t > (REAL)-0.1 ? -small(t) : t - log_r;                  \
     }
 PPL__EXCESS(ppl__excess_f32, ppl__log1p_minus_f32, float)
 PPL__EXCESS(ppl__excess_f64, ppl__log1p_minus_f64, double)
 
-/* q log(q / p) - q + p >= 0, the share of one outcome in a KL, from probabilities and their
- * logarithms. 0 log 0 is 0. */
+/* q log(q / p) - q + p >= 0, the share of one outcome in a KL, from probabilities and
+ * their logarithms. 0 log 0 is 0. */
 static inline double ppl__kl_share(double q, double p, double log_q, double log_p)
 {
     if (q == 0)
@@ -105,7 +106,7 @@ static inline double ppl__kl_share(double q, double p, double log_q, double log_
     return q * (log_q - log_p) + (p - q);
 }
 
-/* ---- Rules that stdlib/kl/pairs.c registers for pairs of parameterisations ------------------ */
+/* ---- Rules that stdlib/kl/pairs.c registers for pairs of parameterisations --------- */
 
 ppl_tensor *ppl__bernoulli_kl(const ppl_dist *q, const ppl_dist *p);
 ppl_tensor *ppl__categorical_kl(const ppl_dist *q, const ppl_dist *p);

@@ -7,7 +7,8 @@
  *   draw       -log(u) / rate, u uniform in (0,1)
  *   KL(q||p)   r - 1 - log r,  r = rate_p / rate_q
  *
- * Source: Johnson, Kotz, Balakrishnan, Continuous Univariate Distributions 1 (1994), ch. 19.
+ * Source: Johnson, Kotz, Balakrishnan, Continuous Univariate Distributions 1, 1994,
+ * chapter 19.
  */
 #include "density.h"
 
@@ -83,7 +84,9 @@ static void kl_slope(const ppl__span *s, int input, void *slope)
 static const ppl__formula log_prob_formula = {
     2, { NULL, log_prob_value }, { NULL, log_prob_slope }
 };
-static const ppl__formula draw_formula = { 1, { NULL, draw_value }, { NULL, draw_slope } };
+static const ppl__formula draw_formula = {
+    1, { NULL, draw_value }, { NULL, draw_slope }
+};
 static const ppl__formula kl_formula = { 2, { NULL, kl_value }, { NULL, kl_slope } };
 PPL__FORMULA_OP(log_prob_op, "exponential log_prob", log_prob_formula)
 PPL__FORMULA_OP(draw_op, "exponential sample", draw_formula)

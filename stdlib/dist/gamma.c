@@ -7,12 +7,13 @@
  *   entropy    a - log b + log Gamma(a) + (1 - a) psi(a)
  *   draw       Gamma(a, 1) / b; dx/db = -x/b, dx/da by implicit differentiation
  *              (unit_gamma.c)
- *   KL(q||p)   (a_q - a_p) psi(a_q) - log Gamma(a_q) + log Gamma(a_p) + a_p (r - 1 - log r)
- *              + (a_q - a_p)(r - 1),  r = b_p / b_q
+ *   KL(q||p)   (a_q - a_p) psi(a_q) - log Gamma(a_q) + log Gamma(a_p)
+ *              + a_p (r - 1 - log r) + (a_q - a_p)(r - 1),  r = b_p / b_q
  *
  * Worked in double: the terms of log_prob grow as a log a and nearly cancel. A draw that
  * would underflow is the least normal number, so that its log_prob is finite.
- * Source: Johnson, Kotz, Balakrishnan, Continuous Univariate Distributions 1 (1994), ch. 17.
+ * Source: Johnson, Kotz, Balakrishnan, Continuous Univariate Distributions 1, 1994,
+ * chapter 17.
  */
 #include "density.h"
 #include "unit_gamma.h"
@@ -124,18 +125,22 @@ static void kl_slope(const ppl__span *s, int input, void *slope)
     for (size_t i = 0; i < s->n; i++) {
         const double r = b_p[i] / b_q[i];
         if (input == 0)
-            d[i] = (a_q[i] - a_p[i]) * ppl_maths_trigamma(a_q[i]) + (b_p[i] - b_q[i]) / b_q[i];
+            d[i] = (a_q[i] - a_p[i]) * ppl_maths_trigamma(a_q[i]) +
+                   (b_p[i] - b_q[i]) / b_q[i];
         else if (input == 1)
             d[i] = (a_p[i] - a_q[i] * r) / b_q[i];
         else
-            d[i] = input == 2 ? d[i] - psi[i] - log(r) : a_q[i] / b_q[i] - a_p[i] / b_p[i];
+            d[i] = input == 2 ? d[i] - psi[i] - log(r)
+                              : a_q[i] / b_q[i] - a_p[i] / b_p[i];
     }
 }
 
 static const ppl__formula log_prob_formula = {
     3, { NULL, log_prob_value }, { NULL, log_prob_slope }
 };
-static const ppl__formula draw_formula = { 2, { NULL, draw_value }, { NULL, draw_slope } };
+static const ppl__formula draw_formula = {
+    2, { NULL, draw_value }, { NULL, draw_slope }
+};
 static const ppl__formula entropy_formula = {
     2, { NULL, entropy_value }, { NULL, entropy_slope }
 };
@@ -180,7 +185,8 @@ static ppl_tensor *kl(const ppl_dist *q, const ppl_dist *p)
 
 ppl_dist *ppl_gamma(ppl_tensor *concentration, ppl_tensor *rate)
 {
-    return ppl_dist_make(&ppl_family_gamma, (ppl_tensor *[]){ concentration, rate }, NULL);
+    ppl_tensor *params[] = { concentration, rate };
+    return ppl_dist_make(&ppl_family_gamma, params, NULL);
 }
 
 const ppl_family ppl_family_gamma = {

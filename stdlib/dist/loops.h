@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * loops.h - loops written once for float and double: includes the file that LOOPS names
- * twice, with REAL, LOOP(name), EXCESS (density.h) and MATHS(function, n, x, y) in the one
- * type and in the other. A file may so include itself; PPL__BOTH(name) is the pair.
+ * twice, with REAL, LOOP(name), EXCESS (density.h) and MATHS(function, n, x, y) in the
+ * one type and in the other. A file may so include itself; PPL__BOTH(name) is the pair.
  */
 #define PPL__BOTH(name) { name##_f32, name##_f64 }
 

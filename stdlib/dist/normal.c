@@ -8,9 +8,10 @@
  *   KL(q||p)   (z^2 + t^2) / 2 + (t - log(1 + t)),  z = (loc_q - loc_p) / scale_p,
  *              t = scale_q / scale_p - 1
  *
- * The KL is the usual (r^2 + z^2 - 1) / 2 - log r, r = 1 + t, regrouped so that every term
- * is at least 0 and nothing cancels as q approaches p.
- * Source: Johnson, Kotz, Balakrishnan, Continuous Univariate Distributions 1 (1994), ch. 13.
+ * The KL is the usual (r^2 + z^2 - 1) / 2 - log r, r = 1 + t, regrouped so that every
+ * term is at least 0 and nothing cancels as q approaches p.
+ * Source: Johnson, Kotz, Balakrishnan, Continuous Univariate Distributions 1, 1994,
+ * chapter 13.
  */
 #ifdef REAL
 
@@ -29,11 +30,12 @@ static void LOOP(log_prob)(const ppl__span *s, void *out)
 static void LOOP(log_prob_slope)(const ppl__span *s, int input, void *slope)
 {
     const REAL *x = s->in[0], *loc = s->in[1], *scale = s->in[2];
+    const REAL sign = input == 0 ? -1 : 1;
     REAL *restrict d = slope;
 
     for (size_t i = 0; i < s->n; i++) {
-        const REAL z = (x[i] - loc[i]) / scale[i];
-        d[i] = (input == 0 ? -z : input == 1 ? z : z * z - 1) / scale[i];
+        const REAL precision = 1 / scale[i], z = (x[i] - loc[i]) * precision;
+        d[i] = (input == 2 ? z * z - 1 : sign * z) * precision;
     }
 }
 
@@ -76,13 +78,26 @@ static void LOOP(kl_slope)(const ppl__span *s, int input, void *slope)
 {
     const REAL *loc_q = s->in[0], *scale_q = s->in[1];
     const REAL *loc_p = s->in[2], *scale_p = s->in[3];
+    const REAL sign = input == 0 ? 1 : -1;
     REAL *restrict d = slope;
 
+    if (input == 0 || input == 2) {
+        for (size_t i = 0; i < s->n; i++)
+            d[i] = sign * (loc_q[i] - loc_p[i]) / scale_p[i] / scale_p[i];
+        return;
+    }
+    for (size_t i = 0; i < s->n; i++) {
+        const REAL t = (scale_q[i] - scale_p[i]) / scale_p[i];
+        d[i] = t * (2 + t);                         /* r^2 - 1 */
+    }
+    if (input == 1) {
+        for (size_t i = 0; i < s->n; i++)
+            d[i] /= scale_q[i];
+        return;
+    }
     for (size_t i = 0; i < s->n; i++) {
         const REAL z = (loc_q[i] - loc_p[i]) / scale_p[i];
-        const REAL t = (scale_q[i] - scale_p[i]) / scale_p[i], spread = t * (2 + t);
-        d[i] = input == 0 ? z / scale_p[i] : input == 1 ? spread / scale_q[i]
-               : (input == 2 ? -z : -(spread + z * z)) / scale_p[i];
+        d[i] = -(d[i] + z * z) / scale_p[i];
     }
 }
 
@@ -140,7 +155,8 @@ static ppl_tensor *kl(const ppl_dist *q, const ppl_dist *p)
 
 ppl_dist *ppl_normal(ppl_tensor *loc, ppl_tensor *scale)
 {
-    return ppl_dist_make(&ppl_family_normal, (ppl_tensor *[]){ loc, scale }, NULL);
+    ppl_tensor *params[] = { loc, scale };
+    return ppl_dist_make(&ppl_family_normal, params, NULL);
 }
 
 const ppl_family ppl_family_normal = {

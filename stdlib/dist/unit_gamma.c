@@ -14,9 +14,9 @@
  *   w(s) = (1 + s)^(a - 1) e^(-x s) (log(x (1 + s)) - digamma(a))
  *
  * Expanded in powers of x the lower side is sum_n x^n / (a (a+1) .. (a+n)) times
- * (digamma(a + n + 1) - log x), of positive terms where x < a + 1/2: few of them for small
- * a. Elsewhere the integral is taken by the trapezoidal rule after s = scale e^(u - e^-u),
- * which makes both ends doubly exponential (Takahasi and Mori 1974).
+ * (digamma(a + n + 1) - log x), of positive terms where x < a + 1/2: few of them for
+ * small a. Elsewhere the integral is taken by the trapezoidal rule after the substitution
+ * s = scale e^(u - e^-u), which makes its ends doubly exponential (Takahasi, Mori 1974).
  */
 #include "unit_gamma.h"
 
@@ -38,7 +38,8 @@ static double digamma(double x)
 
 /* A draw for a >= 1. With v = (1 + t)^3 the acceptance ratio's logarithm is
  * z^2 / 2 + d (1 - v + log v), and 1 - v + log v = 3 (log(1 + t) - t) - 3 t^2 - t^3. */
-static double marsaglia_tsang(const ppl_rng *rng, uint32_t stream, uint64_t element, double a)
+static double marsaglia_tsang(const ppl_rng *rng, uint32_t stream, uint64_t element,
+                              double a)
 {
     const double d = a - 1.0 / 3, c = 1 / sqrt(9 * d);
 
@@ -46,7 +47,8 @@ static double marsaglia_tsang(const ppl_rng *rng, uint32_t stream, uint64_t elem
         double z[2];
         ppl_rng_normal_pair(rng, stream, element, attempt, z);
         const double t = c * z[0], u = ppl_rng_uniform(rng, stream + 1, element, attempt);
-        if (t > -1 && log(u) < z[0] * z[0] / 2 + d * (3 * log1p_minus(t) - t * t * (3 + t)))
+        if (t > -1 &&
+            log(u) < z[0] * z[0] / 2 + d * (3 * log1p_minus(t) - t * t * (3 + t)))
             return d * (1 + t) * (1 + t) * (1 + t);
     }
 }

@@ -10,8 +10,8 @@
 #include <kiln/effects.h>
 
 /* A draw of Gamma(a, 1), and its logarithm; both NaN unless 0 < a < inf. Uses the streams
- * `stream`, stream + 1 and stream + 2 of an element. Cost: about 1.05 attempts of a normal
- * and a uniform number, and one uniform more where a < 1. */
+ * `stream`, stream + 1 and stream + 2 of an element. Cost: about 1.05 attempts of a
+ * normal and a uniform number, and one uniform more where a < 1. */
 double ppl__unit_gamma(const ppl_rng *rng, uint32_t stream, uint64_t element, double a,
                        double *log_x);
 

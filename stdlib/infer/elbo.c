@@ -49,51 +49,31 @@ ppl__ledger *ppl__ledger_of(const ppl_elbo *elbo)
 
 /* ---- Terms --------------------------------------------------------------------------------- */
 
-/* `factor` where the mask is set and 0 elsewhere, [..] as the term. */
-static ppl_tensor *weight_tensor(ppl_ctx *c, ppl_tensor *mask, double factor)
-{
-    if (mask == NULL)
-        return ppl_scalar(c, factor);
-    return ppl_where(mask, ppl_scalar(c, factor), ppl_scalar(c, 0));
-}
-
-/* Adds a root; `seed` is NULL, of one element, or of the root's shape. */
+/* Adds a root; `seed` is of one element or of the root's shape. */
 static void add_root(estimate *e, ppl_tensor *root, ppl_tensor *seed)
 {
     if (!e->gradient || !ppl_requires_grad(root))
         return;
-    if (ppl_numel(seed) != 1)
-        seed = ppl_expand(seed, ppl_tensor_shape(root));
     e->roots.root[e->roots.count] = root;
     e->roots.seed[e->roots.count++] = seed;
-}
-
-/* The sum of a term over its elements, masked, in double. */
-static double masked_total(ppl_ctx *c, ppl_tensor *term, ppl_tensor *mask)
-{
-    if (mask != NULL)
-        term = ppl_where(mask, term, ppl_scalar(c, 0));
-    return ppl_total(term);
 }
 
 /* sign * scale * log-probability of a site: returns it and makes it a root. */
 static double add_log_prob(estimate *e, ppl_msg *m, double sign)
 {
-    ppl_ctx *c = e->elbo->ctx;
     ppl_tensor *log_prob = ppl_site_log_prob(m);
 
-    add_root(e, log_prob, weight_tensor(c, m->mask, e->weight * sign * m->scale));
-    return sign * m->scale * masked_total(c, log_prob, m->mask);
+    add_root(e, log_prob, ppl_scalar(m->ctx, e->weight * sign * m->scale));
+    return sign * m->scale * ppl_total(log_prob);
 }
 
 /* -scale * KL(q || p) of a site: returns it and makes it a root. */
 static double add_kl(estimate *e, const ppl_msg *q, const ppl_msg *p)
 {
-    ppl_ctx *c = e->elbo->ctx;
-    ppl_tensor *kl = ppl_kl(q->dist, p->dist);
+    ppl_tensor *kl = ppl_kl(ppl_masked(q->dist, q->mask), p->dist);
 
-    add_root(e, kl, weight_tensor(c, q->mask, -e->weight * q->scale));
-    return -q->scale * masked_total(c, kl, q->mask);
+    add_root(e, kl, ppl_scalar(q->ctx, -e->weight * q->scale));
+    return -q->scale * ppl_total(kl);
 }
 
 /* ---- Which estimator ------------------------------------------------------------------------- */
@@ -188,7 +168,7 @@ static int enter_term(estimate *e, const ppl_msg *m, ppl_estimator estimator,
         ppl_fail(c, PPL_ENONFINITE, "%s: the term of site %s (%s, %s) is %g; check its "
                  "parameters and its value", e->elbo->name,
                  ppl_site_text(m, site, sizeof site), m->dist->family->name,
-                 ppl_estimator_name(estimator), value);
+                 ppl_estimator_name(estimator), isnan(value) ? NAN : value);
         return 0;
     }
     e->value += value;
@@ -210,7 +190,7 @@ static int enter_ratio(estimate *e, ppl_msg *q, ppl_msg *p, ppl__reason reason)
         refuse(e, q);
         return 0;
     }
-    value -= q->scale * masked_total(e->elbo->ctx, ppl_site_log_prob(q), q->mask);
+    value -= q->scale * ppl_total(ppl_site_log_prob(q));
     reason = (ppl__reason){ .why = PPL__WHY_NOT_REPARAMETERISED,
                             .q = q->dist->family->name };
     return enter_term(e, q, PPL_SCORE_FUNCTION, &reason, value);
@@ -268,7 +248,7 @@ static ppl_tensor *score_of(ppl_msg *q)
 {
     ppl_dist *whole;
 
-    if (q->dist->mask == NULL)
+    if (q->mask == NULL && q->dist->mask == NULL)
         return ppl_site_log_prob(q);
     whole = ppl_alloc(q->ctx, sizeof *whole);
     if (whole == NULL)

@@ -51,8 +51,6 @@ static void add_term(downstream *d, ppl_msg *term, unsigned shared, double sign)
     const void *element;
     int floats;
 
-    if (term->mask != NULL)
-        log_prob = ppl_where(term->mask, log_prob, ppl_scalar(term->ctx, 0));
     from = ppl_tensor_shape(log_prob);
     floats = ppl_tensor_dtype(log_prob) == PPL_F32;
     element = ppl_data(log_prob);

@@ -2,9 +2,10 @@
 /*
  * kl.c - KL(q || p): finding the rule of a pair, and summing what it gives over events.
  *
- * A rule gives one number for each value; events and masks are fields of distributions and
- * are dealt with here, so that no rule knows of them. The result has q's batch, to which
- * p's broadcasts, as a draw of q has to be a value of p.
+ * A rule gives one number for each value; events and masks are fields of distributions
+ * and are dealt with here, so that no rule knows of them. The result has q's batch, to
+ * which p's broadcasts, as a draw of q has to be a value of p. In a rule of one's own p
+ * may be NULL too, which is any family.
  */
 #include "pairs.h"
 
@@ -71,13 +72,15 @@ static int comparable(const ppl_dist *q, const ppl_dist *p)
     const char *q_name = q->family->name, *p_name = p->family->name;
 
     if (q->ctx != p->ctx)
-        ppl_fail(q->ctx, PPL_EINVAL, "kl: %s and %s belong to two contexts", q_name, p_name);
+        ppl_fail(q->ctx, PPL_EINVAL, "kl: %s and %s belong to two contexts", q_name,
+                 p_name);
     else if (q->event_dim != p->event_dim)
-        ppl_fail(q->ctx, PPL_ESHAPE, "kl: %s has event_dim %d and %s has event_dim %d; make "
-                 "them equal with ppl_event", q_name, q->event_dim, p_name, p->event_dim);
+        ppl_fail(q->ctx, PPL_ESHAPE, "kl: %s has event_dim %d and %s has event_dim %d; "
+                 "make them equal with ppl_event", q_name, q->event_dim, p_name,
+                 p->event_dim);
     else if (!broadcasts(&p->shape, &q->shape))
-        ppl_fail(q->ctx, PPL_ESHAPE, "kl: %s of shape %s does not broadcast to %s of shape "
-                 "%s; a draw of the first must be a value of the second", p_name,
+        ppl_fail(q->ctx, PPL_ESHAPE, "kl: p, %s of shape %s, does not broadcast to q, %s "
+                 "of shape %s; a draw of q must be a value of p", p_name,
                  SHAPE_TEXT(p->shape), q_name, SHAPE_TEXT(q->shape));
     return ppl_ok(q->ctx);
 }
@@ -104,13 +107,15 @@ ppl_tensor *ppl_kl(ppl_dist *q, ppl_dist *p)
     const ppl_family *from = q->family, *to = p->family;
     ppl_kl_rule rule = ppl_kl_find(q->ctx, from, to);
     if (!rule) {
-        ppl_fail(q->ctx, PPL_EUNSUPPORTED, "kl: there is no rule for KL(%s || %s); add one "
-                 "with ppl_kl_register, or estimate it from samples", from->name, to->name);
+        ppl_fail(q->ctx, PPL_EUNSUPPORTED, "kl: there is no rule for KL(%s || %s); add "
+                 "one with ppl_kl_register, or estimate it from samples", from->name,
+                 to->name);
         return NULL;
     }
     ppl_tensor *t = rule(q, p), *mask = q->mask;
     if (t)
-        t = sum_event(q, t, from->event_dim > to->event_dim ? from->event_dim : to->event_dim);
+        t = sum_event(q, t, from->event_dim > to->event_dim ? from->event_dim
+                                                            : to->event_dim);
     if (p->mask)
         mask = mask ? ppl_and(mask, p->mask) : p->mask;
     return t && mask ? ppl_where(mask, t, ppl_scalar(q->ctx, 0)) : t;

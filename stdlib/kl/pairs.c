@@ -16,8 +16,8 @@ static ppl_tensor *delta_any(const ppl_dist *q, const ppl_dist *p)
     ppl_tensor *log_density = q->param[1];
 
     if (f->value_dtype == PPL_I64) {
-        ppl_fail(q->ctx, PPL_EDTYPE, "kl: a delta is a floating number and %s is of integers; "
-                 "there is no KL between them", f->name);
+        ppl_fail(q->ctx, PPL_EDTYPE, "kl: a delta is a floating number and %s is of "
+                 "integers; there is no KL between them", f->name);
         return NULL;
     }
     if (f->event_dim > 0)

@@ -41,7 +41,8 @@ ppl_tensor *ppl_nn_mlp(ppl_ctx *c, const char *name, ppl_tensor *x, const int64_
     for (int i = 0; i < count; i++) {
         char suffix[16];        /* activations take the odd numbers of nn.Sequential */
         snprintf(suffix, sizeof suffix, ".%lld", 2LL * i);
-        x = ppl_nn_linear(c, ppl_intern_join(c, name, suffix), x, sizes[i],
+        /* Interned, the suffix has one address, by which the join is remembered. */
+        x = ppl_nn_linear(c, ppl_intern_join(c, name, ppl_intern(c, suffix)), x, sizes[i],
                           i + 1 < count ? activation : PPL_IDENTITY);
     }
     return x;
