@@ -140,7 +140,7 @@ static const ppl_frame *frame_around(const plate *self, const ppl_frame *inner)
     return f;
 }
 
-/* The batch of a site gets the plate's axis. */
+/* The batch of a site gets the plate's axis, be it of size 1. */
 static void expand_site(const plate *self, ppl_msg *m)
 {
     ppl_shape batch = ppl_dist_batch_shape(m->dist), wide = batch;
@@ -154,7 +154,7 @@ static void expand_site(const plate *self, ppl_msg *m)
             wide.dim[a] = a < shift ? 1 : batch.dim[a - shift];
         wide.rank = need;
     }
-    if (wide.dim[wide.rank - need] == self->size)
+    if (wide.rank == batch.rank && batch.dim[batch.rank - need] == self->size)
         return;
     if (wide.dim[wide.rank - need] != 1) {
         ppl_fail(m->ctx, PPL_ESHAPE, "site %s does not fit plate %s: its batch has %lld at "

@@ -23,7 +23,7 @@
 
 #define INSIDE_OPEN(x) ((lower < (x)) & ((x) < upper))
 #define INSIDE_CLOSED(x) ((lower <= (x)) & ((x) <= upper))
-#define INSIDE_INTEGERS(x) (INSIDE_CLOSED(x) && floor((double)(x)) == (double)(x))
+#define INSIDE_INTEGERS(x) (INSIDE_CLOSED(x) && floor(x) == (x))
 #define INSIDE_BOOLEAN(x) (((x) == lower) | ((x) == upper))
 
 #define CHECK(name, inside)                                                              \
@@ -205,49 +205,35 @@ ppl_constraint ppl_integer_interval(int64_t lower, int64_t upper)
 
 /* ---- For distributions ------------------------------------------------------------- */
 
-/* A bound among floats; an infinite one stays so, for the rule of strictly between. */
-static float float_bound(double bound)
-{
-    if (isinf(bound) || fabs(bound) <= (double)FLT_MAX)
-        return (float)bound;
-    return bound > 0 ? FLT_MAX : -FLT_MAX;
-}
-
-/* The commonest checks over arrays, in chunks without a branch as long as all is well. */
-enum { CHUNK = 64 };
+/* The commonest checks as loops over an array; any other is asked about each element. */
 #define SKIP_WHILE(inside)                                                               \
-    for (int all = 1; all && n - i >= CHUNK; i += all ? CHUNK : 0)                       \
-        for (size_t j = i; j < i + CHUNK; j++)                                           \
-            all &= inside(x[j]);
-#define SCAN(name, REAL, bound)                                                          \
-    static size_t name(const ppl_constraint *k, const REAL *x, size_t i, size_t n)       \
+    while (i < n && inside((double)x[i]))                                                \
+        i++;
+#define ASKED(x) k->type->check(k, &(double){ x }, 1)
+#define SCAN(name, element)                                                              \
+    static size_t name(const ppl_constraint *k, const element *x, size_t i, size_t n)    \
     {                                                                                    \
-        const REAL lower = bound(k->lower), upper = bound(k->upper);                     \
+        const double lower = k->lower, upper = k->upper;                                 \
         if (k->type->check == check_open)                                                \
             SKIP_WHILE(INSIDE_OPEN)                                                      \
         else if (k->type->check == check_closed)                                         \
             SKIP_WHILE(INSIDE_CLOSED)                                                    \
         else if (k->type->check == check_boolean)                                        \
             SKIP_WHILE(INSIDE_BOOLEAN)                                                   \
-        while (i < n && k->type->check(k, &(double){ x[i] }, 1))                         \
-            i++;                                                                         \
+        else                                                                             \
+            SKIP_WHILE(ASKED)                                                            \
         return i;                                                                        \
     }
-#define AS_IT_IS(bound) (bound)
-SCAN(scan_f32, float, float_bound)
-SCAN(scan_f64, double, AS_IT_IS)
+SCAN(scan_f32, float)
+SCAN(scan_f64, double)
+SCAN(scan_i64, int64_t)
 
 size_t ppl__constraint_scan(const ppl_constraint *k, ppl_dtype dtype, const void *data,
                             size_t start, size_t n)
 {
-    if (dtype == PPL_F32)
-        return scan_f32(k, data, start, n);
-    if (dtype == PPL_F64)
-        return scan_f64(k, data, start, n);
-    const int64_t *x = data;
-    while (start < n && k->type->check(k, &(double){ (double)x[start] }, 1))
-        start++;
-    return start;
+    return dtype == PPL_F32 ? scan_f32(k, data, start, n)
+           : dtype == PPL_F64 ? scan_f64(k, data, start, n)
+                              : scan_i64(k, data, start, n);
 }
 
 const char *ppl__constraint_text(const ppl_constraint *k,

@@ -204,8 +204,8 @@ static int satisfies(const ppl_family *f, const char *what, const ppl_constraint
                      const ppl_tensor *t, const ppl_dist *d)
 {
     size_t event = 1, n = (size_t)t->numel;
-    for (int a = t->shape.rank - k->type->event_dim; a < t->shape.rank; a++)
-        event *= (size_t)t->shape.dim[a];
+    for (int a = 1; a <= k->type->event_dim && a <= t->shape.rank; a++)
+        event *= (size_t)t->shape.dim[t->shape.rank - a];
     for (size_t i = 0;; i += event) {
         i = scan_events(k, t, i, event);
         if (i >= n)

@@ -7,25 +7,29 @@
  * a product is cut into blocks of few shapes, and the kernels met last are kept here (its
  * own registry, which is shared by the process, keeps all).
  *
- * GF/s on one core of a Xeon with AVX-512 (peak about 175), OpenBLAS 0.3.21 at its
- * SkylakeX kernels (its AVX2 kernels, which it picks on processors newer than itself,
- * reach half), m x n x k; tn is transposed_a:
+ * GF/s on one core of a Xeon with AVX-512 (peak about 175 and 88), m x n x k, tn with A
+ * and nt with B transposed; OpenBLAS 0.3.21 at its AVX-512 kernels (at its AVX2 ones,
+ * which it picks on processors newer than itself, 75 and 100 in place of 100 and 157):
  *
- *                  f32 LIBXSMM   BLAS      f64 LIBXSMM   BLAS
- *    1x600x600              47     42               12     11
- *    5x600x600             143     42               40     17
- *   20x600x600             158    100               68     46
- *   20x100x600             157     83
- *   20x200x100             170    150
- *   20x88x100              164    135
- *   1200x600x88            170    143               86     64
- *   1200x600x600           158    156               78     69
- *   600x600x1200 tn        145    156               67     67
- *   600x88x1200 tn         142    128               78     54
- *   1024x1024x1024         150    148               57     71
+ *                       f32 here   BLAS      f64 here   BLAS
+ *      1x600x600              47     44             9      9
+ *      5x600x600             135     39            41     16
+ *     20x600x600             155    100            69     43
+ *     20x100x600             149     83            77     40
+ *     20x600x100             168    100            86     50
+ *     20x200x100             164    149            88     84
+ *     20x88x100              157    135            88     80
+ *     20x600x600 nt           85     68            40     43
+ *   1200x600x88              166    141            86     64
+ *   1200x600x600             162    157            76     66
+ *    600x600x1200 tn         143    155            68     67
+ *     88x600x1200 tn         154    135            75     61
+ *    600x88x1200 tn          143    128            75     54
+ *   1024x1024x1024           150    148            57     71
  *
- * Hence LIBXSMM below 10^9 multiplications and the BLAS from there on. LIBXSMM's A (our
- * B) cannot be transposed: it is packed first, which takes 0.12 to 0.2 ns an element.
+ * Hence LIBXSMM below 10^9 multiplications and the BLAS from there on; without AVX-512
+ * LIBXSMM is ahead (87 to 75) for few rows only and behind (86 to 101) for many. What
+ * LIBXSMM calls A cannot be transposed: such a B is packed, 0.12 to 0.2 ns an element.
  */
 #ifdef HAVE_CONFIG_H
 #include <config.h>
@@ -75,7 +79,7 @@ struct ppl__gemm {
     slot slot[SLOTS];               /* by hash of the shape; the newest stays */
     double packed[DEPTH * 32];      /* a block of B as it should have stood */
 #else
-    int none;
+    int none;                       /* the BLAS keeps nothing */
 #endif
 };
 
@@ -106,14 +110,15 @@ void ppl__gemm_free(ppl_ctx *c, ppl__gemm *g)
         const type *a = (const type *)(const void *)p->a;                                \
         const type *b = (const type *)(const void *)p->b;                                \
         type *c = (type *)(void *)p->c;                                                  \
-        size_t a_row = p->transposed_a ? 1 : p->lda, b_row = p->transposed_b ? 1 : p->ldb;\
+        size_t a_row = p->transposed_a ? 1 : p->lda;                                     \
+        size_t b_row = p->transposed_b ? 1 : p->ldb;                                     \
         size_t a_column = p->transposed_a ? p->lda : 1;                                  \
         size_t b_column = p->transposed_b ? p->ldb : 1;                                  \
         for (size_t i = 0; i < p->m; i++)                                                \
             for (size_t j = 0; j < p->n; j++) {                                          \
                 type sum = p->accumulate ? c[i * p->ldc + j] : 0;                        \
                 for (size_t l = 0; l < p->k; l++)                                        \
-                    sum += a[i * a_row + l * a_column] * b[l * b_row + j * b_column];        \
+                    sum += a[i * a_row + l * a_column] * b[l * b_row + j * b_column];    \
                 c[i * p->ldc + j] = sum;                                                 \
             }                                                                            \
     }
@@ -203,8 +208,8 @@ static size_t cut(size_t n, size_t most, size_t unit)
 }
 
 /* Columns of a block of so many rows: the width (in vectors of 16 floats) at which the
- * most of the 32 registers accumulate; a kernel takes up to 14, 9 or 5 rows at a time
- * beside 2, 3 or 4 vectors, and spreads the rows evenly. */
+ * most of the 32 registers accumulate, the smaller one if it is close; a kernel takes up
+ * to 14, 9 or 5 rows at a time beside 2, 3 or 4 vectors, and spreads the rows evenly. */
 static size_t block_columns(ppl_dtype dtype, size_t rows)
 {
     static const size_t limit[] = { 14, 9, 5 };
@@ -215,7 +220,7 @@ static size_t block_columns(ppl_dtype dtype, size_t rows)
     for (size_t i = 0; i < 3; i++) {
         size_t vectors = i + 2, passes = (rows + limit[i] - 1) / limit[i];
         size_t accumulators = (rows + passes - 1) / passes * vectors;
-        if (accumulators > best) {
+        if (10 * accumulators > 11 * best) {
             best = accumulators;
             columns = 16 * vectors;
         }
@@ -301,6 +306,7 @@ void ppl__gemm_run(ppl__gemm *g, ppl_dtype dtype, int transposed_a, int transpos
     double work = (double)m * (double)n * (double)k;
     const size_t most = INT_MAX;
 
+    (void)g;                        /* only LIBXSMM uses it */
     if (work < TINY || m > most || n > most || k > most || lda > most || ldb > most ||
         ldc > most)
         plain(&p);
@@ -311,5 +317,4 @@ void ppl__gemm_run(ppl__gemm *g, ppl_dtype dtype, int transposed_a, int transpos
 #endif
     else
         blas(&p);
-    (void)g;
 }

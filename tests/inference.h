@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * inference.h - what the tests of inference share: a context per test, one estimate in an
- * epoch of its own, means with their standard errors, draws with noise given from outside.
+ * epoch of its own, means with their standard errors, draws with noise from outside.
  * Each test is run for dtype 0 (f32) and 1 (f64), which Check hands to it as _i.
  */
 #ifndef KILN_TESTS_INFERENCE_H
@@ -14,7 +14,7 @@
 /* reals(1, 2, 3) is the constant [1,2,3]; masks and scalars likewise. */
 #define reals(...) ppl_from_doubles(c, PPL_SHAPE(LENGTH(__VA_ARGS__)), LIST(__VA_ARGS__))
 #define bits(...)                                                                          \
-    ppl_from_mask(c, PPL_SHAPE(LENGTH(__VA_ARGS__)), (const unsigned char[]){ __VA_ARGS__ })
+    ppl_from_mask(c, PPL_SHAPE(LENGTH(__VA_ARGS__)), (unsigned char[]){ __VA_ARGS__ })
 #define number(x) ppl_scalar(c, x)
 
 static ppl_ctx *c;
@@ -59,7 +59,7 @@ static inline void end(void)
                       near_x, near_y);                                                     \
     } while (0)
 
-/* ---- Estimates --------------------------------------------------------------------------- */
+/* ---- Estimates --------------------------------------------------------------------- */
 
 /* One draw of the loss in an epoch of its own; with gradient, left in the slab. */
 static inline double estimate(ppl_elbo *elbo, ppl_model model, ppl_model guide,
@@ -73,6 +73,11 @@ static inline double estimate(ppl_elbo *elbo, ppl_model model, ppl_model guide,
     OK(ppl_elbo_estimate(elbo, model, guide, arg, gradient, &loss));
     ppl_epoch_end(c, mark);
     return loss;
+}
+
+static inline ppl_elbo *elbo_of(int analytic)
+{
+    return analytic ? ppl_trace_mean_field_elbo(c, NULL) : ppl_trace_elbo(c, NULL);
 }
 
 /* Goes back to before the latest step, so that the next one draws the same. */
@@ -108,7 +113,7 @@ static inline void peek(ppl_model guide, const void *arg, const char *name, int6
     again();
 }
 
-/* ---- Means ---------------------------------------------------------------------------------- */
+/* ---- Means ------------------------------------------------------------------------- */
 
 typedef struct moments {
     int n;
@@ -138,29 +143,27 @@ static inline double variance_of(const moments *m)
                       (m)->mean, mean_e, mean_y);                                          \
     } while (0)
 
-/* ---- Noise from outside ------------------------------------------------------------------------ */
+/* ---- Noise from outside ------------------------------------------------------------ */
 
-/* Latents of normal distributions become loc + scale * eps, with eps from `noise`: of the
- * distribution's shape. The handler is innermost or outermost, as it pleases. */
+/* The noise of a site, of its distribution's shape. */
+typedef ppl_tensor *noise_source(const ppl_msg *m);
+
+/* Latents of normal distributions become loc + scale * noise, with their gradients. */
 typedef struct noisy {
     ppl_handler base;
-    ppl_tensor *(*noise)(const ppl_msg *m, const void *arg);
-    const void *arg;
+    noise_source *noise;
 } noisy;
 
 static inline void noisy_process(ppl_handler *h, ppl_msg *m)
 {
-    const noisy *self = (const noisy *)h;
-
     if (m->kind != PPL_SITE_SAMPLE || (m->flags & PPL_DONE) != 0)
         return;
     m->value = ppl_add(m->dist->param[0],
-                       ppl_mul(m->dist->param[1], self->noise(m, self->arg)));
+                       ppl_mul(m->dist->param[1], ((const noisy *)h)->noise(m)));
     m->flags |= PPL_DONE;
 }
 
-static inline ppl_handler *with_noise(ppl_tensor *(*noise)(const ppl_msg *m, const void *arg),
-                                      const void *arg)
+static inline ppl_handler *with_noise(noise_source *noise)
 {
     static const ppl_handler_ops ops = { .name = "noise", .process = noisy_process };
     noisy *self = ppl_alloc(c, sizeof *self);
@@ -168,7 +171,6 @@ static inline ppl_handler *with_noise(ppl_tensor *(*noise)(const ppl_msg *m, con
     ck_assert_ptr_nonnull(self);
     self->base.ops = &ops;
     self->noise = noise;
-    self->arg = arg;
     return &self->base;
 }
 

@@ -97,20 +97,26 @@ static inline void assert_shaped(const char *text, const ppl_tensor *t, ppl_shap
         ppl_clear_error(c);                                                              \
     } while (0)
 
-/* Runs a suite of one case whose tests (a NULL-ended list) are run for both dtypes. */
-static inline int run_tests(const char *name, const TTest *const *tests)
+/* Runs a suite of one case whose tests (a NULL-ended list) are run for _i below `count`. */
+static inline int run_loop_tests(const char *name, const TTest *const *tests, int count)
 {
     Suite *suite = suite_create(name);
     TCase *tcase = tcase_create(name);
     suite_add_tcase(suite, tcase);
     tcase_set_timeout(tcase, 120);
     for (; *tests; tests++)
-        tcase_add_loop_test(tcase, *tests, 0, DTYPES);
+        tcase_add_loop_test(tcase, *tests, 0, count);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* The same for both dtypes. */
+static inline int run_tests(const char *name, const TTest *const *tests)
+{
+    return run_loop_tests(name, tests, DTYPES);
 }
 
 #endif

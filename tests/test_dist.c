@@ -102,10 +102,21 @@ START_TEST(masks_keep_nan_out)
     ppl_tensor *wide = ppl_reshape(numbers(c, 0, nan, 0, 1, nan, 1), PPL_SHAPE(2, 3));
     ck_assert(isfinite(ppl_total(ppl_log_prob(one, wide))));
 
+    /* Any axis of a mask may be 1. */
+    ppl_dist *plane = normal_of(c, PPL_SHAPE(3, 2), PPL_SCALAR);
+    ppl_tensor *across = ppl_reshape(mask, PPL_SHAPE(3, 1));
+    ck_assert(isfinite(ppl_total(ppl_log_prob(ppl_masked(plane, across), rows))));
+    ppl_tensor *left = ppl_from_mask(c, PPL_SHAPE(1, 2), (unsigned char[]){ 0, 1 });
+    ppl_tensor *columns = ppl_reshape(numbers(c, nan, 0, nan, 1, nan, 1),
+                                      PPL_SHAPE(3, 2));
+    ck_assert(isfinite(ppl_total(ppl_log_prob(ppl_masked(plane, left), columns))));
+    ck_assert_ptr_null(ppl_log_prob(ppl_masked(plane, left), rows));
+    ck_assert_str_eq(ppl_error_text(c),
+                     "normal: value[1,1] is nan; it must be a finite number");
+    ppl_clear_error(c);
+
     /* A mask of one number for each event survives becoming part of a larger one. */
-    ppl_tensor *column = ppl_reshape(mask, PPL_SHAPE(3, 1));
-    ppl_dist *grown = ppl_event(
-        ppl_masked(normal_of(c, PPL_SHAPE(3, 2), PPL_SCALAR), column), 1);
+    ppl_dist *grown = ppl_event(ppl_masked(plane, across), 1);
     ck_assert(isfinite(ppl_total(ppl_log_prob(grown, rows))));
     ppl_ctx_free(c);
 }
@@ -122,6 +133,13 @@ START_TEST(masked_categories_may_be_out_of_range)
     assert_values(log_prob, rounding(_i), -log(3), 0);
     ck_assert_int_eq(ppl_backward(ppl_sum(log_prob, PPL_ALL)), PPL_OK);
     assert_values(ppl_grad(logits), rounding(_i), -1.0 / 3, 2.0 / 3, -1.0 / 3);
+
+    /* Nor does the infinite derivative at a weight of 0 come through. */
+    ppl_tensor *weights = variable(c, 0, 1, 1);
+    d = ppl_expand_dist(ppl_categorical(weights), PPL_SHAPE(2));
+    log_prob = ppl_log_prob(ppl_masked(d, mask), integers(c, 1, 0));
+    ck_assert_int_eq(ppl_backward(ppl_sum(log_prob, PPL_ALL)), PPL_OK);
+    assert_values(ppl_grad(weights), rounding(_i), -0.5, 0.5, -0.5);
     ppl_ctx_free(c);
 }
 END_TEST

@@ -242,6 +242,34 @@ START_TEST(implicit_derivatives_are_met)
 }
 END_TEST
 
+/* Far tails, large concentrations, and where series and integral meet; by mpmath. */
+START_TEST(implicit_derivatives_hold_far_out)
+{
+    static const double point[][3] = {
+        { 1e-5, 0.5, 92292.137638846681 },
+        { 1e-5, 4, 20635.043820032669 },
+        { 0.3, 50, 0.14666383964695077 },
+        { 5, 100, 0.032375351046891018 },
+        { 20, 1.25, 0.14885352712844311 },
+        { 150, 300, 0.0046260391649983617 },
+        { 199, 199.75, 0.0050198827396308456 },
+        { 201, 200.5, 0.0049854551205186355 },
+        { 1e6, 1005000, 9.9750846845907724e-7 },
+        { 1e6, 998000, 1.0010015021700889e-6 },
+        { 1e10, 10000200000, 9.9999000014999783e-11 },
+    };
+    (void)_i;
+    for (int i = 0; i < COUNT_OF(point); i++) {
+        const double *p = point[i];
+        assert_near("unit gamma", i, "slope",
+                    ppl__unit_gamma_slope(p[0], p[1], log(p[1])), p[2], 1e-11, 0);
+    }
+    /* A draw of e^-2000 is 0, and moves all the same. */
+    assert_near("unit gamma", 0, "slope", ppl__unit_gamma_slope(0.001, 0, -2000),
+                1999424.4280681897, 1e-11, 0);
+}
+END_TEST
+
 /* ---- Gradients by central differences ---------------------------------------------- */
 
 enum { LOG_PROB, ENTROPY, MEAN, VARIANCE, QUANTITIES };
@@ -642,7 +670,8 @@ int main(void)
 {
     const TTest *const tests[] = {
         every_family_has_a_row, golden_numbers_are_met, pyro_fixtures_are_met,
-        implicit_derivatives_are_met, gradients_agree_with_differences,
+        implicit_derivatives_are_met, implicit_derivatives_hold_far_out,
+        gradients_agree_with_differences,
         a_draw_depends_on_its_element_alone, both_dtypes_draw_the_same,
         an_expanded_distribution_draws_independent_copies,
         tiny_concentrations_draw_within_the_support,

@@ -687,6 +687,8 @@ START_TEST(axis_adjoints)
                        from(top, 0));
         CHECK_AXIS_VJP(softmax, slow_softmax_vjp, from(y, 0), from(g, 0));
         CHECK_AXIS_VJP(log_softmax, slow_log_softmax_vjp, from(y, 0), from(g, 0));
+        x = slices(_i, d, 1);
+        CHECK_AXIS_VJP(max, slow_max_vjp, from(x, 0), from(y, 0), from(top, 0));
     }
 }
 END_TEST
@@ -796,6 +798,8 @@ static void check_product(int i, ppl__gemm *gemm, size_t m, size_t n, size_t k, 
     matrix c = matrix_make(i, 0, m, n, gap, 19), again = matrix_make(i, 0, m, n, gap, 19);
     size_t size = m * c.ld * (i == 0 ? sizeof(float) : sizeof(double));
 
+    if (!accumulate)
+        memset(c.data, -1, size), memset(again.data, -1, size);     /* NaN */
     ppl__gemm_run(gemm, dtype_of(i), a.transposed, b.transposed, m, n, k, a.data, a.ld,
                   b.data, b.ld, c.data, c.ld, accumulate);
     ppl__gemm_run(gemm, dtype_of(i), a.transposed, b.transposed, m, n, k, a.data, a.ld,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Out of memory at every single allocation, one after another, of all that a program does:
- * making a context, an ELBO, an optimiser, three steps of SVI (nested plates, masks, an
- * RNN, discrete draws), a checkpoint saved and loaded, the ledger. Each failure is a NULL
- * or PPL_ENOMEM and changes nothing; the same call then succeeds and gives what it gives
- * in a program that never failed; nothing leaks.
+/* Out of memory at every single allocation, one after another, of all that a program
+ * does: making a context, an ELBO, an optimiser, steps of SVI (a subsampled plate, masks,
+ * an RNN, discrete draws), a checkpoint saved and loaded, the ledger. Each failure is a
+ * NULL or PPL_ENOMEM and changes nothing; the same call then succeeds and gives what it
+ * gives in a program that never failed; nothing leaks.
  */
 #include "inference.h"
 
@@ -47,7 +47,7 @@ static void refuse_no_more(void)
     mem.first = mem.last = -1;
 }
 
-/* ---- The program ------------------------------------------------------------------------------- */
+/* ---- The program ------------------------------------------------------------------- */
 
 enum { LOSSES = 4, ROWS = 5, WIDE = 3, HIDDEN = 40 };
 
@@ -102,9 +102,10 @@ static void guide(ppl_ctx *ctx, const void *arg)
     ppl_tensor *loc = ppl_param(ctx, "loc", shape, ppl_init_normal(0, 0.1), PPL_REAL);
     ppl_tensor *scale = ppl_param(ctx, "scale", shape, ppl_init_constant(0.3),
                                   PPL_SOFTPLUS_POSITIVE);
+    ppl_tensor *a = ppl_param(ctx, "a", PPL_SCALAR, PPL_ONES, PPL_POSITIVE);
+    ppl_tensor *b = ppl_param(ctx, "b", PPL_SCALAR, PPL_ONES, PPL_POSITIVE);
 
-    ppl_sample(ctx, "g", ppl_gamma(ppl_param(ctx, "a", PPL_SCALAR, PPL_ONES, PPL_POSITIVE),
-                                   ppl_param(ctx, "b", PPL_SCALAR, PPL_ONES, PPL_POSITIVE)));
+    ppl_sample(ctx, "g", ppl_gamma(a, b));
     ppl_sample(ctx, "w", ppl_event(ppl_normal(loc, scale), 1));
     if (!t->analytic)
         ppl_sample(ctx, "k", ppl_bernoulli(ppl_param(ctx, "p", PPL_SCALAR,
@@ -112,7 +113,7 @@ static void guide(ppl_ctx *ctx, const void *arg)
                                                      PPL_UNIT_INTERVAL)));
 }
 
-/* ---- One run of it ---------------------------------------------------------------------------------- */
+/* ---- One run of it ----------------------------------------------------------------- */
 
 /* Everything that a failed call may not change. */
 typedef struct snapshot {
@@ -125,7 +126,7 @@ typedef struct snapshot {
 static snapshot take(const ppl_elbo *elbo)
 {
     const ppl_slab slab = ppl_param_slab(c);
-    snapshot s = { .params = ppl_param_count(c), .rows = elbo ? ppl_ledger_count(elbo) : 0 };
+    snapshot s = { .params = ppl_param_count(c), .rows = ppl_ledger_count(elbo) };
     const void *part[] = { slab.value, slab.moment[0], slab.moment[1] };
 
     ppl_rng_state(c, &s.seed, &s.step);

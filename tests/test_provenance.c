@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Which latents a value depends on: through every operation, view and layer, through masks
- * and indices, through supplied values, and through C code that reads a draw. On it rests
- * the decision whether an analytic KL may stand (test_elbo.c).
+/* Which latents a value depends on: through every operation, view and layer, through
+ * masks and indices, through supplied values, and through C code that reads a draw. On it
+ * rests the decision whether an analytic KL may stand (test_elbo.c).
  */
 #include "inference.h"
 
@@ -9,7 +9,9 @@
 
 #include <stdio.h>
 
-/* ---- Through operations ------------------------------------------------------------------------ */
+/* ---- Through operations ------------------------------------------------------------ */
+
+#define ones(...) ppl_full(c, PPL_SHAPE(__VA_ARGS__), 1)
 
 typedef ppl_tensor *unary(ppl_tensor *t);
 typedef ppl_tensor *binary(ppl_tensor *a, ppl_tensor *b);
@@ -61,15 +63,15 @@ typedef ppl_tensor *binary(ppl_tensor *a, ppl_tensor *b);
     X(detach_, ppl_detach(t))                                                              \
     X(layer_, ppl_nn_linear(c, "layer", t, 4, PPL_TANH))                                   \
     X(mlp_, ppl_nn_mlp(c, "mlp", t, (int64_t[]){ 3, 5, 2 }, 3, PPL_RELU))                  \
-    X(rnn_cell_, ppl_nn_rnn_cell(c, "cell", t, reals(0, 0), PPL_TANH))                   \
-    X(rnn_state_, ppl_nn_rnn_cell(c, "other", ppl_full(c, PPL_SHAPE(2, 1), 1), t, PPL_TANH)) \
-    X(gru_cell_, ppl_nn_gru_cell(c, "gru", t, reals(0, 0)))                              \
+    X(rnn_cell_, ppl_nn_rnn_cell(c, "cell", t, reals(0, 0), PPL_TANH))                     \
+    X(rnn_state_, ppl_nn_rnn_cell(c, "other", ones(2, 1), t, PPL_TANH))                    \
+    X(gru_cell_, ppl_nn_gru_cell(c, "gru", t, reals(0, 0)))                                \
     X(rnn_, ppl_nn_rnn(c, "rnn", t, &ragged, &recurrent))                                  \
     X(gru_, ppl_nn_gru(c, "whole", t, &ragged, &recurrent))                                \
     X(mean_of_normal, ppl_dist_mean(ppl_normal(t, number(1))))                             \
     X(entropy_of_gamma, ppl_entropy(ppl_gamma(t, number(1))))                              \
     X(log_prob_of_value, ppl_log_prob(ppl_normal(number(0), number(1)), t))                \
-    X(log_prob_of_param, ppl_log_prob(ppl_exponential(t), ppl_full(c, PPL_SHAPE(2, 3), 1)))                      \
+    X(log_prob_of_param, ppl_log_prob(ppl_exponential(t), ones(2, 3)))                     \
     X(kl_of_q, ppl_kl(ppl_normal(t, number(1)), ppl_normal(number(0), number(1))))         \
     X(kl_of_p, ppl_kl(ppl_normal(ppl_full(c, PPL_SHAPE(2, 3), 0), number(1)),              \
                       ppl_normal(t, number(1))))
@@ -109,8 +111,7 @@ static ppl_tensor *linear(ppl_tensor *a, ppl_tensor *b)
 
 static ppl_tensor *bias(ppl_tensor *a, ppl_tensor *b)
 {
-    return ppl_linear(ppl_full(c, PPL_SHAPE(1, 3), 1), a, ppl_row(ppl_transpose(b, 0, 1), 0),
-                      PPL_IDENTITY);
+    return ppl_linear(ones(1, 3), a, ppl_row(ppl_transpose(b, 0, 1), 0), PPL_IDENTITY);
 }
 
 static ppl_tensor *concat(ppl_tensor *a, ppl_tensor *b)
@@ -210,8 +211,7 @@ END_TEST
 /* An index that was drawn. */
 static void indices(ppl_ctx *ctx, const void *arg)
 {
-    ppl_tensor *k = ppl_sample(ctx, "k", ppl_categorical(ppl_full(ctx, PPL_SHAPE(2, 3), 1)));
-    ppl_tensor *table = ppl_full(ctx, PPL_SHAPE(2, 3), 1);
+    ppl_tensor *table = ones(2, 3), *k = ppl_sample(ctx, "k", ppl_categorical(table));
     int id = id_of(k);
 
     (void)arg;
@@ -228,7 +228,7 @@ START_TEST(drawn_indices)
 }
 END_TEST
 
-/* ---- Sets ----------------------------------------------------------------------------------------- */
+/* ---- Sets -------------------------------------------------------------------------- */
 
 static void sets(ppl_ctx *ctx, const void *arg)
 {
@@ -270,7 +270,7 @@ START_TEST(sets_of_sites)
 }
 END_TEST
 
-/* ---- What a density depends on ------------------------------------------------------------------------- */
+/* ---- What a density depends on ----------------------------------------------------- */
 
 /* The sites named by `text` ("a b c" in order of visit) are the parents of `site`. */
 static void parents_are(const ppl_trace *t, const char *site, const char *text)
@@ -287,8 +287,8 @@ static void parents_are(const ppl_trace *t, const char *site, const char *text)
             strcat(found, other->name);
         }
     }
-    ck_assert_msg(strcmp(found, text) == 0, "%s depends on \"%s\", not \"%s\"", site, found,
-                  text);
+    ck_assert_msg(strcmp(found, text) == 0, "%s depends on \"%s\", not \"%s\"", site,
+                  found, text);
 }
 
 static ppl_tensor *normal_at(const char *name, ppl_tensor *loc)
@@ -323,8 +323,7 @@ START_TEST(parents_of_a_density)
 {
     begin(_i);
     ppl_epoch mark = ppl_epoch_begin(c);
-    ppl_trace *t = ppl_get_trace(c, densities, NULL, NULL);
-    ck_assert_msg(t != NULL, "%s", ppl_error_text(c));
+    ppl_trace *t = trace_of(c, densities, NULL, NULL);
     for (int replayed = 0; replayed < 2; replayed++) {
         parents_are(t, "a", "");
         parents_are(t, "child", "a");
@@ -336,17 +335,16 @@ START_TEST(parents_of_a_density)
         parents_are(t, "masked", "b");
         parents_are(t, "under", "a child");
         parents_are(t, "copies", "b");
-        t = ppl_get_trace(c, densities, NULL, (ppl_handler *[]){ ppl_replay(c, t), NULL });
-        ck_assert_msg(t != NULL, "%s", ppl_error_text(c));
+        t = trace_of(c, densities, NULL, handlers(ppl_replay(c, t)));
     }
     ppl_epoch_end(c, mark);
     end();
 }
 END_TEST
 
-/* ---- Values from elsewhere --------------------------------------------------------------------------------- */
+/* ---- Values from elsewhere --------------------------------------------------------- */
 
-/* Latents whose values are a parameter, a constant, and another latent's: each is itself. */
+/* Latents whose values are a parameter, and computed from another's: each is itself. */
 static ppl_tensor *half_of_a;
 
 static void supply_process(ppl_handler *h, ppl_msg *m)
@@ -384,8 +382,7 @@ START_TEST(supplied_values_are_their_site)
 {
     begin(_i);
     ppl_epoch mark = ppl_epoch_begin(c);
-    ppl_trace *t = ppl_get_trace(c, supplied, NULL, NULL);
-    ck_assert_msg(t != NULL, "%s", ppl_error_text(c));
+    ppl_trace *t = trace_of(c, supplied, NULL, NULL);
     parents_are(t, "a", "");
     parents_are(t, "supplied", "b");
     parents_are(t, "child", "supplied");
@@ -396,7 +393,7 @@ START_TEST(supplied_values_are_their_site)
 }
 END_TEST
 
-/* ---- Reading taints ----------------------------------------------------------------------------------------- */
+/* ---- Reading taints ---------------------------------------------------------------- */
 
 static void read_item(ppl_tensor *t, ppl_tensor *other)
 {
@@ -451,14 +448,15 @@ static void read_and_ask_a_parameter(ppl_tensor *t, ppl_tensor *other)
 }
 
 static void (*const readers[])(ppl_tensor *t, ppl_tensor *other) = {
-    read_item, read_total, read_data, read_numbers, read_around_an_epoch, read_in_an_epoch,
-    read_and_ask_a_parameter
+    read_item, read_total, read_data, read_numbers, read_around_an_epoch,
+    read_in_an_epoch, read_and_ask_a_parameter
 };
 
 static void reading(ppl_ctx *ctx, const void *arg)
 {
     const int *which = arg;
-    ppl_tensor *a = normal_at("a", number(0)), *b, *other = normal_at("before", number(0));
+    ppl_tensor *a = normal_at("a", number(0)), *b;
+    ppl_tensor *other = normal_at("before", number(0));
 
     if (*which >= 0)
         readers[*which](a, other);
@@ -476,14 +474,13 @@ START_TEST(reading_taints_what_follows)
 
         begin(_i);
         ppl_epoch mark = ppl_epoch_begin(c);
-        ppl_trace *t = ppl_get_trace(c, reading, &k, NULL);
-        ck_assert_msg(t != NULL, "%s", ppl_error_text(c));
+        ppl_trace *t = trace_of(c, reading, &k, NULL);
         parents_are(t, "a", "");
         parents_are(t, "before", "");
         parents_are(t, "after", both ? "a before" : "a");
         parents_are(t, "datum", both ? "a before" : "a");
         parents_are(t, "last", both ? "a before after" : "a after");
-        t = ppl_get_trace(c, reading, &none, NULL);
+        t = trace_of(c, reading, &none, NULL);
         parents_are(t, "after", "");
         parents_are(t, "last", "");
         ppl_epoch_end(c, mark);
@@ -492,7 +489,7 @@ START_TEST(reading_taints_what_follows)
 }
 END_TEST
 
-/* ---- And so the ELBO falls back --------------------------------------------------------------------------------- */
+/* ---- And so the ELBO falls back ---------------------------------------------------- */
 
 /* The guide draws a from b; the model branches on a, then draws b. */
 static void from_b(ppl_ctx *ctx, const void *arg)
@@ -522,7 +519,7 @@ static void detach_a(ppl_ctx *ctx, const void *arg)
     normal_at("b", ppl_detach(normal_at("a", number(0))));
 }
 
-/* The scale of b's prior, its mask, its observed child: b's own draw does not matter. */
+/* Everything but b itself depends on b: as it does in the guide. */
 static void children_of_b(ppl_ctx *ctx, const void *arg)
 {
     ppl_tensor *b = normal_at("b", number(0));

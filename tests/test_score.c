@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The score-function gradients of ppl_trace_elbo: against sums over all values of discrete
- * guides, given the draw (the cost of each site is that of the terms downstream of it, and
- * of the same slice of a plate) and in mean; and the variance that leaving the rest out
- * saves. The exact numbers are plain C: differences of an ELBO summed in double.
+/* The score-function gradients of ppl_trace_elbo: given the draw (the cost of each site
+ * is that of the terms downstream of it, and of the same slice of a plate), and in mean
+ * against sums over all values of discrete guides; and the variance that leaving the rest
+ * out saves. The exact numbers are plain C: differences of an ELBO summed in double.
  */
 #include "inference.h"
 
@@ -51,7 +51,7 @@ static double t_gradient(int i)
     return ppl_param_find(c, name) >= 0 ? gradient_of(name) : 0;
 }
 
-/* ---- Networks of discrete sites -------------------------------------------------------------- */
+/* ---- Networks of discrete sites ---------------------------------------------------- */
 
 /* Site i has eta = base[i] + sum of weight[i][j] z[j]; parameters 0..3 are the guide's
  * bases and 4.. its weights, in order of (i, j). Reading r = sum of read[r][j] z[j]. */
@@ -185,7 +185,8 @@ static double x_term(const network *g, const int *z, int r)
 }
 
 /* The ELBO of one draw, of the terms that depend on any of `below` (NULL: all terms). */
-static double cost_of(const network *g, const double *theta, const int *z, const int *below)
+static double cost_of(const network *g, const double *theta, const int *z,
+                      const int *below)
 {
     const double scale = g->scale > 0 ? g->scale : 1;
     double sum = 0;
@@ -348,7 +349,7 @@ START_TEST(particles_average_scores)
 }
 END_TEST
 
-/* ---- Plates --------------------------------------------------------------------------------------- */
+/* ---- Plates ------------------------------------------------------------------------ */
 
 /* b []; bx [2] in a plate of columns; bxy [3,2] in one of rows too; readings of both. */
 enum { X = 2, Y = 3 };
@@ -399,7 +400,8 @@ static double xy_cost(const double *theta, unsigned all, int j, int i)
 {
     int b = all & 1, bx = BX(all, i), bxy = BXY(all, j, i);
 
-    return log_weight(bxy, 2, 0.1 - 0.6 * b) - log_weight(bxy, 2, theta[3] + theta[4] * bx) +
+    return log_weight(bxy, 2, 0.1 - 0.6 * b) -
+           log_weight(bxy, 2, theta[3] + theta[4] * bx) +
            reading(xy_data[j * X + i], bxy + bx);
 }
 
@@ -588,7 +590,7 @@ START_TEST(a_plate_entered_again)
 }
 END_TEST
 
-/* ---- Masks, mixtures, branches ------------------------------------------------------------------------ */
+/* ---- Masks, mixtures, branches ----------------------------------------------------- */
 
 /* The site's terms are masked out in both, by distribution or by handler; the draw still
  * matters for the reading, and so does its parameter. */
@@ -597,7 +599,8 @@ static ppl_tensor *masked_site(ppl_tensor *eta, int by_handler)
     ppl_tensor *off = ppl_from_mask(c, PPL_SCALAR, (const unsigned char[]){ 0 }), *z;
     ppl_scope s = ppl_push(c, by_handler ? ppl_mask(c, off) : NULL);
 
-    z = ppl_sample(c, "z", ppl_masked(ppl_bernoulli_logits(eta), by_handler ? NULL : off));
+    z = ppl_sample(c, "z",
+                   ppl_masked(ppl_bernoulli_logits(eta), by_handler ? NULL : off));
     ppl_pop(c, s);
     return z;
 }
@@ -654,7 +657,8 @@ static void mixed_guide(ppl_ctx *ctx, const void *arg)
 static void mixed_model(ppl_ctx *ctx, const void *arg)
 {
     ppl_tensor *b = ppl_sample(ctx, "b", ppl_bernoulli_logits(number(0.4)));
-    ppl_tensor *u = ppl_sample(ctx, "u", ppl_normal(ppl_affine(b, 0.5, -0.2), number(1.5)));
+    ppl_tensor *u = ppl_sample(ctx, "u", ppl_normal(ppl_affine(b, 0.5, -0.2),
+                                                    number(1.5)));
     ppl_tensor *k = ppl_sample(ctx, "k", ppl_bernoulli_logits(number(-0.6)));
 
     (void)arg;
@@ -677,7 +681,8 @@ static double mixed_elbo(const void *arg, const double *theta)
             for (int k = 0; k < 2; k++) {
                 double log_q = log_weight(k, 2, theta[3] * u);
 
-                inner += exp(log_q) * (log_weight(k, 2, -0.6) - log_q + reading(0.9, u + k));
+                inner += exp(log_q) *
+                         (log_weight(k, 2, -0.6) - log_q + reading(0.9, u + k));
             }
             sum += exp(log_weight(b, 2, theta[0])) * weight *
                    (log_weight(b, 2, 0.4) - log_weight(b, 2, theta[0]) + ratio + inner);
@@ -735,7 +740,8 @@ static double branching_elbo(const void *arg, const double *theta)
     (void)arg;
     for (int a = 0; a < 2; a++)
         for (int b = 0; b < 2; b++) {
-            double log_q = log_weight(a, 2, theta[0]) + log_weight(b, 2, theta[a ? 1 : 2]);
+            double log_q =
+                log_weight(a, 2, theta[0]) + log_weight(b, 2, theta[a ? 1 : 2]);
 
             sum += exp(log_q) * (log_weight(b, 2, 0.1) + log_weight(a, 2, b ? 1 : -1) +
                                  reading(2.5, a ? 0 : 3) - log_q);

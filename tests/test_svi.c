@@ -8,7 +8,7 @@
 
 #define LOG_TWO_PI 1.8378770664093454836
 
-/* ---- All or nothing ------------------------------------------------------------------------- */
+/* ---- All or nothing ---------------------------------------------------------------- */
 
 /* What goes wrong in a step; every program makes a parameter of its own first. */
 typedef enum fault {
@@ -170,62 +170,84 @@ static const struct {
     ppl_status status;
     const char *text;
 } errors[FAULTS] = {
-    [NAN_DATUM] = { PPL_ECONSTRAINT, "normal: value[1] is nan; it must be a finite number\n"
-                    "  at site x; 2 sites and 2 parameters visited" },
-    [DUPLICATE_IN_MODEL] = { PPL_EDUPLICATE, "site x is visited twice in one run; give each "
-                             "visit its own index (ppl_sample_at, ppl_observe_at) or name\n"
-                             "  at site x; 2 sites and 2 parameters visited" },
-    [DUPLICATE_IN_GUIDE] = { PPL_EDUPLICATE, "site z is visited twice in one run; give each "
-                             "visit its own index (ppl_sample_at, ppl_observe_at) or name\n"
-                             "  at site z; 1 sites and 3 parameters visited" },
-    [ONLY_IN_GUIDE] = { PPL_EMISMATCH, "guide site u is not in the model; give it the name "
-                        "of a latent of the model, or sample it with "
-                        "ppl_sample_auxiliary" },
-    [ONLY_IN_MODEL] = { PPL_EMISMATCH, "model site u[7] is latent and the guide does not "
-                        "sample it; sample it in the guide, or observe it" },
-    [OBSERVED_IN_MODEL] = { PPL_EMISMATCH, "guide site x is observed in the model; the guide "
-                            "samples the model's latents only" },
-    [PARAMETER_IN_MODEL] = { PPL_EDUPLICATE, "site w is a sample here and was a parameter "
-                             "before in this run; rename one of them\n"
-                             "  at site w; 1 sites and 3 parameters visited" },
-    [AUXILIARY_IN_BOTH] = { PPL_EMISMATCH, "guide site u is auxiliary and the model has it "
-                            "too; sample it with ppl_sample, or rename it" },
-    [SHAPE] = { PPL_ESHAPE, "normal: a value of shape [3] does not fit the distribution's "
-                "shape [2]; reshape the value or the parameters\n"
-                "  at site z; 1 sites and 1 parameters visited" },
-    [EVENT_DIMS] = { PPL_EMISMATCH, "event dims disagree at site z: 1 in the model, 0 in the "
-                     "guide; make them equal with ppl_event" },
-    [DTYPE] = { PPL_EDTYPE, "categorical: the value is not integers (ppl_from_integers makes "
-                "them)\n  at site z; 1 sites and 1 parameters visited" },
-    [ADDED_SHAPES] = { PPL_ESHAPE, "add: shapes [2] and [3] do not broadcast: axis 0 is 2 "
-                       "against 3; make them equal or 1\n"
-                       "  after site x; 2 sites and 2 parameters visited" },
-    [PARAMETER_SHAPE] = { PPL_ESHAPE, "parameter w has shape [3] and the model asks for [4]; "
-                          "use one shape, or another name, or a file of these dimensions\n"
-                          "  at site w; 2 sites and 3 parameters visited" },
-    [PARAMETER_CONSTRAINT] = { PPL_ECONSTRAINT, "parameter v: element 1 is -3, outside its "
-                               "constraint (positive); give values inside it\n"
-                               "  at site v; 2 sites and 3 parameters visited" },
-    [OTHER_CONSTRAINT] = { PPL_EINVAL, "parameter w was real at first and is asked for as "
-                           "positive; use one constraint\n"
-                           "  at site w; 2 sites and 3 parameters visited" },
-    [NEVER_POPS] = { PPL_ENEST, "the model returned with 2 handlers still pushed; match each "
-                     "ppl_push with a ppl_pop\n"
-                     "  after site x; 2 sites and 2 parameters visited" },
-    [NEVER_POPS_IN_GUIDE] = { PPL_ENEST, "the model returned with 1 handlers still pushed; "
-                              "match each ppl_push with a ppl_pop\n"
-                              "  after site z; 1 sites and 3 parameters visited" },
-    [INFINITE_TERM] = { PPL_ENONFINITE, "ppl_trace_elbo: the term of site f (factor, "
-                        "likelihood) is -inf; check its parameters and its value" },
-    [INFINITE_GRADIENT] = { PPL_ENONFINITE, "ppl_trace_elbo: the gradient of parameter v is "
-                            "not finite at element 1; nothing was updated. Check scales near "
-                            "0 and the learning rate" },
-    [ESCAPE_IN_MODEL] = { PPL_ESCAPE, "enough\n"
-                          "  after site x; 2 sites and 2 parameters visited" },
-    [ESCAPE_IN_GUIDE] = { PPL_ESCAPE, "enough\n"
-                          "  after site z; 1 sites and 3 parameters visited" },
-    [HANDLER_FAILS] = { PPL_EINVAL, "a handler of the test says no to last\n"
-                        "  after site last; 3 sites and 2 parameters visited" },
+    [NAN_DATUM] = { PPL_ECONSTRAINT,
+        "normal: value[1] is nan; it must be a finite number\n"
+        "  at site x; 2 sites and 2 parameters visited" },
+    [DUPLICATE_IN_MODEL] = { PPL_EDUPLICATE,
+        "site x is visited twice in one run; give each "
+        "visit its own index (ppl_sample_at, ppl_observe_at) or name\n"
+        "  at site x; 2 sites and 2 parameters visited" },
+    [DUPLICATE_IN_GUIDE] = { PPL_EDUPLICATE,
+        "site z is visited twice in one run; give each "
+        "visit its own index (ppl_sample_at, ppl_observe_at) or name\n"
+        "  at site z; 1 sites and 3 parameters visited" },
+    [ONLY_IN_GUIDE] = { PPL_EMISMATCH,
+        "guide site u is not in the model; give it the name "
+        "of a latent of the model, or sample it with "
+        "ppl_sample_auxiliary" },
+    [ONLY_IN_MODEL] = { PPL_EMISMATCH,
+        "model site u[7] is latent and the guide does not "
+        "sample it; sample it in the guide, or observe it" },
+    [OBSERVED_IN_MODEL] = { PPL_EMISMATCH,
+        "guide site x is observed in the model; the guide "
+        "samples the model's latents only" },
+    [PARAMETER_IN_MODEL] = { PPL_EDUPLICATE,
+        "site w is a sample here and was a parameter "
+        "before in this run; rename one of them\n"
+        "  at site w; 1 sites and 3 parameters visited" },
+    [AUXILIARY_IN_BOTH] = { PPL_EMISMATCH,
+        "guide site u is auxiliary and the model has it "
+        "too; sample it with ppl_sample, or rename it" },
+    [SHAPE] = { PPL_ESHAPE,
+        "normal: a value of shape [3] does not fit the distribution's "
+        "shape [2]; reshape the value or the parameters\n"
+        "  at site z; 1 sites and 1 parameters visited" },
+    [EVENT_DIMS] = { PPL_EMISMATCH,
+        "event dims disagree at site z: 1 in the model, 0 in the "
+        "guide; make them equal with ppl_event" },
+    [DTYPE] = { PPL_EDTYPE,
+        "categorical: the value is not integers (ppl_from_integers makes "
+        "them)\n  at site z; 1 sites and 1 parameters visited" },
+    [ADDED_SHAPES] = { PPL_ESHAPE,
+        "add: shapes [2] and [3] do not broadcast: axis 0 is 2 "
+        "against 3; make them equal or 1\n"
+        "  after site x; 2 sites and 2 parameters visited" },
+    [PARAMETER_SHAPE] = { PPL_ESHAPE,
+        "parameter w has shape [3] and the model asks for [4]; "
+        "use one shape, or another name, or a file of these dimensions\n"
+        "  at site w; 2 sites and 3 parameters visited" },
+    [PARAMETER_CONSTRAINT] = { PPL_ECONSTRAINT,
+        "parameter v: element 1 is -3, outside its "
+        "constraint (positive); give values inside it\n"
+        "  at site v; 2 sites and 3 parameters visited" },
+    [OTHER_CONSTRAINT] = { PPL_EINVAL,
+        "parameter w was real at first and is asked for as "
+        "positive; use one constraint\n"
+        "  at site w; 2 sites and 3 parameters visited" },
+    [NEVER_POPS] = { PPL_ENEST,
+        "the model returned with 2 handlers still pushed; match each "
+        "ppl_push with a ppl_pop\n"
+        "  after site x; 2 sites and 2 parameters visited" },
+    [NEVER_POPS_IN_GUIDE] = { PPL_ENEST,
+        "the model returned with 1 handlers still pushed; "
+        "match each ppl_push with a ppl_pop\n"
+        "  after site z; 1 sites and 3 parameters visited" },
+    [INFINITE_TERM] = { PPL_ENONFINITE,
+        "ppl_trace_elbo: the term of site f (factor, "
+        "likelihood) is -inf; check its parameters and its value" },
+    [INFINITE_GRADIENT] = { PPL_ENONFINITE,
+        "ppl_trace_elbo: the gradient of parameter v is "
+        "not finite at element 1; nothing was updated. Check scales near "
+        "0 and the learning rate" },
+    [ESCAPE_IN_MODEL] = { PPL_ESCAPE,
+        "enough\n"
+        "  after site x; 2 sites and 2 parameters visited" },
+    [ESCAPE_IN_GUIDE] = { PPL_ESCAPE,
+        "enough\n"
+        "  after site z; 1 sites and 3 parameters visited" },
+    [HANDLER_FAILS] = { PPL_EINVAL,
+        "a handler of the test says no to last\n"
+        "  after site last; 3 sites and 2 parameters visited" },
 };
 
 /* All that a step may change, as bytes. */
@@ -288,8 +310,8 @@ static void same_state(const char *what, const state *a, const state *b)
     ck_assert_msg(memcmp(a->steps, b->steps, sizeof a->steps) == 0, "%s: steps", what);
     for (int i = 0; i < 3; i++)
         ck_assert_msg(memcmp(a->slab[i], b->slab[i], bytes) == 0, "%s: slab %d", what, i);
-    ck_assert_msg(strcmp(a->ledger, b->ledger) == 0, "%s: ledger\n%s\n%s", what, a->ledger,
-                  b->ledger);
+    ck_assert_msg(strcmp(a->ledger, b->ledger) == 0, "%s: ledger\n%s\n%s", what,
+                  a->ledger, b->ledger);
 }
 
 static ppl_svi *task_svi(ppl_elbo **elbo)
@@ -404,7 +426,7 @@ START_TEST(parameters_stay_inside)
 }
 END_TEST
 
-/* ---- Steps, gradients, evaluations ----------------------------------------------------------------- */
+/* ---- Steps, gradients, evaluations ------------------------------------------------- */
 
 START_TEST(evaluating_changes_no_parameter)
 {
@@ -487,7 +509,7 @@ START_TEST(only_visited_parameters_move)
 }
 END_TEST
 
-/* ---- Known posteriors -------------------------------------------------------------------------------- */
+/* ---- Known posteriors -------------------------------------------------------------- */
 
 static ppl_tensor *parameter(const char *name, double start_at, int positive)
 {
@@ -590,7 +612,7 @@ START_TEST(known_posteriors)
 }
 END_TEST
 
-/* ---- Handlers of the user's inside ---------------------------------------------------------------------- */
+/* ---- Handlers of the user's inside ------------------------------------------------- */
 
 /* Doubles the scale of what is inside and counts it, on the way out and back. */
 typedef struct doubling {
@@ -621,8 +643,8 @@ static void doubling_leave(ppl_handler *h, ppl_ctx *ctx, ppl_status why)
 
 static void doubled_model(ppl_ctx *ctx, const void *arg)
 {
-    static const ppl_handler_ops ops = { "doubling", doubling_process, doubling_postprocess,
-                                         NULL, doubling_leave };
+    static const ppl_handler_ops ops = { "doubling", doubling_process,
+                                         doubling_postprocess, NULL, doubling_leave };
     doubling *h = ppl_alloc(ctx, sizeof *h);
     ppl_tensor *z = ppl_sample(ctx, "z", ppl_normal(number(0), number(1)));
     ppl_scope s;
@@ -662,7 +684,7 @@ START_TEST(a_handler_inside)
 }
 END_TEST
 
-/* ---- Misuse ------------------------------------------------------------------------------------------------ */
+/* ---- Misuse ------------------------------------------------------------------------ */
 
 static void nested(ppl_ctx *ctx, const void *arg)
 {
@@ -697,7 +719,8 @@ START_TEST(misuse)
     /* What is wrong with an argument is what is told. */
     REFUSED(ppl_svi_new(c, normal_model, half_guide,
                         ppl_trace_mean_field_elbo(c, &(ppl_elbo_opts){ -1 }), optim),
-            PPL_EINVAL, "ppl_trace_mean_field_elbo: particles is -1; it must be 1 or more");
+            PPL_EINVAL,
+            "ppl_trace_mean_field_elbo: particles is -1; it must be 1 or more");
     REFUSED(ppl_svi_new(c, normal_model, half_guide, elbo,
                         ppl_adam(c, &(ppl_optim_opts){ .lr = NAN })),
             PPL_EINVAL, "adam: lr is nan; it must be a finite number >= 0");
@@ -718,6 +741,17 @@ START_TEST(misuse)
     ppl_svi *svi = ppl_svi_new(c, normal_model, half_guide, elbo, optim);
     FAILS(ppl_run(c, nested, svi, NULL), PPL_ENEST,
           "ppl_run inside a run; use another context for inference within a model");
+    OK(ppl_svi_step(svi, NULL, &loss));
+    /* An argument that could not be made: the step does nothing but tell. */
+    ck_assert_ptr_null(ppl_from_doubles(c, PPL_SHAPE(2), NULL));
+    state before = state_of(elbo), after;
+    FAILS(ppl_svi_step(svi, NULL, &loss), PPL_EINVAL,
+          "from_doubles: the elements are NULL");
+    ck_assert(isnan(loss));
+    after = state_of(elbo);
+    same_state("a step not taken", &before, &after);
+    free_state(&before);
+    free_state(&after);
     OK(ppl_svi_step(svi, NULL, &loss));
     ppl_svi_free(svi);
     end();

@@ -3,8 +3,8 @@
  * elbo.c - both ELBOs: the terms of a pair of traces, the estimator of each, their sum in
  * double, and the gradient of the loss by seeding the tape at every term.
  *
- * The surrogate whose gradient is taken is a weighted sum of tensors (log p, log q, KL), so
- * it is never built: each tensor is a root of the reverse sweep, seeded with its weight.
+ * The surrogate whose gradient is taken is a weighted sum of tensors (log p, log q, KL),
+ * so it is never built: each tensor is a root of the sweep, seeded with its weight.
  * Derivation: doc/mean-field.md. References: Kingma and Welling 2014 (pathwise gradient),
  * Ranganath, Gerrish and Blei 2014 (score function), Krishnan et al. 2017 (analytic KL).
  */
@@ -47,7 +47,7 @@ ppl__ledger *ppl__ledger_of(const ppl_elbo *elbo)
     return &((ppl_elbo *)(uintptr_t)elbo)->ledger;
 }
 
-/* ---- Terms --------------------------------------------------------------------------------- */
+/* ---- Terms ------------------------------------------------------------------------- */
 
 /* Adds a root; `seed` is of one element or of the root's shape. */
 static void add_root(estimate *e, ppl_tensor *root, ppl_tensor *seed)
@@ -76,7 +76,7 @@ static double add_kl(estimate *e, const ppl_msg *q, const ppl_msg *p)
     return -q->scale * ppl_total(kl);
 }
 
-/* ---- Which estimator ------------------------------------------------------------------------- */
+/* ---- Which estimator --------------------------------------------------------------- */
 
 static int same_bytes(ppl_tensor *a, ppl_tensor *b, ppl_shape batch)
 {
@@ -148,12 +148,12 @@ static void refuse(const estimate *e, const ppl_msg *q)
 {
     char site[128];
 
-    ppl_fail(e->elbo->ctx, PPL_EUNSUPPORTED, "%s: guide site %s (%s) is not reparameterised; "
-             "use a reparameterised family there, or ppl_trace_elbo", e->elbo->name,
-             ppl_site_text(q, site, sizeof site), q->dist->family->name);
+    ppl_fail(e->elbo->ctx, PPL_EUNSUPPORTED, "%s: guide site %s (%s) is not "
+             "reparameterised; use a reparameterised family there, or ppl_trace_elbo",
+             e->elbo->name, ppl_site_text(q, site, sizeof site), q->dist->family->name);
 }
 
-/* ---- One particle ------------------------------------------------------------------------------- */
+/* ---- One particle ------------------------------------------------------------------ */
 
 /* Notes a term; a value that is not finite ends the estimate, naming the site. */
 static int enter_term(estimate *e, const ppl_msg *m, ppl_estimator estimator,
@@ -258,7 +258,7 @@ static ppl_tensor *score_of(ppl_msg *q)
     return ppl_log_prob(whole, q->value);
 }
 
-/* grad log q, weighted by what lies downstream of each site without a pathwise gradient. */
+/* The score of each site without a pathwise gradient, weighted by its cost downstream. */
 static void add_scores(estimate *e)
 {
     for (int i = 0; i < ppl_trace_count(e->pair->guide); i++) {
@@ -298,9 +298,9 @@ static void check_gradient(const ppl_elbo *elbo)
         for (int64_t i = info->offset; i < info->offset + info->count; i++)
             if (!(s.dtype == PPL_F32 ? isfinite(((const float *)s.grad)[i])
                                      : isfinite(((const double *)s.grad)[i]))) {
-                ppl_fail(c, PPL_ENONFINITE, "%s: the gradient of parameter %s is not finite "
-                         "at element %lld; nothing was updated. Check scales near 0 and the "
-                         "learning rate", elbo->name, info->name,
+                ppl_fail(c, PPL_ENONFINITE, "%s: the gradient of parameter %s is not "
+                         "finite at element %lld; nothing was updated. Check scales near "
+                         "0 and the learning rate", elbo->name, info->name,
                          (long long)(i - info->offset));
                 return;
             }
@@ -318,13 +318,14 @@ static double particle(ppl_elbo *elbo, ppl_model model, ppl_model guide, const v
         return NAN;
     if (gradient) {
         add_scores(&e);
-        if (!ppl_ok(c) || ppl_backward_from(e.roots.root, e.roots.seed, e.roots.count) != PPL_OK)
+        if (!ppl_ok(c) || ppl_backward_from(e.roots.root, e.roots.seed,
+                                            e.roots.count) != PPL_OK)
             return NAN;
     }
     return e.value;
 }
 
-/* ---- The estimate -------------------------------------------------------------------------------- */
+/* ---- The estimate ------------------------------------------------------------------ */
 
 ppl_status ppl_elbo_estimate(ppl_elbo *elbo, ppl_model model, ppl_model guide,
                              const void *arg, int gradient, double *loss)
@@ -377,7 +378,8 @@ static ppl_elbo *make_elbo(ppl_ctx *c, const char *name, int analytic,
     ppl_elbo *elbo;
 
     if (particles < 1) {
-        ppl_fail(c, PPL_EINVAL, "%s: particles is %d; it must be 1 or more", name, particles);
+        ppl_fail(c, PPL_EINVAL, "%s: particles is %d; it must be 1 or more", name,
+                 particles);
         return NULL;
     }
     elbo = ppl_persistent_alloc(c, sizeof *elbo);

@@ -6,13 +6,16 @@
 
 #include <string.h>
 
-/* ---- Entries by address ---------------------------------------------------------------- */
+/* ---- Entries by address ------------------------------------------------------------ */
 
 static size_t slot_of(const ppl__ledger *l, ppl_name name, int64_t index)
 {
-    uint64_t h = (uint64_t)(uintptr_t)name ^ (uint64_t)index * UINT64_C(0x9e3779b97f4a7c15);
-    size_t i = (size_t)((h ^ h >> 29) * UINT64_C(0xd6e8feb86659fd93) >> 32) & (l->slots - 1);
+    uint64_t h = (uint64_t)(uintptr_t)name ^
+                 (uint64_t)index * UINT64_C(0x9e3779b97f4a7c15);
+    size_t i;
 
+    h = (h ^ h >> 29) * UINT64_C(0xd6e8feb86659fd93) >> 32;
+    i = (size_t)h & (l->slots - 1);
     while (l->slot[i] != 0) {
         const ppl_ledger_row *row = &l->entry[l->slot[i] - 1].row;
 
@@ -48,7 +51,8 @@ static int make_room(ppl__ledger *l)
         return 1;
     slots = 4 * (l->capacity != 0 ? l->capacity : 32);
     slot = ppl_persistent_alloc(l->ctx, slots * sizeof *slot);
-    if (slot == NULL || !grow(l->ctx, (void **)&l->entry, &l->capacity, sizeof *l->entry)) {
+    if (slot == NULL ||
+        !grow(l->ctx, (void **)&l->entry, &l->capacity, sizeof *l->entry)) {
         ppl_persistent_free(l->ctx, slot, slots * sizeof *slot);
         return 0;
     }
@@ -131,7 +135,7 @@ void ppl__ledger_free(ppl__ledger *l)
     ppl_persistent_free(l->ctx, l->slot, l->slots * sizeof *l->slot);
 }
 
-/* ---- Reading ------------------------------------------------------------------------------ */
+/* ---- Reading ----------------------------------------------------------------------- */
 
 const char *ppl_estimator_name(ppl_estimator estimator)
 {
@@ -187,40 +191,45 @@ static void write_reason(ppl__entry *e)
 
 int ppl_ledger_count(const ppl_elbo *elbo)
 {
-    return ppl__ledger_of(elbo)->count;
+    return elbo != NULL ? ppl__ledger_of(elbo)->count : 0;
 }
 
 const ppl_ledger_row *ppl_ledger_at(const ppl_elbo *elbo, int i)
 {
-    ppl__ledger *l = ppl__ledger_of(elbo);
+    ppl__entry *e;
 
-    if (i < 0 || i >= l->count)
+    if (i < 0 || i >= ppl_ledger_count(elbo))
         return NULL;
-    write_reason(&l->entry[i]);
-    return &l->entry[i].row;
+    e = &ppl__ledger_of(elbo)->entry[i];
+    write_reason(e);
+    return &e->row;
 }
 
-const ppl_ledger_row *ppl_ledger_find(const ppl_elbo *elbo, const char *name, int64_t index)
+const ppl_ledger_row *ppl_ledger_find(const ppl_elbo *elbo, const char *name,
+                                      int64_t index)
 {
-    ppl__ledger *l = ppl__ledger_of(elbo);
+    for (int i = 0; i < ppl_ledger_count(elbo); i++) {
+        const ppl_ledger_row *row = &ppl__ledger_of(elbo)->entry[i].row;
 
-    for (int i = 0; i < l->count; i++)
-        if (strcmp(l->entry[i].row.name, name) == 0 &&
-            l->entry[i].row.index == (index < 0 ? -1 : index))
+        if (strcmp(row->name, name) == 0 && row->index == (index < 0 ? -1 : index))
             return ppl_ledger_at(elbo, i);
+    }
     return NULL;
 }
 
 void ppl_ledger_reset(ppl_elbo *elbo)
 {
-    ppl__ledger *l = ppl__ledger_of(elbo);
+    ppl__ledger *l;
 
+    if (elbo == NULL)
+        return;
+    l = ppl__ledger_of(elbo);
     l->count = l->kept = 0;
     if (l->slot != NULL)
         memset(l->slot, 0, l->slots * sizeof *l->slot);
 }
 
-/* ---- The table ------------------------------------------------------------------------------ */
+/* ---- The table --------------------------------------------------------------------- */
 
 /* A line of the table: entries of one name with one estimator and reason. */
 typedef struct line {
@@ -250,7 +259,8 @@ static void write_line(const line *l, FILE *out)
 static int continues(const line *l, const ppl_ledger_row *row)
 {
     return l->entries > 0 && l->first >= 0 && row->index == l->last + 1 &&
-           row->estimator == l->row->estimator && strcmp(row->reason, l->row->reason) == 0;
+           row->estimator == l->row->estimator &&
+           strcmp(row->reason, l->row->reason) == 0;
 }
 
 /* The entry of a name with the smallest index above `last`; NULL if there is none. */
@@ -291,8 +301,11 @@ static void write_name(const ppl_elbo *elbo, ppl_name name, FILE *out)
 
 ppl_status ppl_ledger_write(const ppl_elbo *elbo, FILE *out)
 {
-    const ppl__ledger *l = ppl__ledger_of(elbo);
+    const ppl__ledger *l;
 
+    if (elbo == NULL)
+        return PPL_EINVAL;
+    l = ppl__ledger_of(elbo);
     if (ppl_boundary_enter(l->ctx) != PPL_OK)
         return ppl_boundary_leave(l->ctx);
     fprintf(out, "%-20s %-15s %12s %12s  %s\n", "site", "estimator", "mean", "variance",

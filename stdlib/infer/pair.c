@@ -12,7 +12,7 @@ static int is_latent(const ppl_msg *m)
     return m->kind == PPL_SITE_SAMPLE && (m->flags & PPL_OBSERVED) == 0;
 }
 
-/* ---- Model and guide must fit ----------------------------------------------------------- */
+/* ---- Model and guide must fit ------------------------------------------------------ */
 
 static int check_guide_site(ppl_ctx *c, const ppl_msg *q, const ppl_trace *model)
 {
@@ -22,19 +22,20 @@ static int check_guide_site(ppl_ctx *c, const ppl_msg *q, const ppl_trace *model
     ppl_site_text(q, site, sizeof site);
     if ((q->flags & PPL_AUXILIARY) != 0) {
         if (p != NULL)
-            ppl_fail(c, PPL_EMISMATCH, "guide site %s is auxiliary and the model has it too; "
-                     "sample it with ppl_sample, or rename it", site);
+            ppl_fail(c, PPL_EMISMATCH, "guide site %s is auxiliary and the model has it "
+                     "too; sample it with ppl_sample, or rename it", site);
     } else if (p == NULL) {
-        ppl_fail(c, PPL_EMISMATCH, "guide site %s is not in the model; give it the name of a "
-                 "latent of the model, or sample it with ppl_sample_auxiliary", site);
+        ppl_fail(c, PPL_EMISMATCH, "guide site %s is not in the model; give it the name "
+                 "of a latent of the model, or sample it with ppl_sample_auxiliary",
+                 site);
     } else if (!is_latent(p)) {
-        ppl_fail(c, PPL_EMISMATCH, "guide site %s is %s in the model; the guide samples the "
-                 "model's latents only", site,
+        ppl_fail(c, PPL_EMISMATCH, "guide site %s is %s in the model; the guide samples "
+                 "the model's latents only", site,
                  p->kind == PPL_SITE_SAMPLE ? "observed" : "no sample");
     } else if (p->dist->event_dim != q->dist->event_dim) {
-        ppl_fail(c, PPL_EMISMATCH, "event dims disagree at site %s: %d in the model, %d in the "
-                 "guide; make them equal with ppl_event", site, p->dist->event_dim,
-                 q->dist->event_dim);
+        ppl_fail(c, PPL_EMISMATCH, "event dims disagree at site %s: %d in the model, %d "
+                 "in the guide; make them equal with ppl_event", site,
+                 p->dist->event_dim, q->dist->event_dim);
     }
     return ppl_ok(c);
 }
@@ -44,8 +45,8 @@ static int check_model_site(ppl_ctx *c, const ppl_msg *p, const ppl_trace *guide
     char site[128];
 
     if (ppl_trace_find(guide, p->name, p->index) == NULL)
-        ppl_fail(c, PPL_EMISMATCH, "model site %s is latent and the guide does not sample it; "
-                 "sample it in the guide, or observe it",
+        ppl_fail(c, PPL_EMISMATCH, "model site %s is latent and the guide does not "
+                 "sample it; sample it in the guide, or observe it",
                  ppl_site_text(p, site, sizeof site));
     return ppl_ok(c);
 }
@@ -67,7 +68,7 @@ static int check_fit(ppl_ctx *c, const ppl_trace *model, const ppl_trace *guide)
     return 1;
 }
 
-/* ---- Making ------------------------------------------------------------------------------- */
+/* ---- Making ------------------------------------------------------------------------ */
 
 static int number_sites(ppl__pair *pair)
 {
@@ -101,12 +102,13 @@ ppl__pair *ppl__pair_make(ppl_ctx *c, ppl_model model, ppl_model guide, const vo
         return NULL;
     pair->model = ppl_get_trace(c, model, arg,
                                 (ppl_handler *[]){ ppl_replay(c, pair->guide), NULL });
-    if (pair->model == NULL || !check_fit(c, pair->model, pair->guide) || !number_sites(pair))
+    if (pair->model == NULL || !check_fit(c, pair->model, pair->guide) ||
+        !number_sites(pair))
         return NULL;
     return pair;
 }
 
-/* ---- Dependence ------------------------------------------------------------------------------ */
+/* ---- Dependence -------------------------------------------------------------------- */
 
 static int position_of(const ppl__pair *pair, int site)
 {
@@ -124,11 +126,11 @@ static int descends_from(ppl__pair *pair, int from, int target)
     pair->stamp[from] = pair->stamps;
     while (depth > 0) {
         int at = pair->stack[--depth];
-        const ppl_sites *parents = ppl_trace_at(pair->guide, at)->parents;
+        const ppl_sites *set = ppl_trace_at(pair->guide, at)->parents;
 
         if (at == target)
             return 1;
-        for (int s = ppl_sites_next(parents, 0); s >= 0; s = ppl_sites_next(parents, s + 1)) {
+        for (int s = ppl_sites_next(set, 0); s >= 0; s = ppl_sites_next(set, s + 1)) {
             int up = position_of(pair, s);
 
             if (up >= target && pair->stamp[up] != pair->stamps) {
@@ -140,7 +142,8 @@ static int descends_from(ppl__pair *pair, int from, int target)
     return 0;
 }
 
-const ppl_msg *ppl__pair_dependence(ppl__pair *pair, const ppl_sites *parents, int position)
+const ppl_msg *ppl__pair_dependence(ppl__pair *pair, const ppl_sites *parents,
+                                    int position)
 {
     for (int s = ppl_sites_next(parents, 0); s >= 0; s = ppl_sites_next(parents, s + 1)) {
         int at = position_of(pair, s);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pair.h - a guide's trace and the model's trace replayed from it, and who depends on whom.
+ * pair.h - a guide's trace and the model's trace replayed from it, and who depends on
+ * whom.
  */
 #ifndef KILN_PAIR_H
 #define KILN_PAIR_H
@@ -23,11 +24,12 @@ ppl__pair *ppl__pair_make(ppl_ctx *c, ppl_model model, ppl_model guide, const vo
 /* The first latent in `parents` that is the guide's site at `position` or a descendant of
  * it, as its message; NULL if there is none. Guide order is topological, so only latents
  * at or after `position` are searched. */
-const ppl_msg *ppl__pair_dependence(ppl__pair *pair, const ppl_sites *parents, int position);
+const ppl_msg *ppl__pair_dependence(ppl__pair *pair, const ppl_sites *parents,
+                                    int position);
 
-/* Which sites depend on one, and on which axes slice by slice. Bit 0: it is that site or a
- * descendant of it. Bit k: moreover both, and every site on every way between them, are in
- * one plate on axis -k, so that its slice i there depends on slice i of the site alone. */
+/* Whether a site depends on another, and on which axes slice by slice. Bit 0: it is that
+ * site or a descendant of it. Bit k: moreover both, and every site on every way between
+ * them, are in one plate on axis -k: slice i there depends on slice i of the other. */
 typedef uint16_t ppl__reach;
 
 /* The axes (bit k: axis -k) on which two sites are in one plate. */

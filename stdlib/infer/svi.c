@@ -27,8 +27,8 @@ ppl_svi *ppl_svi_new(ppl_ctx *c, ppl_model model, ppl_model guide, ppl_elbo *elb
                  : elbo == NULL  ? "the ELBO"
                                  : "the optimiser");
     else if (ppl__ledger_of(elbo)->ctx != c)
-        ppl_fail(c, PPL_EINVAL, "ppl_svi_new: the ELBO belongs to another context; make it "
-                 "in this one");
+        ppl_fail(c, PPL_EINVAL, "ppl_svi_new: the ELBO belongs to another context; make "
+                 "it in this one");
     svi = ppl_ok(c) ? ppl_persistent_alloc(c, sizeof *svi) : NULL;
     if (svi != NULL)
         *svi = (ppl_svi){ c, model, guide, elbo, optim };
@@ -42,7 +42,7 @@ void ppl_svi_free(ppl_svi *svi)
         ppl_persistent_free(svi->ctx, svi, sizeof *svi);
 }
 
-/* ---- Steps ----------------------------------------------------------------------------------- */
+/* ---- Steps ------------------------------------------------------------------------- */
 
 /* An epoch around one estimate; `update` moves the parameters if all went well. */
 static ppl_status run_step(ppl_svi *svi, const void *arg, int gradient, int update,

@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_laws.c - laws that hold for every model under every handler that they speak of. They
+ * are checked over a table of models, tables of handlers and both dtypes, at fixed random
+ * states. After tests/poutine/test_properties.py of Pyro.
+ */
+#include "fixture.h"
+
+#define NO PPL_NO_INDEX
+
+/* ---- Models --------------------------------------------------------------------------------- */
+
+static void empty(ppl_ctx *c, const void *arg)
+{
+    (void)c, (void)arg;
+}
+
+/* z_t ~ N(w z_{t-1}, s), x_t ~ N(z_t, 1) observed. */
+static void time_series(ppl_ctx *c, const void *arg)
+{
+    ppl_tensor *w = ppl_param(c, "w", PPL_SHAPE(2), ppl_init_normal(0, 1), PPL_REAL);
+    ppl_tensor *s = ppl_param(c, "s", PPL_SCALAR, PPL_ONES, PPL_POSITIVE);
+    ppl_tensor *z = ppl_full(c, PPL_SHAPE(3, 2), 1), *x = ppl_full(c, PPL_SHAPE(3, 2), 0.5);
+    (void)arg;
+    for (int t = 0; t < 5; t++) {
+        z = ppl_sample_at(c, "z", t, ppl_event(ppl_normal(ppl_mul(z, w), s), 1));
+        ppl_observe_at(c, "x", t, ppl_event(ppl_normal(z, ppl_scalar(c, 1)), 1), x);
+    }
+}
+
+/* Every kind of statement and several families. */
+static void statements(ppl_ctx *c, const void *arg)
+{
+    ppl_tensor *half = ppl_full(c, PPL_SHAPE(3), 0.5), *two = ppl_scalar(c, 2);
+    (void)arg;
+    ppl_tensor *b = ppl_sample(c, "b", ppl_bernoulli(half));
+    ppl_tensor *k = ppl_sample(c, "k", ppl_categorical(half));
+    ppl_tensor *g = ppl_sample(c, "g", ppl_gamma(two, ppl_affine(b, 1, 1)));
+    ppl_tensor *beta = ppl_sample(c, "beta", ppl_beta(two, g));
+    ppl_tensor *d = ppl_deterministic(c, "d", ppl_mul(beta, ppl_to_float(k)));
+    ppl_sample(c, "e", ppl_exponential(ppl_affine(ppl_exp(d), 1, 1)));
+    ppl_sample_auxiliary(c, "aux", NO, ppl_normal(g, two));
+    ppl_factor(c, "f", ppl_neg(g));
+    ppl_sample(c, "late", standard(c, PPL_SHAPE(2)));
+}
+
+/* Some rows and some columns of a table, with latents for both. */
+static void table(ppl_ctx *c, const void *arg)
+{
+    ppl_tensor *data = counted(c, PPL_SHAPE(5, 6));
+    ppl_tensor *loc = ppl_sample(c, "loc", standard(c, PPL_SCALAR));
+    ppl_handler *columns = ppl_plate(c, "columns", 6, &(ppl_plate_opts){ .subsample_size = 4 });
+    (void)arg;
+    ppl_scope s = ppl_push(c, columns);
+    ppl_tensor *column = ppl_sample(c, "column", ppl_normal(loc, ppl_scalar(c, 2)));
+    ppl_handler *rows = ppl_plate(c, "rows", 5, &(ppl_plate_opts){ .subsample_size = 2 });
+    ppl_push(c, rows);
+    ppl_tensor *row = ppl_sample(c, "row", standard(c, PPL_SCALAR));
+    data = ppl_index_select(ppl_index_select(data, 0, ppl_plate_indices(rows)), 1,
+                            ppl_plate_indices(columns));
+    ppl_observe(c, "cell", ppl_normal(ppl_add(row, column), ppl_scalar(c, 1)), data);
+    ppl_pop(c, s);
+}
+
+/* Handlers within the model. What is hidden there no one else can hold, so nothing that
+ * is seen depends on it. */
+static void scopes(ppl_ctx *c, const void *arg)
+{
+    ppl_tensor *mask = ppl_from_mask(c, PPL_SHAPE(2), (unsigned char[]){ 1, 0 });
+    ppl_tensor *a = ppl_sample(c, "a", standard(c, PPL_SHAPE(2)));
+    (void)arg;
+    ppl_scope s = ppl_push(c, ppl_scale(c, 3));
+    ppl_push(c, ppl_mask(c, mask));
+    ppl_tensor *b = ppl_sample(c, "b", ppl_normal(a, ppl_scalar(c, 1)));
+    ppl_push(c, ppl_condition(c, values({ "seen", 2, ppl_full(c, PPL_SHAPE(2), 1) }), NULL));
+    ppl_sample_at(c, "seen", 2, ppl_normal(b, ppl_scalar(c, 1)));
+    ppl_pop(c, s);
+    s = ppl_push(c, ppl_block(c, NULL));
+    ppl_sample(c, "hidden", standard(c, PPL_SHAPE(2)));
+    ppl_pop(c, s);
+    s = ppl_push(c, ppl_seed(c, 4));
+    ppl_sample(c, "fixed", ppl_normal(b, ppl_scalar(c, 1)));
+    ppl_pop(c, s);
+    ppl_sample(c, "last", ppl_normal(b, ppl_scalar(c, 1)));
+}
+
+/* A branch on a draw: which sites there are depends on it. */
+static void branches(ppl_ctx *c, const void *arg)
+{
+    ppl_tensor *before = ppl_sample(c, "before", standard(c, PPL_SCALAR));
+    (void)arg;
+    if (ppl_item(ppl_sample(c, "coin", ppl_bernoulli(ppl_scalar(c, 0.5)))) > 0.5)
+        ppl_sample(c, "heads", ppl_normal(before, ppl_scalar(c, 1)));
+    else
+        ppl_sample_at(c, "tails", 3, standard(c, PPL_SHAPE(2)));
+    ppl_sample(c, "after", standard(c, PPL_SCALAR));
+}
+
+static const struct {
+    const char *name;
+    ppl_model model;
+} models[] = {
+    { "empty", empty },   { "time_series", time_series }, { "statements", statements },
+    { "table", table },   { "scopes", scopes },           { "branches", branches },
+};
+#define CASES (DTYPES * COUNT_OF(models))
+
+/* ---- Traces at fixed states ---------------------------------------------------------------------- */
+
+/* One law over one model. */
+typedef struct law {
+    ppl_ctx *c;
+    ppl_model model;
+    ppl_trace *own;                 /* of the model alone, at state 0 */
+} law;
+
+static ppl_trace *at(const law *l, uint64_t state, ppl_handler *const *list)
+{
+    ppl_set_rng_state(l->c, 11, 100 * state);
+    return trace_of(l->c, l->model, NULL, list);
+}
+
+static law begin(int i)
+{
+    law l = { start(i % DTYPES), models[i / DTYPES].model, NULL };
+    ppl_epoch_begin(l.c);
+    l.own = at(&l, 0, NULL);
+    return l;
+}
+
+static int is_latent(const ppl_msg *m)
+{
+    return m->kind == PPL_SITE_SAMPLE && (m->flags & PPL_OBSERVED) == 0;
+}
+
+static void assert_same_sites(const char *what, const ppl_sites *a, const ppl_sites *b)
+{
+    int s = -1;
+    do {
+        int next = ppl_sites_next(a, s + 1);
+        ck_assert_msg(ppl_sites_next(b, s + 1) == next, "%s: the parents differ", what);
+        s = next;
+    } while (s >= 0);
+}
+
+static void assert_same_message(const char *what, ppl_msg *a, ppl_msg *b)
+{
+    char text[200], name[64];
+    snprintf(text, sizeof text, "%s: site %s", what, ppl_site_text(a, name, sizeof name));
+    ck_assert_msg(a->name == b->name && a->index == b->index && a->site == b->site,
+                  "%s: the address differs", text);
+    ck_assert_msg(a->kind == b->kind && ((a->flags ^ b->flags) & ~(unsigned)PPL_STOP) == 0,
+                  "%s: the kind differs", text);
+    ck_assert_msg(fabs(a->scale - b->scale) < 1e-15 * a->scale, "%s: scales %g and %g", text,
+                  a->scale, b->scale);
+    assert_same(text, a->value, b->value);
+    if (a->kind == PPL_SITE_SAMPLE) {
+        assert_same(text, ppl_site_log_prob(a), ppl_site_log_prob(b));
+        assert_same_sites(text, a->parents, b->parents);
+    }
+    const ppl_frame *f = a->plates, *g = b->plates;
+    for (; f && g; f = f->inner, g = g->inner)
+        ck_assert_msg(f->name == g->name && f->dim == g->dim && f->size == g->size,
+                      "%s: the plates differ", text);
+    ck_assert_msg(!f && !g, "%s: the plates differ", text);
+}
+
+static void assert_same_traces(const char *what, const ppl_trace *a, const ppl_trace *b)
+{
+    ck_assert_msg(ppl_trace_count(a) == ppl_trace_count(b), "%s: %d sites and %d", what,
+                  ppl_trace_count(a), ppl_trace_count(b));
+    for (int i = 0; i < ppl_trace_count(a); i++)
+        assert_same_message(what, ppl_trace_at(a, i), ppl_trace_at(b, i));
+}
+
+static void assert_close(const char *what, int i, double x, double expected)
+{
+    ck_assert_msg(is_near(x, expected, 50 * rounding(i % DTYPES)), "%s: %.17g is not %.17g",
+                  what, x, expected);
+}
+
+/* ---- Handlers ------------------------------------------------------------------------------------ */
+
+/* The values of a trace's sites of one kind (latents of samples), from `first` on every
+ * `step`th, as a list for condition or substitute. */
+static const ppl_value *values_in(const law *l, const ppl_trace *t, ppl_kind kind, int first,
+                                  int step)
+{
+    ppl_value *list = ppl_alloc(l->c, 20 * sizeof *list);
+    int found = 0, count = 0;
+    for (int i = 0; i < ppl_trace_count(t); i++) {
+        const ppl_msg *m = ppl_trace_at(t, i);
+        if (m->kind == kind && (kind == PPL_SITE_PARAM || is_latent(m)) &&
+            found++ % step == first)
+            list[count++] = (ppl_value){ m->name, m->index, m->value };
+    }
+    ck_assert_int_lt(count, 20);
+    return list;
+}
+
+static int unused;                  /* a branch not taken is none of a law's business */
+
+static ppl_handler *none(const law *l) { (void)l; return NULL; }
+static ppl_handler *traced(const law *l)
+{
+    ppl_trace *t;
+    return ppl_trace_into(l->c, &t);
+}
+static ppl_handler *replayed(const law *l) { return ppl_replay(l->c, l->own); }
+static ppl_handler *not_replayed(const law *l)
+{
+    ppl_trace *t;
+    ppl_trace_into(l->c, &t);
+    return ppl_replay(l->c, t);
+}
+static ppl_handler *conditioned(const law *l)
+{
+    return ppl_condition(l->c, values_in(l, l->own, PPL_SITE_SAMPLE, 0, 1), NULL);
+}
+static ppl_handler *half_conditioned(const law *l)
+{
+    return ppl_condition(l->c, values_in(l, l->own, PPL_SITE_SAMPLE, 1, 2), &unused);
+}
+static ppl_handler *not_conditioned(const law *l) { return ppl_condition(l->c, NULL, NULL); }
+static ppl_handler *substituted(const law *l)
+{
+    return ppl_substitute(l->c, values_in(l, l->own, PPL_SITE_PARAM, 0, 1), NULL);
+}
+static ppl_handler *not_blocked(const law *l)
+{
+    static const char *const names[] = { NULL };
+    return ppl_block(l->c, &(ppl_block_opts){ .hide = names });
+}
+static ppl_handler *scaled(const law *l) { return ppl_scale(l->c, 2.5); }
+static ppl_handler *not_scaled(const law *l) { return ppl_scale(l->c, 1); }
+static ppl_handler *masked(const law *l)
+{
+    return ppl_mask(l->c, ppl_from_mask(l->c, PPL_SCALAR, (unsigned char[]){ 0 }));
+}
+static ppl_handler *not_masked(const law *l)
+{
+    return ppl_mask(l->c, ppl_from_mask(l->c, PPL_SCALAR, (unsigned char[]){ 1 }));
+}
+static ppl_handler *seeded(const law *l) { return ppl_seed(l->c, 77); }
+
+typedef struct named {
+    const char *name;
+    ppl_handler *(*make)(const law *l);
+} named;
+
+/* Those that change nothing at the state that `own` was drawn at. */
+static const named identities[] = {
+    { "nothing", none }, { "trace", traced }, { "replay of itself", replayed },
+    { "replay of nothing", not_replayed }, { "condition on nothing", not_conditioned },
+    { "substitute by itself", substituted }, { "block of nothing", not_blocked },
+    { "scale by 1", not_scaled }, { "mask of nothing", not_masked },
+};
+
+/* Those that change values or weights and hide nothing. */
+static const named changes[] = {
+    { "trace", traced }, { "replay", replayed }, { "condition", conditioned },
+    { "condition of half", half_conditioned }, { "substitute", substituted },
+    { "scale", scaled }, { "mask", masked }, { "seed", seeded },
+};
+
+/* ---- Laws ------------------------------------------------------------------------------------------ */
+
+/* A run is a function of the random state. */
+START_TEST(runs_repeat)
+{
+    law l = begin(_i);
+    assert_same_traces(models[_i / DTYPES].name, at(&l, 0, NULL), l.own);
+    stop(l.c);
+}
+END_TEST
+
+/* id(m) = m. */
+START_TEST(identities_change_nothing)
+{
+    law l = begin(_i);
+    for (int h = 0; h < COUNT_OF(identities); h++)
+        assert_same_traces(identities[h].name,
+                           at(&l, 0, handlers(identities[h].make(&l))), l.own);
+    stop(l.c);
+}
+END_TEST
+
+/* trace(replay(m, trace(m))) = trace(m), at any state. */
+START_TEST(replay_gives_the_trace_again)
+{
+    law l = begin(_i);
+    for (uint64_t state = 0; state < 4; state++)
+        assert_same_traces("replay", at(&l, state, handlers(ppl_replay(l.c, l.own))), l.own);
+    stop(l.c);
+}
+END_TEST
+
+/* p(p(m)) = p(m) for replay, condition, substitute, block; at another state too. */
+START_TEST(some_are_idempotent)
+{
+    static const named idempotent[] = {
+        { "replay", replayed }, { "condition", conditioned },
+        { "condition of half", half_conditioned }, { "substitute", substituted },
+        { "seed", seeded }, { "mask", masked }, { "block of nothing", not_blocked },
+    };
+    law l = begin(_i);
+    for (int h = 0; h < COUNT_OF(idempotent); h++)
+        for (uint64_t state = 0; state < 3; state++) {
+            ppl_trace *once = at(&l, state, handlers(idempotent[h].make(&l)));
+            ppl_trace *twice = at(&l, state, handlers(idempotent[h].make(&l),
+                                                      idempotent[h].make(&l)));
+            assert_same_traces(idempotent[h].name, once, twice);
+        }
+    stop(l.c);
+}
+END_TEST
+
+/* p(q(m)) = q(p(m)) for any two changes. */
+START_TEST(changes_commute)
+{
+    law l = begin(_i);
+    char what[100];
+    for (int p = 0; p < COUNT_OF(changes); p++)
+        for (int q = 0; q < p; q++)
+            for (uint64_t state = 0; state < 3; state++) {
+                ppl_trace *pq = at(&l, state, handlers(changes[p].make(&l),
+                                                       changes[q].make(&l)));
+                ppl_trace *qp = at(&l, state, handlers(changes[q].make(&l),
+                                                       changes[p].make(&l)));
+                snprintf(what, sizeof what, "%s and %s", changes[p].name, changes[q].name);
+                assert_same_traces(what, pq, qp);
+            }
+    stop(l.c);
+}
+END_TEST
+
+/* A trace sees the same inside of a change and outside of it: p(trace(m)) = trace(p(m)). */
+START_TEST(traces_see_the_whole_message)
+{
+    law l = begin(_i);
+    for (int p = 0; p < COUNT_OF(changes); p++) {
+        ppl_trace *inner;
+        ppl_handler *inside = ppl_trace_into(l.c, &inner);
+        ppl_trace *outer = at(&l, 2, handlers(changes[p].make(&l), inside));
+        assert_same_traces(changes[p].name, inner, outer);
+    }
+    stop(l.c);
+}
+END_TEST
+
+/* Of two conditions, or replays, on the same sites the outer one counts. */
+START_TEST(the_outer_wins)
+{
+    law l = begin(_i);
+    ppl_trace *other = at(&l, 1, NULL);
+    ppl_trace *replay = at(&l, 2, handlers(ppl_replay(l.c, other), replayed(&l)));
+    for (int i = 0; i < ppl_trace_count(other); i++) {
+        const ppl_msg *m = ppl_trace_at(other, i);
+        const ppl_msg *found = ppl_trace_find(replay, m->name, m->index);
+        ck_assert_ptr_nonnull(found);
+        assert_same("replay", found->value, m->value);
+    }
+    const ppl_value *list = values_in(&l, other, PPL_SITE_SAMPLE, 0, 1);
+    ppl_handler *inner = ppl_condition(l.c, values_in(&l, l.own, PPL_SITE_SAMPLE, 0, 1),
+                                       &unused);
+    ppl_trace *t = at(&l, 2, handlers(ppl_condition(l.c, list, NULL), inner));
+    for (; list->name; list++)
+        ck_assert_ptr_eq(site_of(t, list->name, list->index)->value, list->value);
+    stop(l.c);
+}
+END_TEST
+
+/* Conditioning on a trace's own values: its log-probability, with no latent left. */
+START_TEST(condition_on_itself_keeps_the_density)
+{
+    law l = begin(_i);
+    ppl_trace *t = at(&l, 3, handlers(conditioned(&l), replayed(&l)));
+    ck_assert_int_eq(ppl_trace_count(t), ppl_trace_count(l.own));
+    for (int i = 0; i < ppl_trace_count(t); i++) {
+        ck_assert(!is_latent(ppl_trace_at(t, i)));
+        assert_same("value", ppl_trace_at(t, i)->value, ppl_trace_at(l.own, i)->value);
+    }
+    assert_close("log_prob", _i, ppl_trace_log_prob(t), ppl_trace_log_prob(l.own));
+    stop(l.c);
+}
+END_TEST
+
+/* 1 if the latent `m` depends on site `s`, through the parents of those before it. */
+static int descends(const ppl_trace *t, const ppl_msg *m, int s)
+{
+    if (ppl_sites_has(m->parents, s))
+        return 1;
+    for (int i = 0; i < ppl_trace_count(t); i++) {
+        const ppl_msg *up = ppl_trace_at(t, i);
+        if (up == m)
+            return 0;
+        if (is_latent(up) && ppl_sites_has(m->parents, up->site) && descends(t, up, s))
+            return 1;
+    }
+    return 0;
+}
+
+/* Giving one latent another value changes the draws of its descendants, and no other's:
+ * provenance misses nothing. */
+START_TEST(others_keep_their_draws)
+{
+    law l = begin(_i);
+    ppl_trace *other = at(&l, 1, NULL);
+    for (const ppl_value *v = values_in(&l, other, PPL_SITE_SAMPLE, 0, 1); v->name; v++) {
+        const ppl_msg *given = ppl_trace_find(l.own, v->name, v->index);
+        const ppl_value one[] = { *v, { 0 } };
+        if (!given)
+            continue;                   /* on the branch not taken */
+        ppl_trace *t = at(&l, 0, handlers(ppl_condition(l.c, one, NULL)));
+        for (int i = 0; i < ppl_trace_count(l.own); i++) {
+            const ppl_msg *m = ppl_trace_at(l.own, i), *now;
+            if (m == given || !is_latent(m) || descends(l.own, m, given->site))
+                continue;
+            now = ppl_trace_find(t, m->name, m->index);
+            ck_assert_ptr_nonnull(now);
+            assert_same(m->name, now->value, m->value);
+        }
+    }
+    stop(l.c);
+}
+END_TEST
+
+/* scale(a) scale(b) = scale(ab), on the whole density too; mask(0) leaves nothing. */
+START_TEST(weights_multiply)
+{
+    law l = begin(_i);
+    ppl_trace *both = at(&l, 0, handlers(ppl_scale(l.c, 3), ppl_scale(l.c, 0.25)));
+    assert_same_traces("scale", both, at(&l, 0, handlers(ppl_scale(l.c, 0.75))));
+    assert_close("scale", _i, ppl_trace_log_prob(both), 0.75 * ppl_trace_log_prob(l.own));
+    ck_assert_double_eq(ppl_trace_log_prob(at(&l, 0, handlers(masked(&l)))), 0);
+    assert_same_traces("masks", at(&l, 0, handlers(masked(&l), not_masked(&l))),
+                       at(&l, 0, handlers(not_masked(&l), masked(&l))));
+    stop(l.c);
+}
+END_TEST
+
+/* Under a seed the random state does not count, but for plain parameters. */
+START_TEST(seeds_fix_runs)
+{
+    law l = begin(_i);
+    ppl_trace *first = at(&l, 0, handlers(seeded(&l)));
+    assert_same_traces("seed", at(&l, 5, handlers(seeded(&l))), first);
+    assert_same_traces("inner seed", at(&l, 5, handlers(ppl_seed(l.c, 1), seeded(&l))), first);
+    stop(l.c);
+}
+END_TEST
+
+static int hides_third(const ppl_msg *m, void *user)
+{
+    const law *l = user;
+    for (int i = 0; i < ppl_trace_count(l->own); i += 3)
+        if (ppl_trace_at(l->own, i)->name == m->name)
+            return 1;
+    return 0;
+}
+
+/* block hides outward only, what it is told to: inside all is as without it, outside the
+ * rest, in order; hiding a and hiding b is hiding both. */
+START_TEST(block_hides_outward_only)
+{
+    law l = begin(_i);
+    const ppl_block_opts third = { .predicate = hides_third, .user = &l };
+    const ppl_block_opts latents = { .kinds = PPL_HIDE_LATENT };
+    const ppl_block_opts either = { .predicate = hides_third, .user = &l,
+                                    .kinds = PPL_HIDE_LATENT };
+    ppl_trace *inner;
+    ppl_handler *inside = ppl_trace_into(l.c, &inner);
+    ppl_trace *outer = at(&l, 0, handlers(ppl_block(l.c, &third), inside));
+    int seen = 0;
+    assert_same_traces("inside", inner, l.own);
+    for (int i = 0; i < ppl_trace_count(l.own); i++)
+        if (!hides_third(ppl_trace_at(l.own, i), &l))
+            assert_same_message("outside", ppl_trace_at(outer, seen++),
+                                ppl_trace_at(l.own, i));
+    ck_assert_int_eq(ppl_trace_count(outer), seen);
+    assert_same_traces("both", at(&l, 0, handlers(ppl_block(l.c, &third),
+                                                  ppl_block(l.c, &latents))),
+                       at(&l, 0, handlers(ppl_block(l.c, &either))));
+    assert_same_traces("twice", at(&l, 0, handlers(ppl_block(l.c, &third),
+                                                   ppl_block(l.c, &third))), outer);
+    stop(l.c);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const laws[] = {
+        runs_repeat, identities_change_nothing, replay_gives_the_trace_again,
+        some_are_idempotent, changes_commute, traces_see_the_whole_message, the_outer_wins,
+        condition_on_itself_keeps_the_density, others_keep_their_draws, weights_multiply,
+        seeds_fix_runs, block_hides_outward_only, NULL
+    };
+    return run_loop_tests("laws", laws, CASES);
+}
