@@ -57,7 +57,8 @@ static void block_process(ppl_handler *h, ppl_msg *m)
         return;
     if (self->all || (o->predicate != NULL && o->predicate(m, o->user)) ||
         (o->hide != NULL && listed(o->hide, m->name)) ||
-        (o->expose != NULL && !listed(o->expose, m->name)) || (o->kinds & kind_bit(m)) != 0)
+        (o->expose != NULL && !listed(o->expose, m->name)) ||
+        (o->kinds & kind_bit(m)) != 0)
         m->flags |= PPL_STOP;
 }
 

@@ -21,7 +21,7 @@ typedef struct plate {
     ppl_frame *frame;               /* since it was pushed, with no plate inside it */
 } plate;
 
-/* ---- The indices: a family of their own, without density ----------------------------------- */
+/* ---- The indices: a family of their own, without density --------------------------- */
 
 typedef struct subsample {
     int64_t size, count;
@@ -85,7 +85,7 @@ static ppl_dist *subsample_dist(ppl_ctx *c, int64_t size, int64_t count)
     return d;
 }
 
-/* ---- The handler ------------------------------------------------------------------------------ */
+/* ---- The handler ------------------------------------------------------------------- */
 
 /* The axis of the plate among those that the plates around it have taken. */
 static int choose_dim(const plate *self, const ppl_frame *around)
@@ -96,11 +96,11 @@ static int choose_dim(const plate *self, const ppl_frame *around)
 
     for (const ppl_frame *f = around; f != NULL; f = f->inner) {
         if (f->name == self->name)
-            ppl_fail(c, PPL_ENEST, "plate %s is nested in itself; give the plates names of "
-                     "their own", f->name);
+            ppl_fail(c, PPL_ENEST, "plate %s is nested in itself; give the plates names "
+                     "of their own", f->name);
         if (f->dim == self->wanted_dim)
-            ppl_fail(c, PPL_ESHAPE, "plates %s and %s collide at dim %d; try moving one to "
-                     "the left, e.g. dim %d", f->name, self->name, f->dim, f->dim - 1);
+            ppl_fail(c, PPL_ESHAPE, "plates %s and %s collide at dim %d; try moving one "
+                     "to the left, e.g. dim %d", f->name, self->name, f->dim, f->dim - 1);
         taken |= 1u << -f->dim;
     }
     if (self->wanted_dim != 0)
@@ -122,8 +122,8 @@ static void plate_enter(ppl_handler *h, ppl_ctx *c)
     ppl_send(&m);
     self->frame = ppl_alloc(c, sizeof *self->frame);
     if (self->frame != NULL)
-        *self->frame = (ppl_frame){ NULL, self->name, choose_dim(self, m.plates), self->size,
-                                    self->full_size };
+        *self->frame = (ppl_frame){ NULL, self->name, choose_dim(self, m.plates),
+                                    self->size, self->full_size };
 }
 
 static const ppl_frame *frame_around(const plate *self, const ppl_frame *inner)
@@ -157,9 +157,9 @@ static void expand_site(const plate *self, ppl_msg *m)
     if (wide.rank == batch.rank && batch.dim[batch.rank - need] == self->size)
         return;
     if (wide.dim[wide.rank - need] != 1) {
-        ppl_fail(m->ctx, PPL_ESHAPE, "site %s does not fit plate %s: its batch has %lld at "
-                 "dim %d and the plate %lld; reshape the parameters, or make the axis part "
-                 "of the event (ppl_event)", ppl_site_text(m, site, sizeof site),
+        ppl_fail(m->ctx, PPL_ESHAPE, "site %s does not fit plate %s: its batch has %lld "
+                 "at dim %d and the plate %lld; reshape the parameters, or make the axis "
+                 "part of the event (ppl_event)", ppl_site_text(m, site, sizeof site),
                  self->name, (long long)wide.dim[wide.rank - need], self->frame->dim,
                  (long long)self->size);
         return;
@@ -182,7 +182,8 @@ static const ppl_handler_ops plate_ops = { .name = "plate",
                                            .process = plate_process,
                                            .enter = plate_enter };
 
-/* Indices that were given, or replayed from another trace, must be some of this plate's. */
+/* Indices that were given, or replayed from another trace, must be some of this
+ * plate's. */
 static int check_indices(const plate *self, int64_t wanted)
 {
     const int64_t *index = ppl_data(self->indices);
@@ -190,21 +191,22 @@ static int check_indices(const plate *self, int64_t wanted)
 
     if (index == NULL)
         return 0;                   /* of an epoch that has ended */
-    if (ppl_tensor_dtype(self->indices) != PPL_I64 || ppl_rank(self->indices) != 1 || n < 1) {
-        ppl_fail(self->ctx, PPL_ESHAPE, "plate %s: the indices must be integers of rank 1, "
-                 "one at least (ppl_from_integers)", self->name);
+    if (ppl_tensor_dtype(self->indices) != PPL_I64 || ppl_rank(self->indices) != 1 ||
+        n < 1) {
+        ppl_fail(self->ctx, PPL_ESHAPE, "plate %s: the indices must be integers of rank "
+                 "1, one at least (ppl_from_integers)", self->name);
         return 0;
     }
     if (wanted > 0 && n != wanted) {
-        ppl_fail(self->ctx, PPL_ESHAPE, "plate %s: subsample_size %lld here and %lld indices "
-                 "given; use one subsample_size in model and guide", self->name,
+        ppl_fail(self->ctx, PPL_ESHAPE, "plate %s: subsample_size %lld here and %lld "
+                 "indices given; use one subsample_size in model and guide", self->name,
                  (long long)wanted, (long long)n);
         return 0;
     }
     for (int64_t i = 0; i < n; i++)
         if (index[i] < 0 || index[i] >= self->full_size) {
-            ppl_fail(self->ctx, PPL_EINVAL, "plate %s: index %lld is %lld; they are 0 to %lld "
-                     "in a plate of size %lld", self->name, (long long)i,
+            ppl_fail(self->ctx, PPL_EINVAL, "plate %s: index %lld is %lld; they are 0 to "
+                     "%lld in a plate of size %lld", self->name, (long long)i,
                      (long long)index[i], (long long)self->full_size - 1,
                      (long long)self->full_size);
             return 0;
@@ -244,8 +246,8 @@ ppl_handler *ppl_plate(ppl_ctx *c, const char *name, int64_t size,
         return NULL;
     opts = opts != NULL ? opts : &none;
     if (size < 1 || opts->subsample_size < 0 || opts->subsample_size > size) {
-        ppl_fail(c, PPL_EINVAL, "plate %s: size %lld, subsample_size %lld; size must be 1 or "
-                 "more and subsample_size between 1 and size (0: all)", name,
+        ppl_fail(c, PPL_EINVAL, "plate %s: size %lld, subsample_size %lld; size must be "
+                 "1 or more and subsample_size between 1 and size (0: all)", name,
                  (long long)size, (long long)opts->subsample_size);
         return NULL;
     }

@@ -38,9 +38,9 @@ static void replay_process(ppl_handler *h, ppl_msg *m)
         return;
     if (drawn->kind != m->kind ||
         (m->kind == PPL_SITE_SAMPLE && (drawn->flags & PPL_OBSERVED) != 0)) {
-        ppl_fail(m->ctx, PPL_EMISMATCH, "replay: site %s is %s here and %s in the trace; it "
-                 "must be the same in both", ppl_site_text(m, site, sizeof site), role(m),
-                 role(drawn));
+        ppl_fail(m->ctx, PPL_EMISMATCH, "replay: site %s is %s here and %s in the trace; "
+                 "it must be the same in both",
+                 ppl_site_text(m, site, sizeof site), role(m), role(drawn));
         return;
     }
     m->value = drawn->value;
@@ -54,8 +54,8 @@ ppl_handler *ppl_replay(ppl_ctx *c, const ppl_trace *t)
     replay *self;
 
     if (t == NULL) {
-        ppl_fail(c, PPL_EINVAL, "ppl_replay: the trace is NULL; the run that was to make it "
-                 "may have failed");
+        ppl_fail(c, PPL_EINVAL, "ppl_replay: the trace is NULL; the run that was to make "
+                 "it may have failed");
         return NULL;
     }
     self = ppl_alloc(c, sizeof *self);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * seed.c - key the draws inside by a seed of their own. The message keeps the first seed it
- * meets on its way out, which is the innermost.
+ * seed.c - key the draws inside by a seed of their own. The message keeps the first seed
+ * it meets on its way out, which is the innermost.
  */
 #include <kiln/handlers.h>
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * substitute.c - parameters take given values, in constrained space and without a gradient;
- * the store is neither read nor filled for them. The outer of two has the last word.
+ * substitute.c - parameters take given values, in constrained space and without a
+ * gradient; the store is neither read nor filled for them. The outer of two has the last
+ * word.
  */
 #include "supply.h"
 

@@ -28,8 +28,8 @@ static int copy_values(ppl_ctx *c, ppl__supply *s, const ppl_value *values)
         if (values[i].index < 0)
             s->value[i].index = PPL_NO_INDEX;
         if (values[i].value == NULL) {
-            ppl_fail(c, PPL_EINVAL, "%s: the value for site %s is NULL", s->base.ops->name,
-                     address_text(&values[i], site, sizeof site));
+            ppl_fail(c, PPL_EINVAL, "%s: the value for site %s is NULL",
+                     s->base.ops->name, address_text(&values[i], site, sizeof site));
             return 0;
         }
     }

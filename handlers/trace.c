@@ -2,9 +2,9 @@
 /*
  * trace.c - record the messages of a run: the handler that all inference stands on.
  *
- * Messages are copied on the way back, when values are known, into chunks that never move;
- * an open-addressed table finds them by address. All of it is epoch memory. A trace that
- * is pushed again begins anew.
+ * Messages are copied on the way back, when values are known, into chunks that never
+ * move; an open-addressed table finds them by address. All of it is epoch memory. A trace
+ * that is pushed again begins anew.
  */
 #include <kiln/handlers.h>
 
@@ -25,15 +25,14 @@ struct ppl_trace {
 
 static size_t slot_of(const ppl_trace *t, ppl_name name, int64_t index)
 {
-    uint64_t h = (uint64_t)(uintptr_t)name ^ (uint64_t)index * UINT64_C(0x9e3779b97f4a7c15);
-    size_t i = (size_t)((h ^ h >> 29) * UINT64_C(0xd6e8feb86659fd93) >> 32) & (t->slots - 1);
+    uint64_t h = (uint64_t)index * UINT64_C(0x9e3779b97f4a7c15) ^ (uintptr_t)name;
+    size_t i = (size_t)((h ^ h >> 29) * UINT64_C(0xd6e8feb86659fd93) >> 32);
 
-    while (t->slot[i] != 0) {
+    for (i &= t->slots - 1; t->slot[i] != 0; i = (i + 1) & (t->slots - 1)) {
         const ppl_msg *m = t->msg[t->slot[i] - 1];
 
         if (m->name == name && m->index == index)
             break;
-        i = (i + 1) & (t->slots - 1);
     }
     return i;
 }
@@ -171,7 +170,7 @@ double ppl_trace_log_prob(ppl_trace *t)
     return sum;
 }
 
-/* ---- The table of shapes -------------------------------------------------------------------- */
+/* ---- The table of shapes ----------------------------------------------------------- */
 
 /* "20 5 | 100": the axes of a batch and of an event. */
 static const char *shape_text(ppl_shape shape, int event_dim, char *out, size_t size)

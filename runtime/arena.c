@@ -3,10 +3,10 @@
  * arena.c - memory of an epoch: doubling blocks with marks.
  *
  * Allocation bumps a pointer; release goes back to a mark and keeps the blocks, so the
- * third of three like epochs takes nothing from the allocator. Released memory is poisoned
- * under AddressSanitizer, which then reports the line that uses it past its epoch; but for
- * the arena of tensors' records, which tell by themselves that they are past theirs.
- * Idea: stack_alloc.hpp of Stan Math.
+ * third of three like epochs takes nothing from the allocator. Released memory is
+ * poisoned under AddressSanitizer, which then reports the line that uses it past its
+ * epoch; but for the arena of tensors' records, which tell by themselves that they are
+ * past theirs. Idea: stack_alloc.hpp of Stan Math.
  */
 #include "impl.h"
 
@@ -75,8 +75,8 @@ void *ppl__arena_alloc(ppl__arena *a, size_t size)
     void *at;
 
     if (size > SIZE_MAX / 4) {
-        ppl_fail(a->ctx, PPL_ENOMEM, "out of memory: %zu bytes asked for, %zu in use", size,
-                 a->ctx->in_use);
+        ppl_fail(a->ctx, PPL_ENOMEM, "out of memory: %zu bytes asked for, %zu in use",
+                 size, a->ctx->in_use);
         return NULL;
     }
     size = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);

@@ -87,15 +87,15 @@ int ppl_validating(const ppl_ctx *c)
     return c->validating;
 }
 
-/* ---- Memory --------------------------------------------------------------------------- */
+/* ---- Memory ------------------------------------------------------------------------ */
 
 void *ppl__realloc(ppl_ctx *c, void *old, size_t old_size, size_t new_size)
 {
     void *block = c->allocator(c->allocator_user, old, old_size, new_size);
 
     if (block == NULL && new_size > 0) {
-        ppl_fail(c, PPL_ENOMEM, "out of memory: %zu bytes asked for, %zu in use", new_size,
-                 c->in_use);
+        ppl_fail(c, PPL_ENOMEM, "out of memory: %zu bytes asked for, %zu in use",
+                 new_size, c->in_use);
         return NULL;
     }
     c->in_use += new_size - old_size;
@@ -154,7 +154,7 @@ size_t ppl_memory_in_use(const ppl_ctx *c)
     return c->in_use;
 }
 
-/* ---- Epochs --------------------------------------------------------------------------- */
+/* ---- Epochs ------------------------------------------------------------------------ */
 
 ppl_epoch ppl_epoch_begin(ppl_ctx *c)
 {
@@ -182,8 +182,9 @@ ppl_epoch ppl_epoch_begin(ppl_ctx *c)
     return c->epoch_depth;
 }
 
-/* Gives memory back. What a run has read of its latents outlasts an epoch within it, whose
- * memory may hold the set: it goes by way of the arena of records, which stays readable. */
+/* Gives memory back. What a run has read of its latents outlasts an epoch within it,
+ * whose memory may hold the set: it goes by way of the arena of records, which stays
+ * readable. */
 static void release_memory(ppl_ctx *c, const ppl__epoch *e)
 {
     int moves = c->running && c->taint != e->taint;
@@ -219,7 +220,7 @@ void ppl_epoch_end(ppl_ctx *c, ppl_epoch mark)
     c->epoch_depth = mark - 1;
 }
 
-/* ---- What belongs to the context -------------------------------------------------------- */
+/* ---- What belongs to the context --------------------------------------------------- */
 
 ppl_status ppl_own(ppl_ctx *c, const void *key, void *object,
                    void (*release)(ppl_ctx *c, void *object))

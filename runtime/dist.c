@@ -62,7 +62,7 @@ static void fail_broadcast(ppl_ctx *c, const ppl_family *f, ppl_tensor *const *p
                            int k)
 {
     ppl_shape late = param_batch(f, params, k), early, both;
-    char text[2][PPL__SHAPE_TEXT];
+    char text[2][PPL_SHAPE_TEXT];
     int i = 0, axis = 1;
     for (;; i++) {
         early = param_batch(f, params, i);
@@ -77,8 +77,8 @@ static void fail_broadcast(ppl_ctx *c, const ppl_family *f, ppl_tensor *const *p
     }
     ppl_fail(c, PPL_ESHAPE, "%s: %s %s and %s %s do not broadcast: axis %d is %" PRId64
              " against %" PRId64 "; make them equal or 1", f->name, f->param_name[i],
-             ppl__shape_text(&params[i]->shape, text[0]), f->param_name[k],
-             ppl__shape_text(&params[k]->shape, text[1]),
+             ppl_shape_text(&params[i]->shape, text[0]), f->param_name[k],
+             ppl_shape_text(&params[k]->shape, text[1]),
              (early.rank > late.rank ? early.rank : late.rank) - axis,
              early.dim[early.rank - axis], late.dim[late.rank - axis]);
 }
@@ -126,13 +126,13 @@ static int number_text(const ppl_tensor *t, size_t i, char *buffer, size_t size)
 
 /* "[3,5]": where element i stands among the first `axes` axes; "" if there are none. */
 static const char *index_text(const ppl_tensor *t, size_t i, int axes, size_t event,
-                              char buffer[PPL__SHAPE_TEXT])
+                              char buffer[PPL_SHAPE_TEXT])
 {
     ppl_shape index = { axes, { 0 } };
     i /= event;
     for (int a = axes; a-- > 0; i /= (size_t)t->shape.dim[a])
         index.dim[a] = (int64_t)(i % (size_t)t->shape.dim[a]);
-    return axes > 0 ? ppl__shape_text(&index, buffer) : "";
+    return axes > 0 ? ppl_shape_text(&index, buffer) : "";
 }
 
 /* "normal: scale[3,5] is -0.2; it must be positive". */
@@ -140,7 +140,7 @@ static void fail_constraint(const ppl_family *f, const char *what,
                             const ppl_constraint *k, const ppl_tensor *t, size_t i,
                             size_t event)
 {
-    char index[PPL__SHAPE_TEXT], must[PPL__CONSTRAINT_TEXT], is[160];
+    char index[PPL_SHAPE_TEXT], must[PPL__CONSTRAINT_TEXT], is[160];
     int axes = t->shape.rank - k->type->event_dim, length = 0;
     size_t shown = event < 4 ? event : 4;
     if (k->type->event_dim == 0) {
@@ -239,7 +239,7 @@ static int in_support(const ppl_dist *d, const ppl_tensor *value)
 /* 1 if parameter i can be one: usable, floating, of enough axes, in its constraint. */
 static int check_param(ppl_ctx *c, const ppl_family *f, const ppl_tensor *t, int i)
 {
-    char text[PPL__SHAPE_TEXT];
+    char text[PPL_SHAPE_TEXT];
     if (!ppl__usable(c, t)) {
         snprintf(text, sizeof text, "%s: %s", f->name, f->param_name[i]);
         ppl__check(c, t, text);
@@ -249,7 +249,7 @@ static int check_param(ppl_ctx *c, const ppl_family *f, const ppl_tensor *t, int
                  t->dtype == PPL_I64 ? "integers" : "a mask");
     } else if (t->shape.rank < f->param_event_dim[i]) {
         ppl_fail(c, PPL_ESHAPE, "%s: %s has shape %s; it needs %d %s at least", f->name,
-                 f->param_name[i], ppl__shape_text(&t->shape, text),
+                 f->param_name[i], ppl_shape_text(&t->shape, text),
                  f->param_event_dim[i], f->param_event_dim[i] == 1 ? "axis" : "axes");
     } else if (c->validating && f->param_constraint[i]) {
         satisfies(f, f->param_name[i], f->param_constraint[i], t, NULL);
@@ -319,12 +319,12 @@ ppl_shape ppl_dist_batch_shape(const ppl_dist *d)
 static int mask_before_event(ppl_dist *d, int n)
 {
     ppl_shape shape = d->mask->shape;
-    char text[PPL__SHAPE_TEXT];
+    char text[PPL_SHAPE_TEXT];
     for (; n > 0 && shape.rank > 0; n--) {
         if (shape.dim[--shape.rank] != 1) {
             ppl_fail(d->ctx, PPL_ESHAPE, "event: the mask %s of %s tells elements of one "
                      "event apart; use ppl_event first, then ppl_masked with a mask of "
-                     "whole events", ppl__shape_text(&d->mask->shape, text),
+                     "whole events", ppl_shape_text(&d->mask->shape, text),
                      d->family->name);
             return 0;
         }
@@ -336,14 +336,14 @@ static int mask_before_event(ppl_dist *d, int n)
 
 ppl_dist *ppl_event(ppl_dist *d, int n)
 {
-    char text[PPL__SHAPE_TEXT];
+    char text[PPL_SHAPE_TEXT];
     if (!d || n == 0)
         return d;
     if (n < 0 || n > d->shape.rank - d->event_dim) {
         ppl_shape batch = ppl_dist_batch_shape(d);
         ppl_fail(d->ctx, PPL_ESHAPE, "event: %s has batch %s, which has not %d axes to "
                  "become part of the event; 0 to %d can", d->family->name,
-                 ppl__shape_text(&batch, text), n, batch.rank);
+                 ppl_shape_text(&batch, text), n, batch.rank);
         return NULL;
     }
     d = copy_of(d);
@@ -356,7 +356,7 @@ ppl_dist *ppl_event(ppl_dist *d, int n)
 ppl_dist *ppl_masked(ppl_dist *d, ppl_tensor *mask)
 {
     static const char *const name[] = { "f32", "f64", "i64", "mask" };
-    char text[2][PPL__SHAPE_TEXT];
+    char text[2][PPL_SHAPE_TEXT];
     if (!d || !mask || ppl__check(d->ctx, mask, "masked: the mask") != PPL_OK)
         return mask ? NULL : d;
     ppl_shape batch = ppl_dist_batch_shape(d);
@@ -366,7 +366,7 @@ ppl_dist *ppl_masked(ppl_dist *d, ppl_tensor *mask)
     else if (misfit(&mask->shape, &batch) >= 0)
         ppl_fail(d->ctx, PPL_ESHAPE, "masked: a mask of shape %s does not broadcast to "
                  "the batch %s of %s; it counts batch axes only, not those of an event",
-                 ppl__shape_text(&mask->shape, text[0]), ppl__shape_text(&batch, text[1]),
+                 ppl_shape_text(&mask->shape, text[0]), ppl_shape_text(&batch, text[1]),
                  d->family->name);
     d = copy_of(d);
     if (d)
@@ -376,14 +376,14 @@ ppl_dist *ppl_masked(ppl_dist *d, ppl_tensor *mask)
 
 ppl_dist *ppl_expand_dist(ppl_dist *d, ppl_shape batch)
 {
-    char text[2][PPL__SHAPE_TEXT];
+    char text[2][PPL_SHAPE_TEXT];
     if (!d || ppl__shape_check(d->ctx, "expand_dist", &batch) != PPL_OK)
         return NULL;
     ppl_shape old = ppl_dist_batch_shape(d);
     if (misfit(&old, &batch) >= 0 || batch.rank + d->event_dim > PPL_MAX_RANK) {
         ppl_fail(d->ctx, PPL_ESHAPE, "expand_dist: the batch %s of %s does not broadcast "
-                 "to %s", ppl__shape_text(&old, text[0]), d->family->name,
-                 ppl__shape_text(&batch, text[1]));
+                 "to %s", ppl_shape_text(&old, text[0]), d->family->name,
+                 ppl_shape_text(&batch, text[1]));
         return NULL;
     }
     for (int i = batch.rank; i < PPL_MAX_RANK; i++)
@@ -407,7 +407,7 @@ ppl_status ppl__dist_fits(const ppl_dist *d, const ppl_tensor *value)
 {
     const ppl_family *f = d->family;
     int integers = f->value_dtype == PPL_I64;
-    char text[2][PPL__SHAPE_TEXT];
+    char text[2][PPL_SHAPE_TEXT];
     if (value->dtype != (integers ? PPL_I64 : d->ctx->dtype))
         return ppl_fail(d->ctx, PPL_EDTYPE, "%s: the value is not %s (%s)", f->name,
                         integers ? "integers" : "floating",
@@ -417,8 +417,8 @@ ppl_status ppl__dist_fits(const ppl_dist *d, const ppl_tensor *value)
         misfit(&d->shape, &value->shape) >= 0)
         return ppl_fail(d->ctx, PPL_ESHAPE, "%s: a value of shape %s does not fit the "
                         "distribution's shape %s; reshape the value or the parameters",
-                        f->name, ppl__shape_text(&value->shape, text[0]),
-                        ppl__shape_text(&d->shape, text[1]));
+                        f->name, ppl_shape_text(&value->shape, text[0]),
+                        ppl_shape_text(&d->shape, text[1]));
     return PPL_OK;
 }
 

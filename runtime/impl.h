@@ -21,7 +21,7 @@
 
 #include <stdarg.h>
 
-/* ---- Memory (arena.c, ctx.c) --------------------------------------------------------- */
+/* ---- Memory (arena.c, ctx.c) ------------------------------------------------------- */
 
 struct ppl__block;
 
@@ -49,13 +49,13 @@ void ppl__free(ppl_ctx *c, void *block, size_t size);
 /* Makes room for `need` elements in a growing array; 0, or PPL_ENOMEM recorded. */
 int ppl__grow(ppl_ctx *c, void **array, size_t *capacity, size_t need, size_t size);
 
-/* ---- Names (name.c) ------------------------------------------------------------------ */
+/* ---- Names (name.c) ---------------------------------------------------------------- */
 
 typedef struct ppl__names ppl__names;
 uint64_t ppl__name_hash(ppl_name name);     /* stable across runs and machines */
 void ppl__names_free(ppl_ctx *c);
 
-/* ---- Provenance (provenance.c) -------------------------------------------------------- */
+/* ---- Provenance (provenance.c) ----------------------------------------------------- */
 
 /* A set of site ids: a window of words. NULL is the empty set. Immutable. Ids count
  * anew in each outermost epoch; a set of another one is taken as empty. */
@@ -68,7 +68,7 @@ const ppl_sites *ppl__sites_single(ppl_ctx *c, int site);
 /* NULL for NULL. */
 const ppl_sites *ppl__sites_copy(ppl__arena *a, const ppl_sites *set);
 
-/* ---- Tensors and the tape (tensor.c, ops.c, tape.c) ----------------------------------- */
+/* ---- Tensors and the tape (tensor.c, ops.c, tape.c) -------------------------------- */
 
 enum {
     PPL__REQUIRES_GRAD = 1,         /* a leaf that wants a gradient is behind it */
@@ -111,8 +111,8 @@ struct ppl_tensor {
 ppl_tensor *ppl__tensor_make(ppl_ctx *c, ppl_dtype dtype, ppl_shape shape, void *data);
 /* The same elements (from `offset` on) under another shape. */
 ppl_tensor *ppl__view(ppl_tensor *t, ppl_shape shape, int64_t offset);
-/* PPL_OK if `t` may be used now; else records ESTALE or EINVAL naming `what`. NULL with no
- * error recorded in c is EINVAL. */
+/* PPL_OK if `t` may be used now; else records ESTALE or EINVAL naming `what`. NULL with
+ * no error recorded in c is EINVAL. */
 ppl_status ppl__check(ppl_ctx *c, const ppl_tensor *t, const char *what);
 /* The adjoint buffer of t, made and zeroed on first use; NULL when out of memory. */
 void *ppl__grad_buffer(ppl_tensor *t);
@@ -121,9 +121,6 @@ void *ppl__grad_buffer(ppl_tensor *t);
 int ppl__tape_push(ppl_tensor *t);
 size_t ppl__dtype_size(ppl_dtype dtype);
 int64_t ppl__shape_numel(ppl_shape shape);
-/* "[20,100]" into a buffer; returns it. */
-#define PPL__SHAPE_TEXT 192
-const char *ppl__shape_text(const ppl_shape *shape, char buffer[PPL__SHAPE_TEXT]);
 /* dst [shape] = src [from] stretched; and its transpose, of the context's floating dtype:
  * dst [from] += src [shape] summed. */
 void ppl__expand_into(ppl_dtype dtype, ppl_shape shape, void *dst, ppl_shape from,
@@ -131,7 +128,7 @@ void ppl__expand_into(ppl_dtype dtype, ppl_shape shape, void *dst, ppl_shape fro
 void ppl__reduce_into(const ppl_ctx *c, ppl_shape from, void *dst, ppl_shape shape,
                       const void *src);
 
-/* ---- Parameters (store.c) -------------------------------------------------------------- */
+/* ---- Parameters (store.c) ---------------------------------------------------------- */
 
 typedef struct ppl__store ppl__store;
 void ppl__store_default(ppl_msg *m);            /* the default of a PPL_PARAM message */
@@ -139,15 +136,15 @@ void ppl__store_default(ppl_msg *m);            /* the default of a PPL_PARAM me
 void ppl__store_epoch_end(ppl_ctx *c, int depth);
 void ppl__store_free(ppl_ctx *c);
 
-/* ---- Sites (site.c, rng.c) -------------------------------------------------------------- */
+/* ---- Sites (site.c, rng.c) --------------------------------------------------------- */
 
 /* PPL_OK if `value` may be a value of `d`; else records why not (dist.c). */
 ppl_status ppl__dist_fits(const ppl_dist *d, const ppl_tensor *value);
-ppl_rng ppl__site_rng(const ppl_ctx *c, const uint64_t *seed, ppl_name name, int64_t index);
+ppl_rng ppl__site_rng(ppl_ctx *c, const uint64_t *seed, ppl_name name, int64_t index);
 /* Pops to `depth`, leaving each handler with the status as it is then. */
 void ppl__unwind(ppl_ctx *c, int depth);
 
-/* ---- The context ----------------------------------------------------------------------- */
+/* ---- The context ------------------------------------------------------------------- */
 
 #define PPL__MAX_EPOCHS 32
 #define PPL__ERROR_TEXT 2048
@@ -179,6 +176,13 @@ typedef struct ppl__owned {
     void *object;
     void (*release)(ppl_ctx *c, void *object);
 } ppl__owned;
+
+/* The random key of one step and particle (rng.c). */
+typedef struct ppl__step_key {
+    int valid;
+    uint64_t seed, step, particle;
+    uint32_t key[2];
+} ppl__step_key;
 
 struct ppl_ctx {
     ppl_allocator allocator;
@@ -219,6 +223,7 @@ struct ppl_ctx {
     const ppl_sites *taint;         /* what a C double read in this run depends on */
 
     uint64_t seed, step, particle;
+    ppl__step_key step_key;
     ppl__store *store;
 
     ppl_tensor **tape;

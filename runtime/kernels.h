@@ -115,8 +115,9 @@ ppl__gemm *ppl__gemm_new(ppl_ctx *c);           /* NULL when out of memory */
 void ppl__gemm_free(ppl_ctx *c, ppl__gemm *g);
 /* C [m,n] = A B (+ C when accumulate), row-major without gaps beyond the leading
  * dimensions; A is [m,k], or [k,m] when transposed_a; B is [k,n], or [n,k] when
- * transposed_b. LIBXSMM for float where it was built in and A, B are as they stand; the
- * BLAS otherwise. Results depend on the arguments alone. */
+ * transposed_b, which is slower for few rows. C overlaps neither. LIBXSMM where it was
+ * built in, the BLAS otherwise and for large products. Results depend on the arguments
+ * alone. */
 void ppl__gemm_run(ppl__gemm *g, ppl_dtype dtype, int transposed_a, int transposed_b,
                    size_t m, size_t n, size_t k, const void *a, size_t lda, const void *b,
                    size_t ldb, void *c, size_t ldc, int accumulate);

@@ -42,10 +42,13 @@ static uint64_t stable_hash(const char *text, size_t length)
 
 uint64_t ppl__name_hash(ppl_name name)
 {
-    return ((const struct entry *)(const void *)(name - offsetof(struct entry, text)))->hash;
+    const void *entry = name - offsetof(struct entry, text);
+
+    return ((const struct entry *)entry)->hash;
 }
 
-static struct recent *recent_slot(ppl__names *names, const char *prefix, const char *suffix)
+static struct recent *recent_slot(ppl__names *names, const char *prefix,
+                                  const char *suffix)
 {
     uintptr_t h = (uintptr_t)prefix * 31 + (uintptr_t)suffix;
 
@@ -134,7 +137,8 @@ ppl_name ppl_intern_join(ppl_ctx *c, const char *prefix, const char *suffix)
         return r->name;
     length = strlen(prefix);
     rest = strlen(suffix);
-    text = length + rest < sizeof local ? local : ppl__realloc(c, NULL, 0, length + rest + 1);
+    text = length + rest < sizeof local ? local
+           : ppl__realloc(c, NULL, 0, length + rest + 1);
     if (text == NULL)
         return NULL;
     memcpy(text, prefix, length);

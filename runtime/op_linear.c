@@ -134,7 +134,7 @@ static ppl_status matmul_shape(const ppl_op *op, ppl_tensor *const *inputs, int 
                                void *attr, ppl_dtype *dtype, ppl_shape *shape)
 {
     const ppl_shape *a = &inputs[0]->shape, *b = &inputs[1]->shape;
-    char text[2][PPL__SHAPE_TEXT];
+    char text[2][PPL_SHAPE_TEXT];
     (void)attr;
     for (int i = 0; i < count; i++)
         if (ppl__need_dtype(op->name, inputs[i], i, *dtype) != PPL_OK)
@@ -142,14 +142,14 @@ static ppl_status matmul_shape(const ppl_op *op, ppl_tensor *const *inputs, int 
     if (a->rank < 2 || b->rank < 2)
         return ppl_fail(inputs[0]->ctx, PPL_ESHAPE,
                         "%s: shapes %s and %s; both need rank 2 at least",
-                        op->name, ppl__shape_text(a, text[0]),
-                        ppl__shape_text(b, text[1]));
+                        op->name, ppl_shape_text(a, text[0]),
+                        ppl_shape_text(b, text[1]));
     if (a->dim[a->rank - 1] != b->dim[b->rank - 2])
         return ppl_fail(inputs[0]->ctx, PPL_ESHAPE,
                         "%s: shapes %s and %s do not multiply: "
                         "rows of %" PRId64 " against columns of %" PRId64,
-                        op->name, ppl__shape_text(a, text[0]),
-                        ppl__shape_text(b, text[1]), a->dim[a->rank - 1],
+                        op->name, ppl_shape_text(a, text[0]),
+                        ppl_shape_text(b, text[1]), a->dim[a->rank - 1],
                         b->dim[b->rank - 2]);
     ppl_status status = ppl__broadcast_shape(op->name, inputs, count, 2, shape);
     shape->dim[shape->rank - 2] = a->dim[a->rank - 2];
@@ -222,7 +222,7 @@ static ppl_status linear_shape(const ppl_op *op, ppl_tensor *const *inputs, int 
 {
     const ppl_shape *x = &inputs[0]->shape, *w = &inputs[1]->shape;
     ppl_ctx *c = inputs[0]->ctx;
-    char text[2][PPL__SHAPE_TEXT];
+    char text[2][PPL_SHAPE_TEXT];
     int activation = *(int *)attr;
     if (activation < PPL_IDENTITY || activation > PPL_SOFTPLUS)
         return ppl_fail(c, PPL_EINVAL, "%s: there is no activation %d", op->name,
@@ -232,13 +232,13 @@ static ppl_status linear_shape(const ppl_op *op, ppl_tensor *const *inputs, int 
             return PPL_EDTYPE;
     if (x->rank < 1 || w->rank != 2 || x->dim[x->rank - 1] != w->dim[1])
         return ppl_fail(c, PPL_ESHAPE, "%s: weight %s does not fit x %s; x [..,I] needs "
-                        "weight [O,I]", op->name, ppl__shape_text(w, text[0]),
-                        ppl__shape_text(x, text[1]));
+                        "weight [O,I]", op->name, ppl_shape_text(w, text[0]),
+                        ppl_shape_text(x, text[1]));
     if (count > 2 && (inputs[2]->shape.rank != 1 || inputs[2]->shape.dim[0] != w->dim[0]))
         return ppl_fail(c, PPL_ESHAPE, "%s: bias %s does not fit weight %s; weight [O,I] "
                         "needs bias [O]", op->name,
-                        ppl__shape_text(&inputs[2]->shape, text[0]),
-                        ppl__shape_text(w, text[1]));
+                        ppl_shape_text(&inputs[2]->shape, text[0]),
+                        ppl_shape_text(w, text[1]));
     *shape = *x;
     shape->dim[x->rank - 1] = w->dim[0];
     return PPL_OK;

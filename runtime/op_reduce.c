@@ -49,10 +49,10 @@ static ppl_status max_shape(const ppl_op *op, ppl_tensor *const *inputs, int cou
 {
     ppl_status status = reduced_shape(op, inputs, count, attr, dtype, shape);
     if (status == PPL_OK && inputs[0]->numel == 0 && ppl__shape_numel(*shape) > 0) {
-        char text[PPL__SHAPE_TEXT];
+        char text[PPL_SHAPE_TEXT];
         return ppl_fail(inputs[0]->ctx, PPL_ESHAPE,
                         "%s: shape %s has no elements to take one of",
-                        op->name, ppl__shape_text(&inputs[0]->shape, text));
+                        op->name, ppl_shape_text(&inputs[0]->shape, text));
     }
     return status;
 }
@@ -156,9 +156,9 @@ ppl_tensor *ppl_sum_last(ppl_tensor *t, int count)
     if (!t || count == 0)
         return t;
     if (count < 0 || count > t->shape.rank) {
-        char text[PPL__SHAPE_TEXT];
+        char text[PPL_SHAPE_TEXT];
         ppl_fail(t->ctx, PPL_ESHAPE, "sum_last: shape %s has no %d last axes",
-                 ppl__shape_text(&t->shape, text), count);
+                 ppl_shape_text(&t->shape, text), count);
         return NULL;
     }
     return ppl_apply(&sum_row, &t, 1, &(axes){ -count, count }, sizeof(axes));

@@ -45,7 +45,7 @@ static int complete(ppl_shape *shape, int64_t n)
 
 ppl_tensor *ppl_reshape(ppl_tensor *t, ppl_shape shape)
 {
-    char text[2][PPL__SHAPE_TEXT];
+    char text[2][PPL_SHAPE_TEXT];
     if (!begin(t, "reshape: input 0"))
         return NULL;
     ppl_shape clean = { shape.rank, { 0 } };
@@ -56,7 +56,7 @@ ppl_tensor *ppl_reshape(ppl_tensor *t, ppl_shape shape)
     if (!complete(&clean, t->numel)) {
         ppl_fail(t->ctx, PPL_ESHAPE, "reshape: shape %s cannot become %s; both must have "
                  "as many elements (one dimension may be -1)",
-                 ppl__shape_text(&t->shape, text[0]), ppl__shape_text(&shape, text[1]));
+                 ppl_shape_text(&t->shape, text[0]), ppl_shape_text(&shape, text[1]));
         return NULL;
     }
     return ppl__same_shape(&clean, &t->shape) ? t : ppl__view(t, clean, 0);
@@ -75,24 +75,24 @@ static ppl_tensor *rows(ppl_tensor *t, int64_t start, int64_t stop)
 
 ppl_tensor *ppl_head(ppl_tensor *t, int64_t n)
 {
-    char text[PPL__SHAPE_TEXT];
+    char text[PPL_SHAPE_TEXT];
     if (!begin(t, "head: input 0") || ppl__axis("head", t, t->shape.rank, 0) < 0)
         return NULL;
     if (n >= 0 && n <= t->shape.dim[0])
         return rows(t, 0, n);
     ppl_fail(t->ctx, PPL_EINVAL, "head: shape %s has no first %" PRId64 " rows",
-             ppl__shape_text(&t->shape, text), n);
+             ppl_shape_text(&t->shape, text), n);
     return NULL;
 }
 
 ppl_tensor *ppl_row(ppl_tensor *t, int64_t i)
 {
-    char text[PPL__SHAPE_TEXT];
+    char text[PPL_SHAPE_TEXT];
     if (!begin(t, "row: input 0") || ppl__axis("row", t, t->shape.rank, 0) < 0)
         return NULL;
     if (i < 0 || i >= t->shape.dim[0]) {
         ppl_fail(t->ctx, PPL_EINVAL, "row: shape %s has no row %" PRId64,
-                 ppl__shape_text(&t->shape, text), i);
+                 ppl_shape_text(&t->shape, text), i);
         return NULL;
     }
     ppl_shape shape = { t->shape.rank - 1, { 0 } };
@@ -166,14 +166,14 @@ static const ppl_op slice_row = {
 
 ppl_tensor *ppl_slice(ppl_tensor *t, int axis, int64_t start, int64_t stop)
 {
-    char text[PPL__SHAPE_TEXT];
+    char text[PPL_SHAPE_TEXT];
     if (!begin(t, "slice: input 0") ||
         (axis = ppl__axis("slice", t, t->shape.rank, axis)) < 0)
         return NULL;
     if (start < 0 || start > stop || stop > t->shape.dim[axis]) {
         ppl_fail(t->ctx, PPL_EINVAL, "slice: axis %d of shape %s has no elements %" PRId64
                  " to %" PRId64 " (stop not included)", axis,
-                 ppl__shape_text(&t->shape, text), start, stop);
+                 ppl_shape_text(&t->shape, text), start, stop);
         return NULL;
     }
     if (axis == 0)
@@ -267,7 +267,7 @@ static ppl_status expand_shape(const ppl_op *op, ppl_tensor *const *inputs, int 
 {
     const ppl_tensor *t = inputs[0];
     const ppl_shape *to = attr;
-    char text[2][PPL__SHAPE_TEXT];
+    char text[2][PPL_SHAPE_TEXT];
     (void)count;
     *dtype = (ppl_dtype)t->dtype;
     if (ppl__shape_check(t->ctx, op->name, to) != PPL_OK)
@@ -281,8 +281,8 @@ static ppl_status expand_shape(const ppl_op *op, ppl_tensor *const *inputs, int 
         return ppl_fail(t->ctx, PPL_ESHAPE,
                         "%s: shape %s does not stretch to %s; from the last axis on, "
                         "dimensions must be equal or 1",
-                        op->name, ppl__shape_text(&t->shape, text[0]),
-                        ppl__shape_text(to, text[1]));
+                        op->name, ppl_shape_text(&t->shape, text[0]),
+                        ppl_shape_text(to, text[1]));
     shape->rank = to->rank;
     memcpy(shape->dim, to->dim, (size_t)to->rank * sizeof *to->dim);
     return PPL_OK;
@@ -331,11 +331,11 @@ static ppl_status one_dtype(const ppl_op *op, ppl_tensor *const *inputs, int cou
 static ppl_status join_mismatch(const ppl_op *op, ppl_tensor *const *inputs, int i,
                                 const char *exception)
 {
-    char text[2][PPL__SHAPE_TEXT];
+    char text[2][PPL_SHAPE_TEXT];
     return ppl_fail(inputs[0]->ctx, PPL_ESHAPE,
                     "%s: input 0 has shape %s, input %d %s; they must agree%s",
-                    op->name, ppl__shape_text(&inputs[0]->shape, text[0]), i,
-                    ppl__shape_text(&inputs[i]->shape, text[1]), exception);
+                    op->name, ppl_shape_text(&inputs[0]->shape, text[0]), i,
+                    ppl_shape_text(&inputs[i]->shape, text[1]), exception);
 }
 
 static ppl_status concat_shape(const ppl_op *op, ppl_tensor *const *inputs, int count,
@@ -442,7 +442,7 @@ static ppl_status select_shape(const ppl_op *op, ppl_tensor *const *inputs, int 
 {
     const ppl_tensor *t = inputs[0], *index = inputs[1];
     int *axis = attr;
-    char text[PPL__SHAPE_TEXT];
+    char text[PPL_SHAPE_TEXT];
     (void)count;
     *dtype = (ppl_dtype)t->dtype;
     if (ppl__need_dtype(op->name, index, 1, PPL_I64) != PPL_OK)
@@ -452,7 +452,7 @@ static ppl_status select_shape(const ppl_op *op, ppl_tensor *const *inputs, int 
     if (index->shape.rank != 1)
         return ppl_fail(t->ctx, PPL_ESHAPE,
                         "%s: the indices have shape %s; rank 1 is due", op->name,
-                        ppl__shape_text(&index->shape, text));
+                        ppl_shape_text(&index->shape, text));
     *shape = t->shape;
     shape->dim[*axis] = index->numel;
     return indices_within(op, index, *axis, t->shape.dim[*axis]);
@@ -497,7 +497,7 @@ static ppl_status gather_shape(const ppl_op *op, ppl_tensor *const *inputs, int 
                                void *attr, ppl_dtype *dtype, ppl_shape *shape)
 {
     const ppl_tensor *t = inputs[0], *index = inputs[1];
-    char text[2][PPL__SHAPE_TEXT];
+    char text[2][PPL_SHAPE_TEXT];
     (void)count, (void)attr;
     *dtype = (ppl_dtype)t->dtype;
     if (ppl__need_dtype(op->name, index, 1, PPL_I64) != PPL_OK)
@@ -509,8 +509,8 @@ static ppl_status gather_shape(const ppl_op *op, ppl_tensor *const *inputs, int 
     if (last < 0 || !ppl__same_shape(&lead, &index->shape))
         return ppl_fail(t->ctx, PPL_ESHAPE,
                         "%s: indices %s do not fit shape %s; t [..,K] needs index [..]",
-                        op->name, ppl__shape_text(&index->shape, text[0]),
-                        ppl__shape_text(&t->shape, text[1]));
+                        op->name, ppl_shape_text(&index->shape, text[0]),
+                        ppl_shape_text(&t->shape, text[1]));
     *shape = lead;
     return indices_within(op, index, last, t->shape.dim[last]);
 }

@@ -2,9 +2,9 @@
 /*
  * provenance.c - sets of latent sites, carried by tensors.
  *
- * A set is a window of 64-bit words over the epoch's dense site ids, immutable and shared:
- * the union of a set with a part of it is the set itself, so a chain of operations on one
- * latent carries one set. After the idea of Pyro's ProvenanceTensor.
+ * A set is a window of 64-bit words over the epoch's dense site ids, immutable and
+ * shared: the union of a set with a part of it is the set itself, so a chain of
+ * operations on one latent carries one set. After the idea of Pyro's ProvenanceTensor.
  */
 #include "impl.h"
 
@@ -12,7 +12,8 @@
 
 static ppl_sites *make_set(ppl_ctx *c, int first, int words)
 {
-    ppl_sites *s = ppl__arena_alloc(&c->data, sizeof *s + (size_t)words * sizeof s->word[0]);
+    size_t size = sizeof(ppl_sites) + (size_t)words * sizeof(uint64_t);
+    ppl_sites *s = ppl__arena_alloc(&c->data, size);
 
     if (s != NULL) {
         s->space = c->site_space;
@@ -34,9 +35,13 @@ const ppl_sites *ppl__sites_single(ppl_ctx *c, int site)
 
 const ppl_sites *ppl__sites_copy(ppl__arena *a, const ppl_sites *set)
 {
-    size_t size = set != NULL ? sizeof *set + (size_t)set->words * sizeof set->word[0] : 0;
-    ppl_sites *s = set != NULL ? ppl__arena_alloc(a, size) : NULL;
+    size_t size;
+    ppl_sites *s;
 
+    if (set == NULL)
+        return NULL;
+    size = sizeof *set + (size_t)set->words * sizeof set->word[0];
+    s = ppl__arena_alloc(a, size);
     return s != NULL ? memcpy(s, set, size) : NULL;
 }
 

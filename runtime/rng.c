@@ -10,6 +10,7 @@
 #include "impl.h"
 
 #include <Random123/philox.h>
+#include <math.h>
 #include <string.h>
 
 #define BLOCK 128                   /* of words, handled at a time */
@@ -24,20 +25,28 @@ static philox4x32_ctr_t philox(const uint32_t key[2], uint64_t low, uint64_t hig
     return philox4x32(counter, k);
 }
 
-/* The key of a site's draws: seed NULL for that of the context. */
-ppl_rng ppl__site_rng(const ppl_ctx *c, const uint64_t *seed, ppl_name name, int64_t index)
+/* The key of one step and particle, kept for the sites that follow. */
+static const uint32_t *step_key(ppl_ctx *c, uint64_t seed, uint64_t step)
 {
-    uint64_t s = seed != NULL ? *seed : c->seed;
-    uint32_t key[2] = { (uint32_t)s, (uint32_t)(s >> 32) };
-    ppl_rng rng;
-    philox4x32_ctr_t word = philox(key, seed != NULL ? 0 : c->step, c->particle);
+    ppl__step_key *k = &c->step_key;
 
-    key[0] = word.v[0];
-    key[1] = word.v[1];
-    word = philox(key, ppl__name_hash(name), (uint64_t)index);
-    rng.key[0] = word.v[0];
-    rng.key[1] = word.v[1];
-    return rng;
+    if (!k->valid || k->seed != seed || k->step != step || k->particle != c->particle) {
+        uint32_t key[2] = { (uint32_t)seed, (uint32_t)(seed >> 32) };
+        philox4x32_ctr_t word = philox(key, step, c->particle);
+
+        *k = (ppl__step_key){ 1, seed, step, c->particle, { word.v[0], word.v[1] } };
+    }
+    return k->key;
+}
+
+/* The key of a site's draws: seed NULL for that of the context. */
+ppl_rng ppl__site_rng(ppl_ctx *c, const uint64_t *seed, ppl_name name, int64_t index)
+{
+    const uint32_t *key =
+        seed != NULL ? step_key(c, *seed, 0) : step_key(c, c->seed, c->step);
+    philox4x32_ctr_t word = philox(key, ppl__name_hash(name), (uint64_t)index);
+
+    return (ppl_rng){ { word.v[0], word.v[1] } };
 }
 
 void ppl_rng_block(const ppl_rng *rng, uint32_t stream, uint64_t element, uint32_t attempt,
@@ -83,8 +92,7 @@ static void normal_pairs(const ppl_rng *rng, uint32_t stream, uint64_t block,
     }
     ppl_maths_log(PPL_F64, n, radius, radius);
     for (size_t i = 0; i < n; i++)
-        radius[i] *= -2;
-    ppl_maths_sqrt(PPL_F64, n, radius, radius);
+        radius[i] = sqrt(-2 * radius[i]);
     ppl_maths_sincos(n, angle, sine, cosine);
     for (size_t i = 0; i < n; i++) {
         cosine[i] *= radius[i];

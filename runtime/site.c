@@ -11,11 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- Addresses -------------------------------------------------------------------------- */
+/* ---- Addresses --------------------------------------------------------------------- */
 
 static size_t address_hash(ppl_name name, int64_t index)
 {
-    uint64_t h = (uint64_t)(uintptr_t)name ^ (uint64_t)index * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t h = (uint64_t)index * UINT64_C(0x9e3779b97f4a7c15) ^ (uintptr_t)name;
 
     h ^= h >> 32;
     h *= UINT64_C(0xd6e8feb86659fd93);
@@ -62,7 +62,8 @@ static ppl__site *site_row(ppl_ctx *c, ppl_name name, int64_t index)
         return NULL;
     s = find_slot(c, c->site, c->site_capacity, name, index);
     if (s->space != c->site_space || s->name == NULL)
-        *s = (ppl__site){ name, index, c->site_space, 0, PPL_SITE_SAMPLE, c->site_count++ };
+        *s = (ppl__site){ name, index, c->site_space, 0, PPL_SITE_SAMPLE,
+                          c->site_count++ };
     return s;
 }
 
@@ -77,8 +78,9 @@ const char *ppl_site_text(const ppl_msg *m, char *buffer, size_t size)
 
 static const char *kind_text(ppl_kind kind)
 {
-    static const char *const text[] = { "a sample", "a parameter", "a deterministic value",
-                                        "a plate", "an inspection" };
+    static const char *const text[] = { "a sample", "a parameter",
+                                        "a deterministic value", "a plate",
+                                        "an inspection" };
 
     return text[kind];
 }
@@ -96,15 +98,17 @@ static void visit(ppl_ctx *c, ppl_msg *m)
         (s->kind != PPL_SITE_PARAM || m->kind != PPL_SITE_PARAM)) {
         ppl_site_text(m, text, sizeof text);
         if (s->kind == m->kind && m->kind == PPL_SITE_SUBSAMPLE)
-            ppl_fail(c, PPL_EDUPLICATE, "plate %s is made twice in one run; make it once and "
-                     "push it as often as needed, or give the other a name of its own", text);
+            ppl_fail(c, PPL_EDUPLICATE, "plate %s is made twice in one run; make it once "
+                     "and push it as often as needed, or give the other its own name",
+                     text);
         else if (s->kind == m->kind)
             ppl_fail(c, PPL_EDUPLICATE,
                      "site %s is visited twice in one run; give each visit its own index "
                      "(ppl_sample_at, ppl_observe_at) or name", text);
         else
-            ppl_fail(c, PPL_EDUPLICATE, "site %s is %s here and was %s before in this run; "
-                     "rename one of them", text, kind_text(m->kind), kind_text(s->kind));
+            ppl_fail(c, PPL_EDUPLICATE, "site %s is %s here and was %s before in this "
+                     "run; rename one of them", text, kind_text(m->kind),
+                     kind_text(s->kind));
         return;
     }
     if (m->kind == PPL_SITE_PARAM)
@@ -115,7 +119,7 @@ static void visit(ppl_ctx *c, ppl_msg *m)
     s->kind = m->kind;
 }
 
-/* ---- The default ------------------------------------------------------------------------- */
+/* ---- The default ------------------------------------------------------------------- */
 
 /* What the density at this site depends on. */
 static const ppl_sites *density_parents(ppl_ctx *c, const ppl_msg *m)
@@ -199,7 +203,7 @@ static void apply_default(ppl_ctx *c, ppl_msg *m)
     c->at_site = 0;
 }
 
-/* ---- The stack ---------------------------------------------------------------------------- */
+/* ---- The stack --------------------------------------------------------------------- */
 
 /* Calls a function of a handler (NULL: none) with what lies outside it as the stack; what
  * the function pushes it must pop, and it can pop nothing else. */
@@ -214,8 +218,8 @@ static void call(ppl_ctx *c, ppl_handler *h, void (*function)(ppl_handler *h, pp
     c->floor = depth;
     function(h, m);
     if (c->depth > depth) {
-        ppl_fail(c, PPL_ENEST, "the %s handler left %d handlers pushed; match each ppl_push "
-                 "with a ppl_pop", h->ops->name, c->depth - depth);
+        ppl_fail(c, PPL_ENEST, "the %s handler left %d handlers pushed; match each "
+                 "ppl_push with a ppl_pop", h->ops->name, c->depth - depth);
         ppl__unwind(c, depth);
     }
     c->floor = floor;
@@ -233,13 +237,14 @@ static void descend(ppl_ctx *c, ppl_handler *h, ppl_msg *m)
     call(c, h, h->ops->postprocess, m);
 }
 
-/* Whether a message has what travelling takes; whoever fills one in may have failed to. */
+/* Whether a message has what it takes to travel; one filled in by hand may not. */
 static int complete(ppl_ctx *c, const ppl_msg *m)
 {
     if (m->kind == PPL_SITE_INSPECT || !ppl_ok(c))
         return ppl_ok(c);
     if (m->name == NULL)
-        ppl_fail(c, PPL_EINVAL, "ppl_send: the message has no name; ppl_intern makes one");
+        ppl_fail(c, PPL_EINVAL, "ppl_send: the message has no name; make one with "
+                 "ppl_intern");
     else if (m->dist == NULL &&
              (m->kind == PPL_SITE_SAMPLE || m->kind == PPL_SITE_SUBSAMPLE))
         ppl_fail(c, PPL_EINVAL, "the distribution of site %s is NULL", m->name);
@@ -294,16 +299,16 @@ void ppl__unwind(ppl_ctx *c, int depth)
 void ppl_pop(ppl_ctx *c, ppl_scope mark)
 {
     if (mark > c->depth)
-        ppl_fail(c, PPL_ENEST, "ppl_pop: this scope has ended already, with one around it; "
-                 "pop in the reverse order of ppl_push");
+        ppl_fail(c, PPL_ENEST, "ppl_pop: this scope has ended already, with one around "
+                 "it; pop in the reverse order of ppl_push");
     else if (mark < c->floor)
-        ppl_fail(c, PPL_ENEST, "ppl_pop: this scope was not begun here but further out; pop "
-                 "what you have pushed");
+        ppl_fail(c, PPL_ENEST, "ppl_pop: this scope was not begun here but further out; "
+                 "pop what you have pushed");
     else
         ppl__unwind(c, mark);
 }
 
-/* ---- Statements ---------------------------------------------------------------------------- */
+/* ---- Statements -------------------------------------------------------------------- */
 
 static ppl_msg message(ppl_ctx *c, ppl_kind kind, const char *name, int64_t index)
 {
@@ -318,8 +323,8 @@ static ppl_msg message(ppl_ctx *c, ppl_kind kind, const char *name, int64_t inde
     return m;
 }
 
-static ppl_tensor *sample_statement(ppl_ctx *c, const char *name, int64_t index, ppl_dist *d,
-                                    ppl_tensor *value, unsigned flags)
+static ppl_tensor *sample_statement(ppl_ctx *c, const char *name, int64_t index,
+                                    ppl_dist *d, ppl_tensor *value, unsigned flags)
 {
     ppl_msg m;
 
@@ -399,7 +404,7 @@ ppl_tensor *ppl_param(ppl_ctx *c, const char *name, ppl_shape shape, ppl_init in
     return ppl_ok(c) ? m.value : NULL;
 }
 
-/* ---- factor: an observation whose log-probability is given -------------------------------- */
+/* ---- factor: an observation whose log-probability is given ------------------------- */
 
 static ppl_tensor *unit_sample(const ppl_dist *d, const ppl_rng *rng)
 {
@@ -434,7 +439,7 @@ void ppl_factor(ppl_ctx *c, const char *name, ppl_tensor *log_factor)
     sample_statement(c, name, -1, d, NULL, PPL_OBSERVED);
 }
 
-/* ---- Log-probability of a site -------------------------------------------------------------- */
+/* ---- Log-probability of a site ----------------------------------------------------- */
 
 ppl_tensor *ppl_site_log_prob(ppl_msg *m)
 {
@@ -450,7 +455,7 @@ ppl_tensor *ppl_site_log_prob(ppl_msg *m)
     return m->log_prob;
 }
 
-/* ---- Running a model ------------------------------------------------------------------------- */
+/* ---- Running a model --------------------------------------------------------------- */
 
 /* Whether an epoch that is open is a step: of its runs none counts on its own. */
 static int in_step(const ppl_ctx *c)
@@ -496,8 +501,8 @@ ppl_status ppl_run(ppl_ctx *c, ppl_model model, const void *arg,
     if (ppl_ok(c))
         model(c, arg);
     if (c->depth > c->floor)
-        ppl_fail(c, PPL_ENEST, "the model returned with %d handlers still pushed; match each "
-                 "ppl_push with a ppl_pop", c->depth - c->floor);
+        ppl_fail(c, PPL_ENEST, "the model returned with %d handlers still pushed; match "
+                 "each ppl_push with a ppl_pop", c->depth - c->floor);
     c->floor = floor;
     ppl__unwind(c, depth);
     if (!ppl_ok(c))

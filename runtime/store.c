@@ -39,7 +39,7 @@ struct block {
     char *bytes;                    /* aligned */
     int64_t capacity;               /* elements of one array */
     size_t size;                    /* of the whole, for the allocator */
-    int depth;                      /* of the outermost epoch that a leaf of it lives in */
+    int depth;                      /* of the outermost epoch that has a leaf of it */
 };
 
 struct ppl__store {
@@ -52,7 +52,7 @@ struct ppl__store {
     struct block *slab, *outgrown;
 };
 
-/* ---- The slab ----------------------------------------------------------------------------- */
+/* ---- The slab ---------------------------------------------------------------------- */
 
 static char *array_at(const struct block *b, ppl_dtype dtype, int array)
 {
@@ -90,7 +90,7 @@ static struct block *new_block(ppl_ctx *c, int64_t capacity)
 
     if (b == NULL)
         return NULL;
-    b->bytes = (char *)(((uintptr_t)(b + 1) + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1));
+    b->bytes = (char *)(((uintptr_t)(b + 1) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
     b->capacity = capacity;
     b->size = size;
     b->depth = PPL__MAX_EPOCHS;
@@ -145,7 +145,7 @@ void ppl__store_epoch_end(ppl_ctx *c, int depth)
     }
 }
 
-/* ---- Elements as doubles -------------------------------------------------------------------- */
+/* ---- Elements as doubles ----------------------------------------------------------- */
 
 static double element(const ppl_ctx *c, const char *array, int64_t i)
 {
@@ -161,7 +161,7 @@ static void set_element(const ppl_ctx *c, char *array, int64_t i, double x)
         ((double *)(void *)array)[i] = x;
 }
 
-/* ---- Making and removing --------------------------------------------------------------------- */
+/* ---- Making and removing ----------------------------------------------------------- */
 
 static int have_store(ppl_ctx *c)
 {
@@ -254,7 +254,7 @@ void ppl__store_free(ppl_ctx *c)
     c->store = NULL;
 }
 
-/* ---- Constrained values ------------------------------------------------------------------------ */
+/* ---- Constrained values ------------------------------------------------------------ */
 
 /* Refuses values outside the constraint, naming the first. */
 static int check_values(ppl_ctx *c, ppl_name name, const ppl_constraint *constraint,
@@ -273,8 +273,8 @@ static int check_values(ppl_ctx *c, ppl_name name, const ppl_constraint *constra
     for (int64_t i = 0; i + event <= n && event > 0; i += event)
         if (!constraint->type->check(constraint, values + i, event)) {
             ppl_fail(c, PPL_ECONSTRAINT, "parameter %s: element %lld is %g, outside its "
-                     "constraint (%s); give values inside it", name, (long long)i, values[i],
-                     constraint->type->name);
+                     "constraint (%s); give values inside it", name, (long long)i,
+                     values[i], constraint->type->name);
             return 0;
         }
     return 1;
@@ -300,9 +300,9 @@ static int put_elements(ppl_ctx *c, struct param *p, const ppl_tensor *t)
     size_t size = ppl__dtype_size(c->dtype);
 
     if (t->numel > p->info.count) {
-        ppl_fail(c, PPL_EUNSUPPORTED, "parameter %s: its constraint makes %lld unconstrained "
-                 "elements of its value, and it has room for %lld", p->info.name,
-                 (long long)t->numel, (long long)p->info.count);
+        ppl_fail(c, PPL_EUNSUPPORTED, "parameter %s: its constraint makes %lld "
+                 "unconstrained elements of its value, and it has room for %lld",
+                 p->info.name, (long long)t->numel, (long long)p->info.count);
         return 0;
     }
     memset(elements(c, p, 0), 0, (size_t)p->info.count * size);
@@ -379,7 +379,7 @@ static double *initial_values(ppl_ctx *c, const ppl_msg *m)
     return out;
 }
 
-/* ---- The default of a parameter message ---------------------------------------------------------- */
+/* ---- The default of a parameter message -------------------------------------------- */
 
 static int shape_ok(ppl_ctx *c, ppl_name name, const ppl_shape *shape)
 {
@@ -392,8 +392,8 @@ static int shape_ok(ppl_ctx *c, ppl_name name, const ppl_shape *shape)
 static int constraint_ok(ppl_ctx *c, const ppl_msg *m)
 {
     if (m->constraint.type == NULL || m->constraint.type->to_constrained == NULL)
-        ppl_fail(c, PPL_EUNSUPPORTED, "parameter %s: a %s value cannot be optimised; give "
-                 "a constraint of real numbers", m->name,
+        ppl_fail(c, PPL_EUNSUPPORTED, "parameter %s: a %s value cannot be optimised; "
+                 "give a constraint of real numbers", m->name,
                  m->constraint.type != NULL ? m->constraint.type->name : "(none)");
     return ppl_ok(c);
 }
@@ -443,12 +443,12 @@ static int adopt(ppl_ctx *c, struct param *p, const ppl_msg *m)
 static int same_as_before(ppl_ctx *c, const struct param *p, const ppl_msg *m)
 {
     const ppl_constraint *a = &p->info.constraint, *b = &m->constraint;
-    char have[PPL__SHAPE_TEXT], want[PPL__SHAPE_TEXT];
+    char have[PPL_SHAPE_TEXT], want[PPL_SHAPE_TEXT];
 
     if (!ppl__same_shape(&p->info.shape, &m->shape)) {
         ppl_fail(c, PPL_ESHAPE, "parameter %s has shape %s and the model asks for %s; "
                  "use one shape, or another name, or a file of these dimensions", m->name,
-                 ppl__shape_text(&p->info.shape, have), ppl__shape_text(&m->shape, want));
+                 ppl_shape_text(&p->info.shape, have), ppl_shape_text(&m->shape, want));
         return 0;
     }
     if (a->type != NULL && b->type != NULL &&
@@ -465,13 +465,13 @@ static int same_as_before(ppl_ctx *c, const struct param *p, const ppl_msg *m)
 static int check_shape(ppl_ctx *c, const ppl_tensor *value, ppl_name name,
                        const ppl_shape *shape)
 {
-    char have[PPL__SHAPE_TEXT], want[PPL__SHAPE_TEXT];
+    char have[PPL_SHAPE_TEXT], want[PPL_SHAPE_TEXT];
 
     if (ppl__same_shape(&value->shape, shape))
         return 1;
-    ppl_fail(c, PPL_ESHAPE, "the value given for parameter %s has shape %s and the model asks "
-             "for %s; give one of that shape", name, ppl__shape_text(&value->shape, have),
-             ppl__shape_text(shape, want));
+    ppl_fail(c, PPL_ESHAPE, "the value given for parameter %s has shape %s and the model "
+             "asks for %s; give one of that shape", name,
+             ppl_shape_text(&value->shape, have), ppl_shape_text(shape, want));
     return 0;
 }
 
@@ -520,7 +520,8 @@ void ppl__store_default(ppl_msg *m)
     p = find(c, m->name);
     if (p == NULL)
         p = create(c, m);
-    else if (!same_as_before(c, p, m) || (p->info.constraint.type == NULL && !adopt(c, p, m)))
+    else if (!same_as_before(c, p, m) ||
+             (p->info.constraint.type == NULL && !adopt(c, p, m)))
         p = NULL;
     if (p == NULL || !have_leaf(c, p) || !have_value(c, p))
         return;
@@ -530,7 +531,7 @@ void ppl__store_default(ppl_msg *m)
     m->flags |= PPL_DONE;
 }
 
-/* ---- Reading and writing from outside --------------------------------------------------------------- */
+/* ---- Reading and writing from outside ---------------------------------------------- */
 
 int ppl_param_count(const ppl_ctx *c)
 {
@@ -638,7 +639,8 @@ ppl_status ppl_param_write(ppl_ctx *c, const char *name, ppl_shape shape,
         return ppl_error(c);
     interned = ppl_intern(c, name);
     if (interned != NULL && values == NULL)
-        ppl_fail(c, PPL_EINVAL, "ppl_param_write: the values of parameter %s are NULL", name);
+        ppl_fail(c, PPL_EINVAL, "ppl_param_write: the values of parameter %s are NULL",
+                 name);
     if (ppl_ok(c) && shape_ok(c, interned, &shape)) {
         p = find(c, interned);
         i = ppl_param_declare(c, name, shape, p != NULL && p->info.constraint.type != NULL
@@ -679,17 +681,19 @@ void ppl_param_set_steps(ppl_ctx *c, int i, int64_t steps)
 }
 
 /* What is there under a name is what shall be. */
-static int same_size(ppl_ctx *c, const struct param *p, const ppl_shape *shape, int64_t count)
+static int same_size(ppl_ctx *c, const struct param *p, const ppl_shape *shape,
+                     int64_t count)
 {
-    char have[PPL__SHAPE_TEXT], given[PPL__SHAPE_TEXT];
+    char have[PPL_SHAPE_TEXT], given[PPL_SHAPE_TEXT];
 
     if (!ppl__same_shape(&p->info.shape, shape))
         ppl_fail(c, PPL_ESHAPE, "parameter %s has shape %s and is given with shape %s",
-                 p->info.name, ppl__shape_text(&p->info.shape, have),
-                 ppl__shape_text(shape, given));
+                 p->info.name, ppl_shape_text(&p->info.shape, have),
+                 ppl_shape_text(shape, given));
     else if (p->info.count != count)
-        ppl_fail(c, PPL_ESHAPE, "parameter %s has %lld unconstrained elements and is given "
-                 "with %lld", p->info.name, (long long)p->info.count, (long long)count);
+        ppl_fail(c, PPL_ESHAPE, "parameter %s has %lld unconstrained elements and is "
+                 "given with "
+                 "%lld", p->info.name, (long long)p->info.count, (long long)count);
     return ppl_ok(c);
 }
 
@@ -699,7 +703,8 @@ int ppl_param_declare(ppl_ctx *c, const char *name, ppl_shape shape, int64_t cou
     ppl_name interned = ppl_intern(c, name);
     struct param *p;
 
-    if (interned == NULL || !shape_ok(c, interned, &shape) || !shape_ok(c, interned, &flat))
+    if (interned == NULL || !shape_ok(c, interned, &shape) ||
+        !shape_ok(c, interned, &flat))
         return -1;
     p = find(c, interned);
     if (p == NULL) {
@@ -712,7 +717,7 @@ int ppl_param_declare(ppl_ctx *c, const char *name, ppl_shape shape, int64_t cou
     return ppl_param_find(c, name);
 }
 
-/* ---- Initialisers ------------------------------------------------------------------------------------- */
+/* ---- Initialisers ------------------------------------------------------------------ */
 
 ppl_init ppl_init_constant(double value)
 {

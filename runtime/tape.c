@@ -197,7 +197,7 @@ static void forget_adjoints(ppl_ctx *c)
 static ppl_status check_root(ppl_ctx *c, const ppl_tensor *root, const ppl_tensor *seed,
                              int number)
 {
-    char text[2][PPL__SHAPE_TEXT];
+    char text[2][PPL_SHAPE_TEXT];
     if (ppl__check_numbered(c, "backward: root", root, number) != PPL_OK || !seed)
         return c->status;
     if (ppl__check_numbered(c, "backward: seed", seed, number) != PPL_OK)
@@ -209,8 +209,8 @@ static ppl_status check_root(ppl_ctx *c, const ppl_tensor *root, const ppl_tenso
         return ppl_fail(c, PPL_ESHAPE,
                         "backward: seed %d has shape %s, its root %s; a seed has the "
                         "root's shape or one element",
-                        number, ppl__shape_text(&seed->shape, text[0]),
-                        ppl__shape_text(&root->shape, text[1]));
+                        number, ppl_shape_text(&seed->shape, text[0]),
+                        ppl_shape_text(&root->shape, text[1]));
     return PPL_OK;
 }
 
@@ -253,11 +253,11 @@ ppl_status ppl_backward_from(ppl_tensor *const *roots, ppl_tensor *const *seeds,
 
 ppl_status ppl_backward(ppl_tensor *root)
 {
-    char text[PPL__SHAPE_TEXT];
+    char text[PPL_SHAPE_TEXT];
     if (root && ppl__usable(root->ctx, root) && root->numel != 1)
         return ppl_fail(root->ctx, PPL_ESHAPE, "backward: the root has shape %s; it must "
                         "have one element (ppl_sum makes it so)",
-                        ppl__shape_text(&root->shape, text));
+                        ppl_shape_text(&root->shape, text));
     return ppl_backward_from(&root, NULL, 1);
 }
 

@@ -42,12 +42,12 @@ int64_t ppl__shape_numel(ppl_shape shape)
     return n;
 }
 
-const char *ppl__shape_text(const ppl_shape *shape, char buffer[PPL__SHAPE_TEXT])
+const char *ppl_shape_text(const ppl_shape *shape, char buffer[PPL_SHAPE_TEXT])
 {
     size_t used = 0;
     buffer[used++] = '[';
     for (int i = 0; i < shape->rank && i < PPL_MAX_RANK; i++)
-        used += (size_t)snprintf(buffer + used, PPL__SHAPE_TEXT - used, "%s%" PRId64,
+        used += (size_t)snprintf(buffer + used, PPL_SHAPE_TEXT - used, "%s%" PRId64,
                                  i ? "," : "", shape->dim[i]);
     buffer[used++] = ']';
     buffer[used] = '\0';
@@ -56,7 +56,7 @@ const char *ppl__shape_text(const ppl_shape *shape, char buffer[PPL__SHAPE_TEXT]
 
 ppl_status ppl__shape_check(ppl_ctx *c, const char *what, const ppl_shape *shape)
 {
-    char text[PPL__SHAPE_TEXT];
+    char text[PPL_SHAPE_TEXT];
     if (shape->rank < 0 || shape->rank > PPL_MAX_RANK)
         return ppl_fail(c, PPL_ESHAPE, "%s: a shape of rank %d; ranks are 0 to %d", what,
                         shape->rank, PPL_MAX_RANK);
@@ -66,13 +66,13 @@ ppl_status ppl__shape_check(ppl_ctx *c, const char *what, const ppl_shape *shape
         int64_t dim = shape->dim[i];
         if (dim < 0)
             return ppl_fail(c, PPL_ESHAPE, "%s: shape %s: dimensions are 0 or more", what,
-                            ppl__shape_text(shape, text));
+                            ppl_shape_text(shape, text));
         empty |= dim == 0;
         most = dim > 0 ? most / dim : most;
     }
     if (most < 1 && !empty)
         return ppl_fail(c, PPL_ESHAPE, "%s: shape %s has more elements than memory has",
-                        what, ppl__shape_text(shape, text));
+                        what, ppl_shape_text(shape, text));
     return PPL_OK;
 }
 
@@ -444,7 +444,7 @@ void ppl__reduce_into(const ppl_ctx *c, ppl_shape from, void *dst, ppl_shape sha
 
 int ppl__axis(const char *what, const ppl_tensor *t, int rank, int axis)
 {
-    char text[PPL__SHAPE_TEXT];
+    char text[PPL_SHAPE_TEXT];
     if (axis >= -rank && axis < rank)
         return axis < 0 ? axis + rank : axis;
     if (rank == 0)
@@ -457,7 +457,7 @@ int ppl__axis(const char *what, const ppl_tensor *t, int rank, int axis)
         ppl_fail(t->ctx, PPL_ESHAPE,
                  "%s: shape %s has no axis %d; axes are 0 to %d, or -1 to -%d from the "
                  "end",
-                 what, ppl__shape_text(&t->shape, text), axis, rank - 1, rank);
+                 what, ppl_shape_text(&t->shape, text), axis, rank - 1, rank);
     return -1;
 }
 
@@ -471,12 +471,12 @@ ppl_status ppl__broadcast_shape(const char *what, ppl_tensor *const *inputs, int
         for (int i = skip + 1; i <= shape->rank && i <= other->rank; i++) {
             int64_t a = shape->dim[shape->rank - i], b = other->dim[other->rank - i];
             if (a != b && a != 1 && b != 1) {
-                char text[2][PPL__SHAPE_TEXT];
+                char text[2][PPL_SHAPE_TEXT];
                 return ppl_fail(inputs[0]->ctx, PPL_ESHAPE, "%s: shapes %s and %s do not "
                                 "broadcast: axis %d is %" PRId64 " against %" PRId64
                                 "; make them equal or 1", what,
-                                ppl__shape_text(shape, text[0]),
-                                ppl__shape_text(other, text[1]), joined.rank - i, a, b);
+                                ppl_shape_text(shape, text[0]),
+                                ppl_shape_text(other, text[1]), joined.rank - i, a, b);
             }
             joined.dim[joined.rank - i] = a == 1 ? b : a;
         }

@@ -10,7 +10,8 @@ cd "$work"
 failed=0
 while IFS='|' read -r name arguments wanted; do
     status=0
-    "$top_builddir/examples/$name${EXEEXT:-}" $arguments > output 2>&1 < /dev/null || status=$?
+    "$top_builddir/examples/$name${EXEEXT:-}" $arguments > output 2>&1 < /dev/null \
+        || status=$?
     if [ "$status" -ne 0 ] || ! grep -Eq -- "$wanted" output; then
         echo "FAIL: $name $arguments: status $status, wanted a line with \"$wanted\" in:"
         cat output

@@ -25,7 +25,8 @@ typedef struct counting {
 
 static counting memory;
 
-static inline void *counted_realloc(void *user, void *old, size_t old_size, size_t new_size)
+static inline void *counted_realloc(void *user, void *old, size_t old_size,
+                                    size_t new_size)
 {
     counting *count = user;
     if (new_size > 0 && ++count->calls == count->refuse_at)
@@ -62,7 +63,7 @@ static inline void stop(ppl_ctx *c)
         ck_assert_msg(memory.held == 0, "%zu bytes are not given back", memory.held);
 }
 
-/* ---- Errors -------------------------------------------------------------------------- */
+/* ---- Errors ------------------------------------------------------------------------ */
 
 /* The status, and the first line of the text (the second says where the run stood). */
 static inline void assert_error_is(ppl_ctx *c, ppl_status status, const char *line)
@@ -74,26 +75,27 @@ static inline void assert_error_is(ppl_ctx *c, ppl_status status, const char *li
                   "the error is \"%s\", not \"%s\"", text, line);
 }
 /* The expression gives this status, by this error. */
-#define assert_error(c, expression, status, line)                                          \
-    do {                                                                                   \
-        ck_assert_str_eq(ppl_status_name(expression), ppl_status_name(status));            \
-        assert_error_is(c, status, line);                                                  \
+#define assert_error(c, expression, status, line)                                        \
+    do {                                                                                 \
+        ck_assert_str_eq(ppl_status_name(expression), ppl_status_name(status));          \
+        assert_error_is(c, status, line);                                                \
     } while (0)
 /* The expression gives NULL and records this error, which is then cleared. */
-#define assert_null(c, expression, status, line)                                           \
-    do {                                                                                   \
-        ck_assert_ptr_null(expression);                                                    \
-        assert_error_is(c, status, line);                                                  \
-        ppl_clear_error(c);                                                                \
+#define assert_null(c, expression, status, line)                                         \
+    do {                                                                                 \
+        ck_assert_ptr_null(expression);                                                  \
+        assert_error_is(c, status, line);                                                \
+        ppl_clear_error(c);                                                              \
     } while (0)
-#define assert_ok(c, expression)                                                           \
+#define assert_ok(c, expression)                                                         \
     ck_assert_msg((expression) == PPL_OK, "%s", ppl_error_text(c))
 
-/* ---- Runs and traces ------------------------------------------------------------------ */
+/* ---- Runs and traces --------------------------------------------------------------- */
 
 /* handlers(a, b) is the list that ppl_run takes: a around b around the model. */
 #define handlers(...) ((ppl_handler *[]){ __VA_ARGS__, NULL })
-/* values({ "z", 3, t }, { "w", PPL_NO_INDEX, u }) is the list that ppl_condition takes. */
+/* values({ "z", 3, t }, { "w", PPL_NO_INDEX, u }) is the list that ppl_condition
+ * takes. */
 #define values(...) ((ppl_value[]){ __VA_ARGS__, { NULL, 0, NULL } })
 
 static inline ppl_trace *trace_of(ppl_ctx *c, ppl_model model, const void *arg,

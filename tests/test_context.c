@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-/* ---- Contexts ------------------------------------------------------------------------ */
+/* ---- Contexts ---------------------------------------------------------------------- */
 
 /* No options are the defaults; a context is of a floating dtype or not at all. */
 START_TEST(options_have_defaults)
@@ -67,8 +67,8 @@ static ppl_status take_memory(ppl_ctx *c)
     return status;
 }
 
-/* What the context says it holds is what the allocator gave it; the end of a context gives
- * every byte back, with epochs open, handlers pushed and an error recorded. */
+/* What the context says it holds is what the allocator gave it; the end of a context
+ * gives every byte back, with epochs open, handlers pushed and an error recorded. */
 START_TEST(every_byte_comes_back)
 {
     ppl_ctx *c = start(_i);
@@ -160,7 +160,7 @@ START_TEST(owns_objects)
 }
 END_TEST
 
-/* ---- The first error ------------------------------------------------------------------- */
+/* ---- The first error --------------------------------------------------------------- */
 
 START_TEST(statuses_have_names)
 {
@@ -258,13 +258,14 @@ START_TEST(errors_tell_the_place)
     ck_assert_int_eq(ppl_run(c, model_that_fails, &(int){ 0 }, NULL), PPL_ESHAPE);
     ck_assert_str_eq(strchr(ppl_error_text(c), '\n'),
                      "\n  at site x; 1 sites and 0 parameters visited");
+    ck_assert(isfinite(ppl_trace_log_prob(trace_of(c, sample_some, NULL, NULL))));
     ppl_fail(c, PPL_EIO, "outside of a run");
     ck_assert_str_eq(ppl_error_text(c), "outside of a run");
     stop(c);
 }
 END_TEST
 
-/* ---- Boundary calls --------------------------------------------------------------------- */
+/* ---- Boundary calls ---------------------------------------------------------------- */
 
 static void empty_model(ppl_ctx *c, const void *arg)
 {
@@ -286,8 +287,9 @@ START_TEST(untold_errors_are_returned_at_once)
     ppl_ctx *c = start(_i);
     ran = 0;
     ck_assert_ptr_null(ppl_scale(c, -1));
-    assert_error(c, ppl_run(c, model_that_counts, NULL, NULL), PPL_EINVAL, "ppl_scale: the "
-                 "factor is -1; it must be finite and > 0 (to leave sites out, use ppl_mask)");
+    assert_error(c, ppl_run(c, model_that_counts, NULL, NULL), PPL_EINVAL, "ppl_scale: "
+                 "the factor is -1; it must be finite and > 0 (to leave sites out, use "
+                 "ppl_mask)");
     ck_assert_int_eq(ran, 0);
     assert_ok(c, ppl_run(c, model_that_counts, NULL, NULL));
     ck_assert_int_eq(ran, 1);
@@ -355,7 +357,7 @@ START_TEST(inner_boundary_calls_forget_nothing)
 }
 END_TEST
 
-/* ---- Epochs -------------------------------------------------------------------------------- */
+/* ---- Epochs ------------------------------------------------------------------------ */
 
 /* Memory of an epoch is zeroed and aligned to 64, and zeroed again when it is reused. */
 START_TEST(epoch_memory_is_zeroed)
@@ -416,8 +418,9 @@ START_TEST(epochs_nest)
     ppl_tensor *lost = numbers(c, 3);
     ppl_epoch_end(c, inner);
     assert_values(kept, 0, 2);
-    assert_null(c, ppl_neg(lost), PPL_ESTALE, "neg: input 0 was made in an epoch that has "
-                "ended; copy it out with ppl_read, or open the epoch around both uses");
+    assert_null(c, ppl_neg(lost), PPL_ESTALE, "neg: input 0 was made in an epoch that "
+                "has ended; copy it out with ppl_read, or open the epoch around both "
+                "uses");
     ppl_epoch_end(c, innermost);
     ppl_epoch_end(c, inner);
     ppl_epoch_end(c, 0);
@@ -463,14 +466,14 @@ START_TEST(epochs_end_scopes)
     ppl_push(c, ppl_scale(c, 3));
     ppl_push(c, ppl_scale(c, 3));
     ppl_epoch_end(c, mark);
-    assert_error(c, ppl_error(c), PPL_ENEST, "ppl_epoch_end: 2 handlers pushed in the epoch "
-                 "are still there; match each ppl_push with a ppl_pop");
+    assert_error(c, ppl_error(c), PPL_ENEST, "ppl_epoch_end: 2 handlers pushed in the "
+                 "epoch are still there; match each ppl_push with a ppl_pop");
     ppl_pop(c, outer);
     stop(c);
 }
 END_TEST
 
-/* ---- Names ------------------------------------------------------------------------------------ */
+/* ---- Names ------------------------------------------------------------------------- */
 
 /* Equal names are equal pointers, wherever the texts lie and whatever becomes of them. */
 START_TEST(names_are_interned)
@@ -552,7 +555,7 @@ START_TEST(names_are_not_empty)
 }
 END_TEST
 
-/* ---- Sets of sites ------------------------------------------------------------------------------ */
+/* ---- Sets of sites ----------------------------------------------------------------- */
 
 /* z[0], z[1], ... drawn apart, z[0] and z[149] joined again by an operation. */
 static void model_of_sets(ppl_ctx *c, const void *arg)
@@ -591,10 +594,26 @@ static void model_of_sets(ppl_ctx *c, const void *arg)
     ck_assert(!ppl_sites_has(NULL, 0));
 }
 
-/* A tensor's set: the latents it was computed from, also through detach. */
+/* d is Delta at a tensor computed from z, and is drawn as that very tensor. */
+static void model_of_delta(ppl_ctx *c, const void *arg)
+{
+    ppl_tensor *z = ppl_sample(c, "z", standard(c, PPL_SCALAR)), *y = ppl_exp(z);
+    ppl_tensor *d = ppl_sample(c, "d", ppl_delta(y, NULL, 0));
+    (void)arg;
+    int z_site = ppl_sites_next(ppl_tensor_sites(z), 0);
+    ck_assert_int_eq(ppl_sites_next(ppl_tensor_sites(y), 0), z_site);
+    ck_assert_int_eq(ppl_sites_next(ppl_tensor_sites(y), z_site + 1), -1);
+    ck_assert(!ppl_sites_has(ppl_tensor_sites(d), z_site));
+    ck_assert_int_ge(ppl_sites_next(ppl_tensor_sites(d), 0), 0);
+    assert_same("d", d, y);
+}
+
+/* A tensor's set: the latents it was computed from, also through detach; of a latent,
+ * that latent, whatever tensor it was drawn as. */
 START_TEST(tensors_know_their_latents)
 {
     ppl_ctx *c = start(_i);
+    assert_ok(c, ppl_run(c, model_of_delta, NULL, NULL));
     assert_ok(c, ppl_run(c, model_of_sets, NULL, NULL));
     ppl_epoch mark = ppl_epoch_begin(c);
     assert_ok(c, ppl_run(c, model_of_sets, NULL, NULL));
@@ -608,17 +627,14 @@ static void model_with_epoch(ppl_ctx *c, const void *arg)
 {
     double scale[1], read;
     ppl_param(c, "scale", PPL_SHAPE(1), PPL_ONES, PPL_POSITIVE);
-    ppl_sample(c, "a", standard(c, PPL_SHAPE(2)));
+    ppl_tensor *a = ppl_sample(c, "a", standard(c, PPL_SCALAR));
     ppl_tensor *z = ppl_sample(c, "z", standard(c, PPL_SCALAR));
     if (*(const int *)arg == 0) {
         read = ppl_item(z);                         /* then an epoch */
         assert_ok(c, ppl_param_read(c, "scale", scale, 1));
     } else {
         ppl_epoch mark = ppl_epoch_begin(c);        /* reading in the epoch itself */
-        ppl_tensor *y = ppl_exp(z);
-        for (int i = 0; i < 9; i++)
-            y = ppl_add(y, ppl_scalar(c, 1));
-        read = ppl_item(y);
+        read = ppl_item(ppl_add(z, a));
         ppl_epoch_end(c, mark);
         ppl_full(c, PPL_SHAPE(1000), 0);            /* over what the epoch has left */
     }
@@ -641,6 +657,8 @@ START_TEST(runs_outlast_inner_epochs)
                          "visit its own index (ppl_sample_at, ppl_observe_at) or name");
             const ppl_msg *y = site_of(t, "y", PPL_NO_INDEX);
             ck_assert(ppl_sites_has(y->parents, site_of(t, "z", PPL_NO_INDEX)->site));
+            const ppl_msg *a = site_of(t, "a", PPL_NO_INDEX);
+            ck_assert_int_eq(ppl_sites_has(y->parents, a->site), inside);
             ck_assert(!ppl_sites_has(y->parents, y->site));
             if (outer)
                 ppl_epoch_end(c, mark);
@@ -671,7 +689,7 @@ START_TEST(reading_taints_the_run)
 }
 END_TEST
 
-/* ---- Running ---------------------------------------------------------------------------------- */
+/* ---- Running ----------------------------------------------------------------------- */
 
 static void model_that_runs(ppl_ctx *c, const void *arg)
 {
@@ -682,8 +700,8 @@ static void model_that_runs(ppl_ctx *c, const void *arg)
 START_TEST(runs_do_not_nest)
 {
     ppl_ctx *c = start(_i);
-    assert_error(c, ppl_run(c, model_that_runs, NULL, NULL), PPL_ENEST, "ppl_run inside a "
-                 "run; use another context for inference within a model");
+    assert_error(c, ppl_run(c, model_that_runs, NULL, NULL), PPL_ENEST, "ppl_run inside "
+                 "a run; use another context for inference within a model");
     assert_ok(c, ppl_run(c, empty_model, NULL, NULL));
     stop(c);
 }

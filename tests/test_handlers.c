@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_handlers.c - the statements of a model and what each handler does to them, exactly:
- * trace, replay, condition, substitute, block, scale, mask, seed (plates have a test of
- * their own). After tests/poutine of Pyro, where its semantics are the same.
+ * test_handlers.c - the statements of a model and what each handler does to them,
+ * exactly: trace, replay, condition, substitute, block, scale, mask, seed (plates have a
+ * test of their own). After tests/poutine of Pyro, where its semantics are the same.
  */
 #include "fixture.h"
 
@@ -51,7 +51,7 @@ static double log_normal(double x, double loc, double scale)
     return -0.5 * z * z - log(scale) - 0.9189385332046727418;
 }
 
-/* ---- trace ------------------------------------------------------------------------------- */
+/* ---- trace ------------------------------------------------------------------------- */
 
 /* A bit of everything, among it a parameter visited twice. */
 static void everything(ppl_ctx *c, const void *arg)
@@ -83,7 +83,8 @@ START_TEST(trace_records)
     ck_assert_ptr_null(ppl_trace_find(t, "y", NO));
     ck_assert_ptr_eq(ppl_trace_find(t, "n", -7), site_of(t, "n", NO));
 
-    const ppl_msg *w = site_of(t, "w", NO), *z = site_of(t, "z", 1), *x = site_of(t, "x", NO);
+    const ppl_msg *w = site_of(t, "w", NO), *z = site_of(t, "z", 1);
+    const ppl_msg *x = site_of(t, "x", NO);
     ck_assert_int_eq(w->kind, PPL_SITE_PARAM);
     ck_assert_ptr_eq(w->leaf, w->value);
     ck_assert_int_eq(z->kind, PPL_SITE_SAMPLE);
@@ -123,7 +124,8 @@ START_TEST(trace_log_prob_sums)
                     log_normal(1, b[i], 1);
     ck_assert(is_near(ppl_trace_log_prob(t), expected, 10 * rounding(_i)));
     ck_assert_ptr_nonnull(site_of(t, "obs", NO)->log_prob);
-    ck_assert_ptr_eq(ppl_site_log_prob(site_of(t, "obs", NO)), site_of(t, "obs", NO)->log_prob);
+    ppl_msg *obs = site_of(t, "obs", NO);
+    ck_assert_ptr_eq(ppl_site_log_prob(obs), obs->log_prob);
     t = trace_of(c, everything, NULL, NULL);
     double without = ppl_trace_log_prob(t);
     ck_assert(isfinite(without));
@@ -231,7 +233,7 @@ START_TEST(trace_tells_of_a_full_disk)
 }
 END_TEST
 
-/* ---- replay ------------------------------------------------------------------------------- */
+/* ---- replay ------------------------------------------------------------------------ */
 
 /* Latents take the values of the trace, with their gradients; what the trace lacks is
  * drawn; what is observed stays. */
@@ -249,8 +251,8 @@ START_TEST(replay_takes_values)
     ck_assert_double_ne(ppl_total(ppl_grad(site_of(guide, "loc2", NO)->leaf)), 0);
 
     ppl_trace *hidden;
-    ppl_handler *block = ppl_block(c, &(ppl_block_opts){ .hide = (const char *[]){ "latent1",
-                                                                                   NULL } });
+    const char *const names[] = { "latent1", NULL };
+    ppl_handler *block = ppl_block(c, &(ppl_block_opts){ .hide = names });
     ppl_handler *trace = ppl_trace_into(c, &hidden);
     assert_ok(c, ppl_run(c, chain_guide, NULL, handlers(trace, block)));
     ppl_trace *t = trace_of(c, chain, NULL, handlers(ppl_replay(c, hidden)));
@@ -309,14 +311,14 @@ START_TEST(replay_refuses_another_kind)
 {
     static const char *const text[] = {
         NULL,
-        "replay: site s is a latent here and observed in the trace; it must be the same in "
-        "both",
-        "replay: site s is a latent here and a parameter in the trace; it must be the same "
+        "replay: site s is a latent here and observed in the trace; it must be the same "
         "in both",
-        "replay: site s is a latent here and a deterministic value in the trace; it must be "
-        "the same in both",
-        "replay: site s is a latent here and a plate in the trace; it must be the same in "
-        "both",
+        "replay: site s is a latent here and a parameter in the trace; it must be the "
+        "same in both",
+        "replay: site s is a latent here and a deterministic value in the trace; it must "
+        "be the same in both",
+        "replay: site s is a latent here and a plate in the trace; it must be the same "
+        "in both",
     };
     ppl_ctx *c = start(_i);
     for (int there = 0; there < 5; there++) {
@@ -325,19 +327,21 @@ START_TEST(replay_refuses_another_kind)
             trace_of(c, one_of_a_kind, &here, handlers(ppl_replay(c, t)));
         if (text[there])
             assert_error(c, ppl_run(c, one_of_a_kind, &(int){ 0 },
-                                    handlers(ppl_replay(c, t))), PPL_EMISMATCH, text[there]);
+                                    handlers(ppl_replay(c, t))),
+                         PPL_EMISMATCH, text[there]);
     }
     ppl_trace *latent = trace_of(c, one_of_a_kind, &(int){ 0 }, NULL);
-    assert_error(c, ppl_run(c, one_of_a_kind, &(int){ 4 }, handlers(ppl_replay(c, latent))),
-                 PPL_EMISMATCH, "replay: site s is a plate here and a latent in the trace; "
-                 "it must be the same in both");
-    assert_null(c, ppl_replay(c, NULL), PPL_EINVAL, "ppl_replay: the trace is NULL; the run "
-                "that was to make it may have failed");
+    assert_error(c, ppl_run(c, one_of_a_kind, &(int){ 4 },
+                            handlers(ppl_replay(c, latent))),
+                 PPL_EMISMATCH, "replay: site s is a plate here and a latent in the "
+                 "trace; it must be the same in both");
+    assert_null(c, ppl_replay(c, NULL), PPL_EINVAL, "ppl_replay: the trace is NULL; the "
+                "run that was to make it may have failed");
     stop(c);
 }
 END_TEST
 
-/* ---- condition ------------------------------------------------------------------------------ */
+/* ---- condition --------------------------------------------------------------------- */
 
 /* A conditioned site is observed at its value; others are as they were. */
 START_TEST(condition_observes)
@@ -401,11 +405,11 @@ START_TEST(condition_wants_to_be_reached)
                                    { "latent2", 4, x });
     int unused = -1;
     assert_error(c, ppl_run(c, chain, NULL, handlers(ppl_condition(c, typo, NULL))),
-                 PPL_EUNUSED, "condition: no sample site latent3 was reached; check name and "
-                 "index, or pass `unused` to have such values counted");
-    assert_error(c, ppl_run(c, chain, NULL, handlers(ppl_condition(c, typo + 2, NULL))),
-                 PPL_EUNUSED, "condition: no sample site latent2[4] was reached; check name "
+                 PPL_EUNUSED, "condition: no sample site latent3 was reached; check name "
                  "and index, or pass `unused` to have such values counted");
+    assert_error(c, ppl_run(c, chain, NULL, handlers(ppl_condition(c, typo + 2, NULL))),
+                 PPL_EUNUSED, "condition: no sample site latent2[4] was reached; check "
+                 "name and index, or pass `unused` to have such values counted");
     ppl_handler *lenient = ppl_condition(c, typo, &unused);
     assert_ok(c, ppl_run(c, chain, NULL, handlers(lenient)));
     ck_assert_int_eq(unused, 2);
@@ -414,10 +418,11 @@ START_TEST(condition_wants_to_be_reached)
     assert_ok(c, ppl_run(c, chain_guide, NULL, handlers(ppl_condition(
         c, values({ "loc1", NO, x }), &unused))));
     ck_assert_int_eq(unused, 1);
-    assert_ok(c, ppl_run(c, chain, NULL, handlers(ppl_condition(c, values({ "obs", NO, x }),
-                                                                &unused))));
+    assert_ok(c, ppl_run(c, chain, NULL, handlers(ppl_condition(
+        c, values({ "obs", NO, x }), &unused))));
     ck_assert_int_eq(unused, 0);
-    assert_ok(c, ppl_run(c, chain, NULL, handlers(ppl_condition(c, &(ppl_value){ 0 }, NULL),
+    const ppl_value none = { NULL, 0, NULL };
+    assert_ok(c, ppl_run(c, chain, NULL, handlers(ppl_condition(c, &none, NULL),
                                                   ppl_condition(c, NULL, NULL))));
     stop(c);
 }
@@ -446,20 +451,21 @@ START_TEST(condition_refuses_values)
     assert_null(c, ppl_condition(c, values({ "", NO, three }), NULL), PPL_EINVAL,
                 "a name is empty; give it at least one character");
     assert_error(c, ppl_run(c, chain, NULL, handlers(ppl_condition(
-        c, values({ "latent1", NO, three }), NULL))), PPL_ESHAPE, "normal: a value of shape "
-        "[3] does not fit the distribution's shape [2]; reshape the value or the parameters");
+        c, values({ "latent1", NO, three }), NULL))), PPL_ESHAPE, "normal: a value of "
+        "shape [3] does not fit the distribution's shape [2]; reshape the value or the "
+        "parameters");
     assert_error(c, ppl_run(c, chain, NULL, handlers(ppl_condition(
-        c, values({ "latent1", NO, integers(c, 1, 2) }), NULL))), PPL_EDTYPE, "normal: the "
-        "value is not floating (ppl_to_float converts integers and masks)");
+        c, values({ "latent1", NO, integers(c, 1, 2) }), NULL))), PPL_EDTYPE, "normal: "
+        "the value is not floating (ppl_to_float converts integers and masks)");
     ppl_epoch mark = ppl_epoch_begin(c);
     for (int i = 0; i < 100; i++)
         ppl_scalar(c, i);               /* so that the run puts nothing in its place */
     ppl_tensor *stale = ppl_full(c, PPL_SHAPE(2), 1);
     ppl_epoch_end(c, mark);
     assert_error(c, ppl_run(c, chain, NULL, handlers(ppl_condition(
-        c, values({ "latent1", NO, stale }), NULL))), PPL_ESTALE, "the value of the site was "
-        "made in an epoch that has ended; copy it out with ppl_read, or open the epoch "
-        "around both uses");
+        c, values({ "latent1", NO, stale }), NULL))), PPL_ESTALE, "the value of the site "
+        "was made in an epoch that has ended; copy it out with ppl_read, or open the "
+        "epoch around both uses");
     stop(c);
 }
 END_TEST
@@ -481,14 +487,14 @@ START_TEST(condition_as_a_scope)
     ck_assert_uint_eq(site_of(t, "a", NO)->flags, PPL_OBSERVED | PPL_DONE);
     ck_assert_uint_eq(site_of(t, "b", NO)->flags, PPL_DONE);
     ck_assert_int_eq(ppl_run(c, condition_in_part, "b", NULL), PPL_EUNUSED);
-    ck_assert_str_eq(ppl_error_text(c), "condition: no sample site b was reached; check name "
-                     "and index, or pass `unused` to have such values counted\n"
+    ck_assert_str_eq(ppl_error_text(c), "condition: no sample site b was reached; check "
+                     "name and index, or pass `unused` to have such values counted\n"
                      "  after site a; 1 sites and 0 parameters visited");
     stop(c);
 }
 END_TEST
 
-/* ---- substitute ------------------------------------------------------------------------------- */
+/* ---- substitute -------------------------------------------------------------------- */
 
 /* Parameters take values, which have no leaf; the store is not asked. The outer wins. */
 START_TEST(substitute_gives_parameters)
@@ -515,11 +521,12 @@ START_TEST(substitute_refuses_values)
     int unused = -1;
     assert_error(c, ppl_run(c, chain_guide, NULL, handlers(ppl_substitute(
         c, values({ "loc1", NO, three }), NULL))), PPL_ESHAPE, "the value given for "
-        "parameter loc1 has shape [3] and the model asks for [2]; give one of that shape");
+        "parameter loc1 has shape [3] and the model asks for [2]; give one of that "
+        "shape");
     assert_error(c, ppl_run(c, chain_guide, NULL, handlers(ppl_substitute(
-        c, values({ "latent1", NO, two }), NULL))), PPL_EUNUSED, "substitute: no parameter "
-        "latent1 was reached; check name and index, or pass `unused` to have such values "
-        "counted");
+        c, values({ "latent1", NO, two }), NULL))), PPL_EUNUSED, "substitute: no "
+        "parameter latent1 was reached; check name and index, or pass `unused` to have "
+        "such values counted");
     assert_ok(c, ppl_run(c, chain_guide, NULL, handlers(ppl_substitute(
         c, values({ "latent1", NO, two }, { "loc1", NO, two }), &unused))));
     ck_assert_int_eq(unused, 1);
@@ -529,7 +536,7 @@ START_TEST(substitute_refuses_values)
 }
 END_TEST
 
-/* ---- block --------------------------------------------------------------------------------------- */
+/* ---- block ------------------------------------------------------------------------- */
 
 static int is_indexed(const ppl_msg *m, void *user)
 {
@@ -556,8 +563,8 @@ START_TEST(block_hides)
         { { .kinds = PPL_HIDE_DETERMINISTIC }, "w z[0] z[1] n x f aux[4]" },
         { { .kinds = PPL_HIDE_LATENT | PPL_HIDE_PARAM }, "d x f" },
         { { .predicate = is_indexed, .user = &one }, "w z[0] n d x f aux[4]" },
-        { { .predicate = is_indexed, .user = &one, .hide = some, .kinds = PPL_HIDE_OBSERVED },
-          "z[0] d aux[4]" },
+        { { .predicate = is_indexed, .user = &one, .hide = some,
+            .kinds = PPL_HIDE_OBSERVED }, "z[0] d aux[4]" },
     };
     ppl_ctx *c = start(_i);
     for (int i = 0; i < COUNT_OF(modes); i++) {
@@ -609,14 +616,14 @@ static void twice(ppl_ctx *c, const void *arg)
 START_TEST(block_hides_no_duplicates)
 {
     ppl_ctx *c = start(_i);
-    assert_error(c, ppl_run(c, twice, NULL, NULL), PPL_EDUPLICATE, "site z is visited twice "
-                 "in one run; give each visit its own index (ppl_sample_at, ppl_observe_at) "
-                 "or name");
+    assert_error(c, ppl_run(c, twice, NULL, NULL), PPL_EDUPLICATE, "site z is visited "
+                 "twice in one run; give each visit its own index (ppl_sample_at, "
+                 "ppl_observe_at) or name");
     stop(c);
 }
 END_TEST
 
-/* ---- scale and mask --------------------------------------------------------------------------------- */
+/* ---- scale and mask ---------------------------------------------------------------- */
 
 /* Scales multiply, on every site inside. */
 START_TEST(scale_multiplies)
@@ -639,14 +646,14 @@ START_TEST(scale_is_positive_and_finite)
         double factor;
         const char *text;
     } bad[] = {
-        { 0, "ppl_scale: the factor is 0; it must be finite and > 0 (to leave sites out, use "
-          "ppl_mask)" },
-        { -2, "ppl_scale: the factor is -2; it must be finite and > 0 (to leave sites out, "
+        { 0, "ppl_scale: the factor is 0; it must be finite and > 0 (to leave sites out, "
           "use ppl_mask)" },
-        { INFINITY, "ppl_scale: the factor is inf; it must be finite and > 0 (to leave sites "
+        { -2, "ppl_scale: the factor is -2; it must be finite and > 0 (to leave sites "
           "out, use ppl_mask)" },
-        { NAN, "ppl_scale: the factor is nan; it must be finite and > 0 (to leave sites out, "
-          "use ppl_mask)" },
+        { INFINITY, "ppl_scale: the factor is inf; it must be finite and > 0 (to leave "
+          "sites out, use ppl_mask)" },
+        { NAN, "ppl_scale: the factor is nan; it must be finite and > 0 (to leave sites "
+          "out, use ppl_mask)" },
     };
     ppl_ctx *c = start(_i);
     for (int i = 0; i < COUNT_OF(bad); i++)
@@ -704,7 +711,8 @@ START_TEST(masks_keep_nan_out)
     assert_values(ppl_grad(loc), rounding(_i), 2, 0);
     t = trace_of(c, observe_given, given, NULL);
     ck_assert(isnan(ppl_trace_log_prob(t)));
-    assert_error_is(c, PPL_ECONSTRAINT, "normal: value[1] is nan; it must be a finite number");
+    assert_error_is(c, PPL_ECONSTRAINT, "normal: value[1] is nan; it must be a finite "
+                    "number");
     stop(c);
 }
 END_TEST
@@ -720,8 +728,8 @@ START_TEST(masks_must_fit)
     ppl_tensor *three = ppl_from_mask(c, PPL_SHAPE(3), (unsigned char[]){ 1, 1, 0 });
     ppl_tensor *more = ppl_reshape(three, PPL_SHAPE(3, 1));
     assert_error(c, ppl_run(c, chain, NULL, handlers(ppl_mask(c, three))), PPL_ESHAPE,
-                 "masked: a mask of shape [3] does not broadcast to the batch [2] of normal; "
-                 "it counts batch axes only, not those of an event");
+                 "masked: a mask of shape [3] does not broadcast to the batch [2] of "
+                 "normal; it counts batch axes only, not those of an event");
     assert_error(c, ppl_run(c, chain, NULL, handlers(ppl_mask(c, more))), PPL_ESHAPE,
                  "masked: a mask of shape [3,1] does not broadcast to the batch [2] of "
                  "normal; it counts batch axes only, not those of an event");
@@ -729,7 +737,7 @@ START_TEST(masks_must_fit)
 }
 END_TEST
 
-/* ---- seed ------------------------------------------------------------------------------------------ */
+/* ---- seed -------------------------------------------------------------------------- */
 
 /* Inside a seed every run draws the same, at whatever step; the inner of two counts. */
 START_TEST(seed_fixes_draws)
@@ -745,7 +753,8 @@ START_TEST(seed_fixes_draws)
         const char *name = ppl_trace_at(t, i)->name;
         assert_same(name, value_of(t, name), value_of(again, name));
         assert_same(name, value_of(t, name), value_of(inner, name));
-        ck_assert_double_ne(ppl_total(value_of(t, name)), ppl_total(value_of(other, name)));
+        ck_assert_double_ne(ppl_total(value_of(t, name)),
+                            ppl_total(value_of(other, name)));
     }
     uint64_t seed, step;
     ppl_rng_state(c, &seed, &step);
@@ -755,15 +764,15 @@ START_TEST(seed_fixes_draws)
 }
 END_TEST
 
-/* ---- The stack ------------------------------------------------------------------------------------- */
+/* ---- The stack --------------------------------------------------------------------- */
 
-/* A handler that writes down what is called: p(name) process, q(name) postprocess, + and -
- * for being pushed and popped, with the status. */
+/* A handler that writes down what is called: p(name) process, q(name) postprocess, + and
+ * - for being pushed and popped, with the status. */
 typedef struct spy {
     ppl_handler base;
     char letter;
     int stops;                          /* hides what it sees */
-    int says;                           /* makes a statement of its own, in each function */
+    int says;                           /* makes a statement in each function */
 } spy;
 
 static char diary[2000];
@@ -782,7 +791,8 @@ static void spy_process(ppl_handler *h, ppl_msg *m)
     if (self->stops)
         m->flags |= PPL_STOP;
     if (self->says)
-        ppl_deterministic(m->ctx, self->letter == 'a' ? "pa" : "pb", ppl_scalar(m->ctx, 1));
+        ppl_deterministic(m->ctx, self->letter == 'a' ? "pa" : "pb",
+                          ppl_scalar(m->ctx, 1));
 }
 
 static void spy_postprocess(ppl_handler *h, ppl_msg *m)
@@ -790,7 +800,8 @@ static void spy_postprocess(ppl_handler *h, ppl_msg *m)
     const spy *self = (const spy *)h;
     note(h, "<", m->name);
     if (self->says)
-        ppl_deterministic(m->ctx, self->letter == 'a' ? "qa" : "qb", ppl_scalar(m->ctx, 1));
+        ppl_deterministic(m->ctx, self->letter == 'a' ? "qa" : "qb",
+                          ppl_scalar(m->ctx, 1));
 }
 
 static void spy_enter(ppl_handler *h, ppl_ctx *c)
@@ -856,7 +867,8 @@ END_TEST
 START_TEST(every_handler_is_left)
 {
     ppl_ctx *c = start(_i);
-    ppl_tensor *three = ppl_full(c, PPL_SHAPE(3), 0), *fits = ppl_full(c, PPL_SHAPE(2), 0);
+    ppl_tensor *three = ppl_full(c, PPL_SHAPE(3), 0);
+    ppl_tensor *fits = ppl_full(c, PPL_SHAPE(2), 0);
     ppl_handler *a = make_spy(c, 'a', 0, 0), *b = make_spy(c, 'b', 0, 0);
     ppl_handler *misfit = ppl_condition(c, values({ "latent2", NO, three }), NULL);
     ck_assert_int_eq(ppl_run(c, chain, NULL, handlers(a, misfit, b)), PPL_ESHAPE);
@@ -892,13 +904,17 @@ static void out_of_step(ppl_ctx *c, const void *arg)
 START_TEST(scopes_must_match)
 {
     static const char *const text[] = {
-        "the model returned with 2 handlers still pushed; match each ppl_push with a ppl_pop",
-        "the model returned with 1 handlers still pushed; match each ppl_push with a ppl_pop",
+        "the model returned with 2 handlers still pushed; match each ppl_push with a "
+        "ppl_pop",
+        "the model returned with 1 handlers still pushed; match each ppl_push with a "
+        "ppl_pop",
         NULL,
-        "ppl_pop: this scope has ended already, with one around it; pop in the reverse order "
-        "of ppl_push",
-        "ppl_pop: this scope was not begun here but further out; pop what you have pushed",
-        "ppl_pop: this scope was not begun here but further out; pop what you have pushed",
+        "ppl_pop: this scope has ended already, with one around it; pop in the reverse "
+        "order of ppl_push",
+        "ppl_pop: this scope was not begun here but further out; pop what you have "
+        "pushed",
+        "ppl_pop: this scope was not begun here but further out; pop what you have "
+        "pushed",
         NULL,
     };
     ppl_ctx *c = start(_i);
@@ -933,7 +949,7 @@ static void push_in_process(ppl_handler *h, ppl_msg *m)
 static void pop_in_process(ppl_handler *h, ppl_msg *m)
 {
     (void)h;
-    ppl_pop(m->ctx, 0);
+    ppl_pop(m->ctx, 3);                 /* the model's */
 }
 
 static void scope_in_process(ppl_handler *h, ppl_msg *m)
@@ -942,6 +958,14 @@ static void scope_in_process(ppl_handler *h, ppl_msg *m)
     ppl_scope s = ppl_push(m->ctx, ppl_scale(m->ctx, 5));
     ppl_deterministic(m->ctx, "scaled", ppl_scalar(m->ctx, 1));
     ppl_pop(m->ctx, s);
+}
+
+static void sample_in_scope(ppl_ctx *c, const void *arg)
+{
+    (void)arg;
+    ppl_scope s = ppl_push(c, ppl_scale(c, 1));
+    ppl_sample(c, "z", standard(c, PPL_SCALAR));
+    ppl_pop(c, s);
 }
 
 /* A handler may use scopes while it runs; it must end them, and no others. */
@@ -957,13 +981,13 @@ START_TEST(handlers_must_match_scopes)
     ppl_ctx *c = start(_i);
     ppl_trace *t;
     ppl_handler *trace = ppl_trace_into(c, &t), *inner = ppl_scale(c, 3);
-    assert_error(c, ppl_run(c, sample_z, NULL, handlers(trace, &pusher, inner)), PPL_ENEST,
-                 "the pusher handler left 2 handlers pushed; match each ppl_push with a "
-                 "ppl_pop");
-    assert_error(c, ppl_run(c, sample_z, NULL, handlers(trace, &popper, inner)), PPL_ENEST,
-                 "ppl_pop: this scope was not begun here but further out; pop what you have "
-                 "pushed");
-    assert_ok(c, ppl_run(c, sample_z, NULL, handlers(trace, &scoper, inner)));
+    assert_error(c, ppl_run(c, sample_in_scope, NULL, handlers(trace, &pusher, inner)),
+                 PPL_ENEST, "the pusher handler left 2 handlers pushed; match each "
+                 "ppl_push with a ppl_pop");
+    assert_error(c, ppl_run(c, sample_in_scope, NULL, handlers(trace, &popper, inner)),
+                 PPL_ENEST, "ppl_pop: this scope was not begun here but further out; pop "
+                 "what you have pushed");
+    assert_ok(c, ppl_run(c, sample_in_scope, NULL, handlers(trace, &scoper, inner)));
     ck_assert_str_eq(names_of(t), "z scaled");
     ck_assert_double_eq(site_of(t, "z", NO)->scale, 3);
     ck_assert_double_eq(site_of(t, "scaled", NO)->scale, 5);
@@ -977,8 +1001,8 @@ START_TEST(handlers_are_installed_once)
 {
     ppl_ctx *c = start(_i);
     ppl_handler *scale = ppl_scale(c, 2);
-    assert_error(c, ppl_run(c, chain, NULL, handlers(scale, scale)), PPL_ENEST, "ppl_push: "
-                 "this scale handler is installed already; make another one");
+    assert_error(c, ppl_run(c, chain, NULL, handlers(scale, scale)), PPL_ENEST,
+                 "ppl_push: this scale handler is installed already; make another one");
     assert_ok(c, ppl_run(c, chain, NULL, handlers(scale)));
     ppl_scope s = ppl_push(c, NULL);
     ck_assert_int_eq(ppl_push(c, NULL), s);
@@ -1012,7 +1036,7 @@ START_TEST(inspections_collect)
 }
 END_TEST
 
-/* ---- Statements ------------------------------------------------------------------------------------- */
+/* ---- Statements -------------------------------------------------------------------- */
 
 /* arg: two kinds of one_of_a_kind. */
 static void two_of_kinds(ppl_ctx *c, const void *arg)
@@ -1037,12 +1061,13 @@ START_TEST(addresses_are_visited_once)
                 continue;
             }
             if (a == 4 && b == 4)
-                snprintf(text, sizeof text, "plate s is made twice in one run; make it once "
-                         "and push it as often as needed, or give the other a name of its "
-                         "own");
+                snprintf(text, sizeof text, "plate s is made twice in one run; make it "
+                         "once and push it as often as needed, or give the other its "
+                         "own name");
             else if (role[a] == role[b] || a + b == 1)
-                snprintf(text, sizeof text, "site s is visited twice in one run; give each "
-                         "visit its own index (ppl_sample_at, ppl_observe_at) or name");
+                snprintf(text, sizeof text, "site s is visited twice in one run; give "
+                         "each visit its own index (ppl_sample_at, ppl_observe_at) or "
+                         "name");
             else
                 snprintf(text, sizeof text, "site s is %s here and was %s before in this "
                          "run; rename one of them", role[b], role[a]);
@@ -1078,13 +1103,15 @@ START_TEST(statements_refuse)
                 "site z has index -1; an index is 0 or more");
     assert_null(c, ppl_observe_at(c, "z", -3, d, x), PPL_EINVAL,
                 "site z has index -3; an index is 0 or more");
-    assert_null(c, ppl_sample(c, "z", NULL), PPL_EINVAL, "the distribution of site z is NULL");
+    assert_null(c, ppl_sample(c, "z", NULL), PPL_EINVAL, "the distribution of site z is "
+                "NULL");
     assert_null(c, ppl_sample(c, NULL, d), PPL_EINVAL,
                 "a name is NULL; give it at least one character");
-    assert_null(c, ppl_observe(c, "z", d, NULL), PPL_EINVAL, "the value of the site is NULL");
-    assert_null(c, ppl_observe(c, "z", d, numbers(c, 1, 2, 3)), PPL_ESHAPE, "normal: a value "
-                "of shape [3] does not fit the distribution's shape [2]; reshape the value "
-                "or the parameters");
+    assert_null(c, ppl_observe(c, "z", d, NULL), PPL_EINVAL, "the value of the site is "
+                "NULL");
+    assert_null(c, ppl_observe(c, "z", d, numbers(c, 1, 2, 3)), PPL_ESHAPE, "normal: a "
+                "value of shape [3] does not fit the distribution's shape [2]; reshape "
+                "the value or the parameters");
     assert_null(c, ppl_deterministic(c, "d", NULL), PPL_EINVAL,
                 "ppl_deterministic: the value is NULL");
     ppl_factor(c, "f", NULL);
@@ -1128,7 +1155,8 @@ START_TEST(messages_must_be_complete)
     ppl_ctx *c = start(_i);
     ppl_msg m = { .ctx = c, .kind = PPL_SITE_SAMPLE, .index = -1, .scale = 1 };
     ppl_send(&m);
-    assert_error_is(c, PPL_EINVAL, "ppl_send: the message has no name; ppl_intern makes one");
+    assert_error_is(c, PPL_EINVAL, "ppl_send: the message has no name; make one with "
+                    "ppl_intern");
     ppl_clear_error(c);
     m.name = ppl_intern(c, "z");
     ppl_send(&m);
@@ -1164,8 +1192,9 @@ int main(void)
         condition_wants_to_be_reached, condition_finds_indices, condition_refuses_values,
         condition_as_a_scope, substitute_gives_parameters, substitute_refuses_values,
         block_hides, block_hides_from_every_handler, block_hides_no_duplicates,
-        scale_multiplies, scale_is_positive_and_finite, masks_are_joined, masks_keep_nan_out,
-        masks_must_fit, seed_fixes_draws, messages_travel_out_and_back,
+        scale_multiplies, scale_is_positive_and_finite, masks_are_joined,
+        masks_keep_nan_out, masks_must_fit, seed_fixes_draws,
+        messages_travel_out_and_back,
         statements_of_handlers_go_outward, every_handler_is_left, scopes_must_match,
         handlers_must_match_scopes, handlers_are_installed_once, inspections_collect,
         addresses_are_visited_once, statements_outside_a_run, statements_refuse,

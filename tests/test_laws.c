@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_laws.c - laws that hold for every model under every handler that they speak of. They
- * are checked over a table of models, tables of handlers and both dtypes, at fixed random
- * states. After tests/poutine/test_properties.py of Pyro.
+ * test_laws.c - laws that hold for every model under every handler that they speak of.
+ * They are checked over a table of models, tables of handlers and both dtypes, at fixed
+ * random states. After tests/poutine/test_properties.py of Pyro.
  */
 #include "fixture.h"
 
 #define NO PPL_NO_INDEX
 
-/* ---- Models --------------------------------------------------------------------------------- */
+/* ---- Models ------------------------------------------------------------------------ */
 
 static void empty(ppl_ctx *c, const void *arg)
 {
@@ -20,7 +20,8 @@ static void time_series(ppl_ctx *c, const void *arg)
 {
     ppl_tensor *w = ppl_param(c, "w", PPL_SHAPE(2), ppl_init_normal(0, 1), PPL_REAL);
     ppl_tensor *s = ppl_param(c, "s", PPL_SCALAR, PPL_ONES, PPL_POSITIVE);
-    ppl_tensor *z = ppl_full(c, PPL_SHAPE(3, 2), 1), *x = ppl_full(c, PPL_SHAPE(3, 2), 0.5);
+    ppl_tensor *z = ppl_full(c, PPL_SHAPE(3, 2), 1);
+    ppl_tensor *x = ppl_full(c, PPL_SHAPE(3, 2), 0.5);
     (void)arg;
     for (int t = 0; t < 5; t++) {
         z = ppl_sample_at(c, "z", t, ppl_event(ppl_normal(ppl_mul(z, w), s), 1));
@@ -49,7 +50,8 @@ static void table(ppl_ctx *c, const void *arg)
 {
     ppl_tensor *data = counted(c, PPL_SHAPE(5, 6));
     ppl_tensor *loc = ppl_sample(c, "loc", standard(c, PPL_SCALAR));
-    ppl_handler *columns = ppl_plate(c, "columns", 6, &(ppl_plate_opts){ .subsample_size = 4 });
+    ppl_handler *columns = ppl_plate(c, "columns", 6,
+                                     &(ppl_plate_opts){ .subsample_size = 4 });
     (void)arg;
     ppl_scope s = ppl_push(c, columns);
     ppl_tensor *column = ppl_sample(c, "column", ppl_normal(loc, ppl_scalar(c, 2)));
@@ -72,7 +74,8 @@ static void scopes(ppl_ctx *c, const void *arg)
     ppl_scope s = ppl_push(c, ppl_scale(c, 3));
     ppl_push(c, ppl_mask(c, mask));
     ppl_tensor *b = ppl_sample(c, "b", ppl_normal(a, ppl_scalar(c, 1)));
-    ppl_push(c, ppl_condition(c, values({ "seen", 2, ppl_full(c, PPL_SHAPE(2), 1) }), NULL));
+    ppl_push(c, ppl_condition(c, values({ "seen", 2, ppl_full(c, PPL_SHAPE(2), 1) }),
+                              NULL));
     ppl_sample_at(c, "seen", 2, ppl_normal(b, ppl_scalar(c, 1)));
     ppl_pop(c, s);
     s = ppl_push(c, ppl_block(c, NULL));
@@ -81,6 +84,12 @@ static void scopes(ppl_ctx *c, const void *arg)
     s = ppl_push(c, ppl_seed(c, 4));
     ppl_sample(c, "fixed", ppl_normal(b, ppl_scalar(c, 1)));
     ppl_pop(c, s);
+    s = ppl_push(c, ppl_mask(c, ppl_less(a, ppl_scalar(c, 0))));
+    ppl_observe(c, "masked", standard(c, PPL_SHAPE(2)), ppl_full(c, PPL_SHAPE(2), 1));
+    ppl_pop(c, s);
+    ppl_observe(c, "own_mask", ppl_masked(standard(c, PPL_SHAPE(2)), ppl_less(b, a)),
+                ppl_full(c, PPL_SHAPE(2), 1));
+    ppl_observe(c, "copy", standard(c, PPL_SHAPE(2)), ppl_exp(a));
     ppl_sample(c, "last", ppl_normal(b, ppl_scalar(c, 1)));
 }
 
@@ -105,7 +114,7 @@ static const struct {
 };
 #define CASES (DTYPES * COUNT_OF(models))
 
-/* ---- Traces at fixed states ---------------------------------------------------------------------- */
+/* ---- Traces at fixed states -------------------------------------------------------- */
 
 /* One law over one model. */
 typedef struct law {
@@ -149,9 +158,11 @@ static void assert_same_message(const char *what, ppl_msg *a, ppl_msg *b)
     snprintf(text, sizeof text, "%s: site %s", what, ppl_site_text(a, name, sizeof name));
     ck_assert_msg(a->name == b->name && a->index == b->index && a->site == b->site,
                   "%s: the address differs", text);
-    ck_assert_msg(a->kind == b->kind && ((a->flags ^ b->flags) & ~(unsigned)PPL_STOP) == 0,
+    ck_assert_msg(a->kind == b->kind &&
+                  ((a->flags ^ b->flags) & ~(unsigned)PPL_STOP) == 0,
                   "%s: the kind differs", text);
-    ck_assert_msg(fabs(a->scale - b->scale) < 1e-15 * a->scale, "%s: scales %g and %g", text,
+    ck_assert_msg(fabs(a->scale - b->scale) < 1e-15 * a->scale, "%s: scales %g and "
+                  "%g", text,
                   a->scale, b->scale);
     assert_same(text, a->value, b->value);
     if (a->kind == PPL_SITE_SAMPLE) {
@@ -175,16 +186,17 @@ static void assert_same_traces(const char *what, const ppl_trace *a, const ppl_t
 
 static void assert_close(const char *what, int i, double x, double expected)
 {
-    ck_assert_msg(is_near(x, expected, 50 * rounding(i % DTYPES)), "%s: %.17g is not %.17g",
+    ck_assert_msg(is_near(x, expected, 50 * rounding(i % DTYPES)), "%s: %.17g is not "
+                  "%.17g",
                   what, x, expected);
 }
 
-/* ---- Handlers ------------------------------------------------------------------------------------ */
+/* ---- Handlers ---------------------------------------------------------------------- */
 
 /* The values of a trace's sites of one kind (latents of samples), from `first` on every
  * `step`th, as a list for condition or substitute. */
-static const ppl_value *values_in(const law *l, const ppl_trace *t, ppl_kind kind, int first,
-                                  int step)
+static const ppl_value *values_in(const law *l, const ppl_trace *t, ppl_kind kind,
+                                  int first, int step)
 {
     ppl_value *list = ppl_alloc(l->c, 20 * sizeof *list);
     int found = 0, count = 0;
@@ -221,7 +233,10 @@ static ppl_handler *half_conditioned(const law *l)
 {
     return ppl_condition(l->c, values_in(l, l->own, PPL_SITE_SAMPLE, 1, 2), &unused);
 }
-static ppl_handler *not_conditioned(const law *l) { return ppl_condition(l->c, NULL, NULL); }
+static ppl_handler *not_conditioned(const law *l)
+{
+    return ppl_condition(l->c, NULL, NULL);
+}
 static ppl_handler *substituted(const law *l)
 {
     return ppl_substitute(l->c, values_in(l, l->own, PPL_SITE_PARAM, 0, 1), NULL);
@@ -263,7 +278,7 @@ static const named changes[] = {
     { "scale", scaled }, { "mask", masked }, { "seed", seeded },
 };
 
-/* ---- Laws ------------------------------------------------------------------------------------------ */
+/* ---- Laws -------------------------------------------------------------------------- */
 
 /* A run is a function of the random state. */
 START_TEST(runs_repeat)
@@ -290,7 +305,8 @@ START_TEST(replay_gives_the_trace_again)
 {
     law l = begin(_i);
     for (uint64_t state = 0; state < 4; state++)
-        assert_same_traces("replay", at(&l, state, handlers(ppl_replay(l.c, l.own))), l.own);
+        assert_same_traces("replay", at(&l, state, handlers(ppl_replay(l.c, l.own))),
+                           l.own);
     stop(l.c);
 }
 END_TEST
@@ -327,14 +343,16 @@ START_TEST(changes_commute)
                                                        changes[q].make(&l)));
                 ppl_trace *qp = at(&l, state, handlers(changes[q].make(&l),
                                                        changes[p].make(&l)));
-                snprintf(what, sizeof what, "%s and %s", changes[p].name, changes[q].name);
+                snprintf(what, sizeof what, "%s and "
+                         "%s", changes[p].name, changes[q].name);
                 assert_same_traces(what, pq, qp);
             }
     stop(l.c);
 }
 END_TEST
 
-/* A trace sees the same inside of a change and outside of it: p(trace(m)) = trace(p(m)). */
+/* A trace sees the same inside of a change and outside of it: p(trace(m)) =
+ * trace(p(m)). */
 START_TEST(traces_see_the_whole_message)
 {
     law l = begin(_i);
@@ -385,7 +403,7 @@ START_TEST(condition_on_itself_keeps_the_density)
 }
 END_TEST
 
-/* 1 if the latent `m` depends on site `s`, through the parents of those before it. */
+/* 1 if the density at `m` depends on site `s`, through the latents before it. */
 static int descends(const ppl_trace *t, const ppl_msg *m, int s)
 {
     if (ppl_sites_has(m->parents, s))
@@ -400,9 +418,9 @@ static int descends(const ppl_trace *t, const ppl_msg *m, int s)
     return 0;
 }
 
-/* Giving one latent another value changes the draws of its descendants, and no other's:
- * provenance misses nothing. */
-START_TEST(others_keep_their_draws)
+/* Giving one latent another value changes draws and densities of its descendants, and no
+ * other's: provenance misses nothing. */
+START_TEST(others_stay_as_they_are)
 {
     law l = begin(_i);
     ppl_trace *other = at(&l, 1, NULL);
@@ -413,12 +431,14 @@ START_TEST(others_keep_their_draws)
             continue;                   /* on the branch not taken */
         ppl_trace *t = at(&l, 0, handlers(ppl_condition(l.c, one, NULL)));
         for (int i = 0; i < ppl_trace_count(l.own); i++) {
-            const ppl_msg *m = ppl_trace_at(l.own, i), *now;
-            if (m == given || !is_latent(m) || descends(l.own, m, given->site))
+            ppl_msg *m = ppl_trace_at(l.own, i), *now;
+            if (m == given || m->kind != PPL_SITE_SAMPLE ||
+                descends(l.own, m, given->site))
                 continue;
             now = ppl_trace_find(t, m->name, m->index);
             ck_assert_ptr_nonnull(now);
             assert_same(m->name, now->value, m->value);
+            assert_same(m->name, ppl_site_log_prob(now), ppl_site_log_prob(m));
         }
     }
     stop(l.c);
@@ -445,7 +465,8 @@ START_TEST(seeds_fix_runs)
     law l = begin(_i);
     ppl_trace *first = at(&l, 0, handlers(seeded(&l)));
     assert_same_traces("seed", at(&l, 5, handlers(seeded(&l))), first);
-    assert_same_traces("inner seed", at(&l, 5, handlers(ppl_seed(l.c, 1), seeded(&l))), first);
+    assert_same_traces("inner "
+                       "seed", at(&l, 5, handlers(ppl_seed(l.c, 1), seeded(&l))), first);
     stop(l.c);
 }
 END_TEST
@@ -491,9 +512,9 @@ int main(void)
 {
     const TTest *const laws[] = {
         runs_repeat, identities_change_nothing, replay_gives_the_trace_again,
-        some_are_idempotent, changes_commute, traces_see_the_whole_message, the_outer_wins,
-        condition_on_itself_keeps_the_density, others_keep_their_draws, weights_multiply,
-        seeds_fix_runs, block_hides_outward_only, NULL
+        some_are_idempotent, changes_commute, traces_see_the_whole_message,
+        the_outer_wins, condition_on_itself_keeps_the_density, others_stay_as_they_are,
+        weights_multiply, seeds_fix_runs, block_hides_outward_only, NULL
     };
     return run_loop_tests("laws", laws, CASES);
 }

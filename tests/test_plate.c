@@ -33,7 +33,7 @@ static void nested(ppl_ctx *c, const void *arg)
     ppl_sample(c, "y", standard(c, PPL_SCALAR));
 }
 
-/* ---- Axes --------------------------------------------------------------------------------- */
+/* ---- Axes -------------------------------------------------------------------------- */
 
 static void assert_frame(const ppl_frame *f, const char *name, int dim, int64_t size,
                          int64_t full_size)
@@ -45,8 +45,8 @@ static void assert_frame(const ppl_frame *f, const char *name, int dim, int64_t 
     ck_assert_int_eq(f->full_size, full_size);
 }
 
-/* Each plate takes the first free axis from the right; sites inside are expanded to it, and
- * know the plates around them, outermost first. Parameters keep their shape. */
+/* Each plate takes the first free axis from the right; sites inside are expanded to it,
+ * and know the plates around them, outermost first. Parameters keep their shape. */
 START_TEST(plates_take_axes)
 {
     ppl_ctx *c = start(_i);
@@ -162,8 +162,8 @@ START_TEST(plates_collide)
 {
     ppl_ctx *c = start(_i);
     assert_error(c, ppl_run(c, nested, (sized[]){ { 4, 0, -2 }, { 3, 0, -2 } }, NULL),
-                 PPL_ESHAPE, "plates outer and inner collide at dim -2; try moving one to the "
-                 "left, e.g. dim -3");
+                 PPL_ESHAPE, "plates outer and inner collide at dim -2; try moving one "
+                 "to the left, e.g. dim -3");
     assert_ok(c, ppl_run(c, nested, (sized[]){ { 4, 0, -2 }, { 3, 0, -1 } }, NULL));
 
     ppl_handler *a = ppl_plate(c, "same", 2, NULL), *b = ppl_plate(c, "same", 2, NULL);
@@ -188,14 +188,15 @@ END_TEST
 START_TEST(plates_refuse_options)
 {
     ppl_ctx *c = start(_i);
-    assert_null(c, ppl_plate(c, "n", 0, NULL), PPL_EINVAL, "plate n: size 0, subsample_size "
-                "0; size must be 1 or more and subsample_size between 1 and size (0: all)");
-    assert_null(c, ppl_plate(c, "n", 5, &(ppl_plate_opts){ .subsample_size = 6 }), PPL_EINVAL,
-                "plate n: size 5, subsample_size 6; size must be 1 or more and "
-                "subsample_size between 1 and size (0: all)");
+    assert_null(c, ppl_plate(c, "n", 0, NULL), PPL_EINVAL, "plate n: size 0, "
+                "subsample_size 0; size must be 1 or more and subsample_size between 1 "
+                "and size (0: all)");
+    assert_null(c, ppl_plate(c, "n", 5, &(ppl_plate_opts){ .subsample_size = 6 }),
+                PPL_EINVAL, "plate n: size 5, subsample_size 6; size must be 1 or more "
+                "and subsample_size between 1 and size (0: all)");
     assert_null(c, ppl_plate(c, "n", 5, &(ppl_plate_opts){ .subsample_size = -1 }),
-                PPL_EINVAL, "plate n: size 5, subsample_size -1; size must be 1 or more and "
-                "subsample_size between 1 and size (0: all)");
+                PPL_EINVAL, "plate n: size 5, subsample_size -1; size must be 1 or more "
+                "and subsample_size between 1 and size (0: all)");
     assert_null(c, ppl_plate(c, "n", 5, &(ppl_plate_opts){ .dim = 1 }), PPL_EINVAL,
                 "plate n: dim 1; axes count from the right, -1 to -8");
     assert_null(c, ppl_plate(c, "n", 5, &(ppl_plate_opts){ .dim = -9 }), PPL_EINVAL,
@@ -210,7 +211,7 @@ START_TEST(plates_refuse_options)
 }
 END_TEST
 
-/* ---- What fits ------------------------------------------------------------------------------ */
+/* ---- What fits --------------------------------------------------------------------- */
 
 /* A site of the given batch and event within plates n at dim -1 and k at dim -2. */
 typedef struct shaped {
@@ -227,7 +228,8 @@ static void of_shape(ppl_ctx *c, const void *arg)
     ppl_pop(c, scope);
 }
 
-/* A batch of the plate's size, or of 1, or without the axis fits; other axes are let be. */
+/* A batch of the plate's size, or of 1, or without the axis fits; other axes are let
+ * be. */
 START_TEST(sites_fit_their_plates)
 {
     static const struct {
@@ -255,16 +257,18 @@ START_TEST(sites_that_do_not_fit)
 {
     ppl_ctx *c = start(_i);
     assert_error(c, ppl_run(c, of_shape, &(shaped){ PPL_SHAPE(5), 0 }, NULL), PPL_ESHAPE,
-                 "site s[7] does not fit plate n: its batch has 5 at dim -1 and the plate 4; "
-                 "reshape the parameters, or make the axis part of the event (ppl_event)");
-    assert_error(c, ppl_run(c, of_shape, &(shaped){ PPL_SHAPE(4, 4), 0 }, NULL), PPL_ESHAPE,
-                 "site s[7] does not fit plate k: its batch has 4 at dim -2 and the plate 3; "
-                 "reshape the parameters, or make the axis part of the event (ppl_event)");
+                 "site s[7] does not fit plate n: its batch has 5 at dim -1 and the "
+                 "plate 4; reshape the parameters, or make the axis part of the event "
+                 "(ppl_event)");
+    assert_error(c, ppl_run(c, of_shape, &(shaped){ PPL_SHAPE(4, 4), 0 }, NULL),
+                 PPL_ESHAPE, "site s[7] does not fit plate k: its batch has 4 at dim -2 "
+                 "and the plate 3; reshape the parameters, or make the axis part of the "
+                 "event (ppl_event)");
     stop(c);
 }
 END_TEST
 
-/* ---- Subsampling ------------------------------------------------------------------------------- */
+/* ---- Subsampling ------------------------------------------------------------------- */
 
 /* A site counts size / subsample_size times, the product over its plates. */
 START_TEST(subsampling_scales)
@@ -296,7 +300,8 @@ START_TEST(subsampling_scales)
 }
 END_TEST
 
-/* Indices are drawn anew in each run: distinct, each as often as any other, in any place. */
+/* Indices are drawn anew in each run: distinct, each as often as any other, in any
+ * place. */
 START_TEST(indices_are_drawn_evenly)
 {
     enum { RUNS = 6000, SIZE = 5, TAKEN = 3 };
@@ -304,7 +309,8 @@ START_TEST(indices_are_drawn_evenly)
     ppl_ctx *c = start(_i);
     for (int run = 0; run < RUNS; run++) {
         ppl_epoch mark = ppl_epoch_begin(c);
-        ppl_trace *t = trace_of(c, nested, (sized[]){ { SIZE, TAKEN, 0 }, { 2, 0, 0 } }, NULL);
+        ppl_trace *t = trace_of(c, nested, (sized[]){ { SIZE, TAKEN, 0 }, { 2, 0, 0 } },
+                                NULL);
         double index[TAKEN];
         ck_assert_int_eq(ppl_read(value_of(t, "outer"), index, TAKEN), TAKEN);
         for (int i = 0; i < TAKEN; i++) {
@@ -342,7 +348,8 @@ START_TEST(subsampling_is_unbiased)
     enum { RUNS = 4000 };
     const double squares = 0 + 1 + 4 + 9 + 16 + 25, fourth = 1 + 16 + 81 + 256 + 625;
     ppl_ctx *c = start(_i);
-    double whole = ppl_trace_log_prob(trace_of(c, minibatch, &(int64_t){ 0 }, NULL)), sum = 0;
+    double sum = 0;
+    double whole = ppl_trace_log_prob(trace_of(c, minibatch, &(int64_t){ 0 }, NULL));
     for (int run = 0; run < RUNS; run++) {
         ppl_epoch mark = ppl_epoch_begin(c);
         sum += ppl_trace_log_prob(trace_of(c, minibatch, &(int64_t){ 2 }, NULL));
@@ -355,7 +362,7 @@ START_TEST(subsampling_is_unbiased)
 }
 END_TEST
 
-/* ---- Indices from elsewhere ----------------------------------------------------------------------- */
+/* ---- Indices from elsewhere -------------------------------------------------------- */
 
 static void one_plate(ppl_ctx *c, const void *arg)
 {
@@ -388,7 +395,8 @@ START_TEST(replayed_indices)
         const sized model = { 20, rows[i].model, 0 }, guide = { 20, rows[i].guide, 0 };
         ppl_trace *t = trace_of(c, one_plate, &guide, NULL), *m;
         ppl_handler *trace = ppl_trace_into(c, &m);
-        ppl_status status = ppl_run(c, one_plate, &model, handlers(trace, ppl_replay(c, t)));
+        ppl_status status = ppl_run(c, one_plate, &model,
+                                    handlers(trace, ppl_replay(c, t)));
         if (rows[i].text) {
             assert_error(c, status, PPL_ESHAPE, rows[i].text);
             continue;
@@ -463,17 +471,18 @@ START_TEST(indices_must_fit)
           "plate n: index 1 is 10; they are 0 to 9 in a plate of size 10" },
         { { .indices = integers(c, -1) }, PPL_EINVAL,
           "plate n: index 0 is -1; they are 0 to 9 in a plate of size 10" },
-        { { .indices = numbers(c, 1, 2) }, PPL_ESHAPE, "plate n: the indices must be integers "
-          "of rank 1, one at least (ppl_from_integers)" },
-        { { .indices = ppl_reshape(integers(c, 1, 2), PPL_SHAPE(2, 1)) }, PPL_ESHAPE, "plate "
-          "n: the indices must be integers of rank 1, one at least (ppl_from_integers)" },
-        { { .indices = ppl_head(integers(c, 1, 2), 0) }, PPL_ESHAPE, "plate n: the indices "
-          "must be integers of rank 1, one at least (ppl_from_integers)" },
+        { { .indices = numbers(c, 1, 2) }, PPL_ESHAPE, "plate n: the indices must be "
+          "integers of rank 1, one at least (ppl_from_integers)" },
+        { { .indices = ppl_reshape(integers(c, 1, 2), PPL_SHAPE(2, 1)) }, PPL_ESHAPE,
+          "plate n: the indices must be integers of rank 1, one at least "
+          "(ppl_from_integers)" },
+        { { .indices = ppl_head(integers(c, 1, 2), 0) }, PPL_ESHAPE, "plate n: the "
+          "indices must be integers of rank 1, one at least (ppl_from_integers)" },
         { { .indices = integers(c, 1, 2), .subsample_size = 3 }, PPL_ESHAPE, "plate n: "
-          "subsample_size 3 here and 2 indices given; use one subsample_size in model and "
-          "guide" },
-        { { .indices = stale }, PPL_ESTALE, "data: the tensor was made in an epoch that has "
-          "ended; copy it out with ppl_read, or open the epoch around both uses" },
+          "subsample_size 3 here and 2 indices given; use one subsample_size in model "
+          "and guide" },
+        { { .indices = stale }, PPL_ESTALE, "data: the tensor was made in an epoch that "
+          "has ended; copy it out with ppl_read, or open the epoch around both uses" },
     };
     for (int i = 0; i < COUNT_OF(bad); i++)
         assert_error(c, ppl_run(c, given_indices, &bad[i].opts, NULL), bad[i].status,
@@ -482,13 +491,14 @@ START_TEST(indices_must_fit)
 }
 END_TEST
 
-/* ---- Together with other statements ------------------------------------------------------------------ */
+/* ---- Together with other statements ------------------------------------------------ */
 
 /* A factor, a masked site and a conditioned one in a plate of 2 of 4. */
 static void in_company(ppl_ctx *c, const void *arg)
 {
     (void)arg;
-    ppl_scope s = ppl_push(c, ppl_plate(c, "n", 4, &(ppl_plate_opts){ .subsample_size = 2 }));
+    ppl_scope s = ppl_push(c, ppl_plate(c, "n", 4,
+                                        &(ppl_plate_opts){ .subsample_size = 2 }));
     ppl_factor(c, "f", ppl_scalar(c, -3));
     ppl_factor(c, "each", numbers(c, -1, -2));
     ppl_push(c, ppl_mask(c, ppl_from_mask(c, PPL_SHAPE(2), (unsigned char[]){ 0, 1 })));
@@ -496,13 +506,15 @@ static void in_company(ppl_ctx *c, const void *arg)
     ppl_pop(c, s);
 }
 
-/* What is in a plate counts for each of its copies, and for those not in the subsample. */
+/* What is in a plate counts for each of its copies, and for those not in the
+ * subsample. */
 START_TEST(plates_count_copies)
 {
     ppl_ctx *c = start(_i);
     ppl_trace *t = trace_of(c, in_company, NULL, NULL);
     const double log_normal_0 = -0.9189385332046727418;
-    ck_assert(is_near(ppl_trace_log_prob(t), 2 * (-3 - 3) + 2 * (-1 - 2) + 2 * log_normal_0,
+    ck_assert(is_near(ppl_trace_log_prob(t),
+                      2 * (-3 - 3) + 2 * (-1 - 2) + 2 * log_normal_0,
                       10 * rounding(_i)));
     assert_shape(site_of(t, "f", NO)->log_prob, 2);
     t = trace_of(c, one_plate, &(sized){ 4, 2, 0 }, handlers(ppl_condition(
@@ -510,9 +522,9 @@ START_TEST(plates_count_copies)
     ck_assert(is_near(ppl_trace_log_prob(t), 2 * (2 * log_normal_0 - 0.5),
                       10 * rounding(_i)));
     assert_error(c, ppl_run(c, one_plate, &(sized){ 4, 2, 0 }, handlers(ppl_condition(
-        c, values({ "z", NO, numbers(c, 0, 1, 2) }), NULL))), PPL_ESHAPE, "normal: a value of "
-        "shape [3] does not fit the distribution's shape [2]; reshape the value or the "
-        "parameters");
+        c, values({ "z", NO, numbers(c, 0, 1, 2) }), NULL))), PPL_ESHAPE, "normal: a "
+        "value of shape [3] does not fit the distribution's shape [2]; reshape the value "
+        "or the parameters");
     stop(c);
 }
 END_TEST
@@ -528,9 +540,9 @@ static void twice(ppl_ctx *c, const void *arg)
 START_TEST(plates_are_made_once)
 {
     ppl_ctx *c = start(_i);
-    assert_error(c, ppl_run(c, twice, NULL, NULL), PPL_EDUPLICATE, "plate n is made twice in "
-                 "one run; make it once and push it as often as needed, or give the other a "
-                 "name of its own");
+    assert_error(c, ppl_run(c, twice, NULL, NULL), PPL_EDUPLICATE, "plate n is made twice "
+                 "in one run; make it once and push it as often as needed, or give the "
+                 "other its own name");
     stop(c);
 }
 END_TEST

@@ -8,7 +8,8 @@
 #define COUNT 20000
 #define KS_AT_1_PERCENT 1.63        /* of sqrt(n) times the largest distance */
 
-/* ---- Philox4x32-10, written once more from the paper (Salmon et al. 2011, section 4.1) -- */
+/* ---- Philox4x32-10, written once more from the paper (Salmon et al. 2011, section
+ * 4.1) */
 
 static void philox(const uint32_t key[2], const uint32_t counter[4], uint32_t out[4])
 {
@@ -40,8 +41,8 @@ START_TEST(philox_gives_its_known_answers)
         const uint32_t *counter = known[i].counter;
         ppl_rng rng = { { known[i].key[0], known[i].key[1] } };
         uint32_t words[4];
-        ppl_rng_block(&rng, counter[2], (uint64_t)counter[1] << 32 | counter[0], counter[3],
-                      words);
+        ppl_rng_block(&rng, counter[2], (uint64_t)counter[1] << 32 | counter[0],
+                      counter[3], words);
         ck_assert_mem_eq(words, known[i].words, sizeof words);
         philox(known[i].key, counter, words);
         ck_assert_mem_eq(words, known[i].words, sizeof words);
@@ -49,7 +50,7 @@ START_TEST(philox_gives_its_known_answers)
 }
 END_TEST
 
-/* ---- Uniforms and normals ------------------------------------------------------------------ */
+/* ---- Uniforms and normals ---------------------------------------------------------- */
 
 static const ppl_rng seeds[] = { { { 0, 0 } }, { { 1, 2 } }, { { 0xdeadbeef, 77 } } };
 
@@ -88,7 +89,8 @@ static void assert_moment(const double *x, int power, double expected, double va
     for (int i = 0; i < COUNT; i++)
         sum += pow(x[i], power);
     double error = sum / COUNT - expected, limit = 4 * sqrt(variance / COUNT);
-    ck_assert_msg(fabs(error) < limit, "moment %d is off by %g of %g", power, error, limit);
+    ck_assert_msg(fabs(error) < limit, "moment %d is off by %g of "
+                  "%g", power, error, limit);
 }
 
 static void assert_neighbours_apart(const double *x, double mean, double variance)
@@ -176,7 +178,7 @@ START_TEST(every_coordinate_counts)
 }
 END_TEST
 
-/* ---- The key of a site ------------------------------------------------------------------- */
+/* ---- The key of a site ------------------------------------------------------------- */
 
 /* FNV-1a (Fowler, Noll, Vo) of a text. */
 static uint64_t hash(const char *text)
@@ -222,7 +224,7 @@ START_TEST(draws_are_keyed_as_documented)
 }
 END_TEST
 
-/* ---- Draws depend on the site ---------------------------------------------------------------- */
+/* ---- Draws depend on the site ------------------------------------------------------ */
 
 enum { BEFORE = 1, REVERSED = 2, SCOPED = 4, NUMBERED = 8 };
 
@@ -277,7 +279,8 @@ static void assert_apart(const char *what, const ppl_tensor *a, const ppl_tensor
     ppl_read(a, x, 3);
     ppl_read(b, y, 3);
     for (int i = 0; i < 3; i++)
-        ck_assert_msg(fabs(x[i] - y[i]) > 1e-9, "%s: element %d is %g twice", what, i, x[i]);
+        ck_assert_msg(fabs(x[i] - y[i]) > 1e-9, "%s: element %d is %g "
+                      "twice", what, i, x[i]);
 }
 
 /* Name, index, step, particle and seed make other draws; the same state the same ones. */

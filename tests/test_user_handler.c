@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_user_handler.c - handlers and statements of one's own, on the public headers alone:
- * an example.
+ * test_user_handler.c - handlers and statements of one's own, on the public headers
+ * alone: an example.
  *
  * A handler is a struct that begins with a ppl_handler, and a const table of functions
  * (kiln/effects.h). Three are written here, from the plain to the powerful: one that only
@@ -12,7 +12,7 @@
 
 #define NO PPL_NO_INDEX
 
-/* ---- tally: how many sites of each kind a run has, and how it ended ------------------------ */
+/* ---- tally: how many sites of each kind a run has, and how it ended ---------------- */
 
 typedef struct tally {
     ppl_handler base;
@@ -38,10 +38,12 @@ static void tally_leave(ppl_handler *h, ppl_ctx *c, ppl_status why)
     ((tally *)h)->ended = why;
 }
 
-static const ppl_handler_ops tally_ops = { .name = "tally", .postprocess = tally_postprocess,
-                                           .enter = tally_enter, .leave = tally_leave };
+static const ppl_handler_ops tally_ops = { .name = "tally",
+                                           .postprocess = tally_postprocess,
+                                           .enter = tally_enter,
+                                           .leave = tally_leave };
 
-/* ---- lift: a parameter becomes a latent with a prior ------------------------------------------ */
+/* ---- lift: a parameter becomes a latent with a prior ------------------------------- */
 
 typedef struct lift {
     ppl_handler base;
@@ -71,7 +73,7 @@ static ppl_handler *make_lift(ppl_ctx *c, const char *name, double scale)
     return &self->base;
 }
 
-/* ---- noncentred: a Normal site z becomes loc + scale z_base, z_base standard Normal ------------ */
+/* ---- noncentred: a Normal site z becomes loc + scale z_base, z_base standard Normal  */
 
 /* The message of z_base is that of z but for name, distribution and value: it keeps what
  * handlers further in have said (scale, mask, plates), and goes outward. */
@@ -94,20 +96,21 @@ static void noncentred_process(ppl_handler *h, ppl_msg *m)
 static const ppl_handler_ops noncentred_ops = { .name = "noncentred",
                                                 .process = noncentred_process };
 
-/* ---- A statement: an observation that counts `weight` times ------------------------------------- */
+/* ---- A statement: an observation that counts `weight` times ------------------------ */
 
 static void observe_weighted(ppl_ctx *c, const char *name, ppl_dist *d, ppl_tensor *data,
                              double weight)
 {
-    ppl_msg m = { .ctx = c, .kind = PPL_SITE_SAMPLE, .name = ppl_intern(c, name), .index = NO,
-                  .flags = PPL_OBSERVED | PPL_DONE, .dist = d, .value = data,
-                  .scale = weight };
+    ppl_msg m = { .ctx = c, .kind = PPL_SITE_SAMPLE, .name = ppl_intern(c, name),
+                  .index = NO, .flags = PPL_OBSERVED | PPL_DONE, .dist = d,
+                  .value = data, .scale = weight };
     ppl_send(&m);
 }
 
-/* ---- The model ---------------------------------------------------------------------------------- */
+/* ---- The model --------------------------------------------------------------------- */
 
-/* w a parameter, z_i ~ N(w, 2) in a plate, x_i ~ N(z_i, 1) observed and counted 3 times. */
+/* w a parameter, z_i ~ N(w, 2) in a plate, x_i ~ N(z_i, 1) observed and counted 3
+ * times. */
 static void model(ppl_ctx *c, const void *arg)
 {
     ppl_tensor *w = ppl_param(c, "w", PPL_SCALAR, ppl_init_constant(0.5), PPL_REAL);
@@ -120,9 +123,10 @@ static void model(ppl_ctx *c, const void *arg)
 
 static const double three = 3;
 
-/* ---- What holds ---------------------------------------------------------------------------------- */
+/* ---- What holds -------------------------------------------------------------------- */
 
-/* A handler sees every message, in every run that it is pushed around, and how they end. */
+/* A handler sees every message, in every run that it is pushed around, and how they
+ * end. */
 START_TEST(tally_counts)
 {
     ppl_ctx *c = start(_i);
@@ -190,7 +194,8 @@ START_TEST(weighted_observations_count)
 {
     ppl_ctx *c = start(_i);
     ppl_trace *once = trace_of(c, model, &(double){ 1 }, NULL);
-    ppl_trace *t = trace_of(c, model, &three, handlers(ppl_scale(c, 2), ppl_replay(c, once)));
+    ppl_trace *t = trace_of(c, model, &three,
+                            handlers(ppl_scale(c, 2), ppl_replay(c, once)));
     ck_assert_double_eq(site_of(t, "x", NO)->scale, 6);
     ck_assert_double_eq(site_of(t, "z", NO)->scale, 2);
     double z = ppl_total(ppl_site_log_prob(site_of(once, "z", NO)));

@@ -276,7 +276,8 @@ typedef struct ppl_msg {
     ppl_tensor *leaf;               /* the unconstrained leaf behind `value` */
 } ppl_msg;
 
-/* [batch] in nats, of the distribution alone: not scaled, not masked by handlers. */
+/* [batch] in nats: 0 where the site is masked, by its distribution or by handlers; not
+ * scaled. */
 PPL_API ppl_tensor *ppl_site_log_prob(ppl_msg *m);
 /* "z[17]" into a buffer; returns it. */
 PPL_API const char *ppl_site_text(const ppl_msg *m, char *buffer, size_t size);

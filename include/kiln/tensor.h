@@ -49,6 +49,9 @@ PPL_API ppl_tensor *ppl_variable(ppl_ctx *c, ppl_shape shape, const double *data
 PPL_API ppl_ctx *ppl_tensor_ctx(const ppl_tensor *t);       /* NULL gives NULL */
 PPL_API ppl_dtype ppl_tensor_dtype(const ppl_tensor *t);
 PPL_API ppl_shape ppl_tensor_shape(const ppl_tensor *t);    /* NULL gives [] */
+/* "[20,100]" into a buffer; returns it. For error texts. */
+#define PPL_SHAPE_TEXT 192
+PPL_API const char *ppl_shape_text(const ppl_shape *shape, char buffer[PPL_SHAPE_TEXT]);
 PPL_API int ppl_rank(const ppl_tensor *t);
 PPL_API int64_t ppl_dim(const ppl_tensor *t, int axis);     /* 0 if there is no such axis */
 PPL_API int64_t ppl_numel(const ppl_tensor *t);             /* 0 for NULL */

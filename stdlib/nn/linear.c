@@ -9,6 +9,7 @@
 #include "../shape_text.h"
 
 #include <math.h>
+#include <stdio.h>
 
 ppl_tensor *ppl_nn_linear(ppl_ctx *c, const char *name, ppl_tensor *x, int64_t out,
                           ppl_activation activation)
