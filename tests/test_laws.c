@@ -84,7 +84,7 @@ static void scopes(ppl_ctx *c, const void *arg)
     s = ppl_push(c, ppl_seed(c, 4));
     ppl_sample(c, "fixed", ppl_normal(b, ppl_scalar(c, 1)));
     ppl_pop(c, s);
-    s = ppl_push(c, ppl_mask(c, ppl_less(a, ppl_scalar(c, 0))));
+    s = ppl_push(c, ppl_mask(c, ppl_less(a, b)));
     ppl_observe(c, "masked", standard(c, PPL_SHAPE(2)), ppl_full(c, PPL_SHAPE(2), 1));
     ppl_pop(c, s);
     ppl_observe(c, "own_mask", ppl_masked(standard(c, PPL_SHAPE(2)), ppl_less(b, a)),

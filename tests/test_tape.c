@@ -3,7 +3,7 @@
  * test_tape.c - gradients through the tape: sums over paths, views, seeds, deferral,
  * several sweeps, epochs, and memory.
  */
-#include "tensors.h"
+#include "fixture.h"
 
 START_TEST(paths_add_up)
 {
@@ -233,24 +233,6 @@ START_TEST(inner_epochs)
 }
 END_TEST
 
-/* An allocator that counts its calls and may refuse one of them. */
-typedef struct counting {
-    long calls, refuse_at;
-    size_t held;
-} counting;
-
-static void *counted_realloc(void *user, void *old, size_t old_size, size_t new_size)
-{
-    counting *count = user;
-    if (new_size > 0 && ++count->calls == count->refuse_at)
-        return NULL;
-    count->held += new_size - old_size;
-    if (new_size > 0)
-        return realloc(old, new_size);
-    free(old);
-    return NULL;
-}
-
 /* Some of everything that takes memory: enough for several blocks of an arena. */
 static ppl_status busy_epoch(ppl_ctx *c, double *gradient)
 {
@@ -274,26 +256,17 @@ static ppl_status busy_epoch(ppl_ctx *c, double *gradient)
     return status;
 }
 
-static ppl_ctx *counted_context(int dtype, counting *count)
-{
-    return ppl_ctx_new(&(ppl_ctx_opts){ .dtype = dtype == 0 ? PPL_F32 : PPL_F64,
-                                        .allocator = counted_realloc,
-                                        .allocator_user = count });
-}
-
 START_TEST(third_epoch_takes_no_memory)
 {
-    counting count = { 0, 0, 0 };
-    ppl_ctx *c = counted_context(_i, &count);
+    ppl_ctx *c = start(_i);
     double gradient;
     for (int k = 0; k < 2; k++)
         ck_assert_int_eq(busy_epoch(c, &gradient), PPL_OK);
-    long before = count.calls;
+    long before = memory.calls;
     for (int k = 0; k < 3; k++)
         ck_assert_int_eq(busy_epoch(c, &gradient), PPL_OK);
-    ck_assert_int_eq(count.calls, before);
-    ppl_ctx_free(c);
-    ck_assert_uint_eq(count.held, 0);
+    ck_assert_int_eq(memory.calls, before);
+    stop(c);
 }
 END_TEST
 
@@ -301,14 +274,13 @@ END_TEST
 START_TEST(memory_runs_out_anywhere)
 {
     double expected, gradient;
-    ppl_ctx *c = context(_i);
+    ppl_ctx *c = start(_i);
     ck_assert_int_eq(busy_epoch(c, &expected), PPL_OK);
-    ppl_ctx_free(c);
+    stop(c);
     int failures = 0;
     for (ppl_status status = PPL_ENOMEM; status != PPL_OK; failures++) {
-        counting count = { 0, 0, 0 };
-        c = counted_context(_i, &count);
-        count.refuse_at = count.calls + failures + 1;
+        c = start(_i);
+        memory.refuse_at = memory.calls + failures + 1;
         status = busy_epoch(c, &gradient);
         if (status != PPL_OK) {
             ck_assert_int_eq(status, PPL_ENOMEM);
@@ -317,8 +289,7 @@ START_TEST(memory_runs_out_anywhere)
             ck_assert_int_eq(busy_epoch(c, &gradient), PPL_OK);
         }
         ck_assert_double_eq(gradient, expected);
-        ppl_ctx_free(c);
-        ck_assert_uint_eq(count.held, 0);
+        stop(c);
     }
     ck_assert_int_gt(failures, 5);
 }
