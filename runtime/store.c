@@ -501,6 +501,7 @@ static int have_value(ppl_ctx *c, struct param *p)
     if (usable(c, &p->value) && p->version == c->store->version &&
         (!c->grad_enabled || ppl_requires_grad(p->value.tensor)))
         return 1;
+    p->leaf.tensor->turned = NULL;          /* a copy of what may have changed */
     p->value = hold(c, constraint->type->to_constrained(constraint, p->leaf.tensor));
     p->version = c->store->version;
     return p->value.tensor != NULL && check_shape(c, p->value.tensor, p->info.name,

@@ -151,7 +151,8 @@ typedef struct ppl_dist {
     const void *attr;               /* the family's own, or NULL */
 } ppl_dist;
 
-/* Checks shapes (and values, when validating) and makes a distribution; `attr` is kept. */
+/* Checks shapes (and values, when validating) and makes a distribution; `attr` is kept. A
+ * tensor in `attr` is not seen by provenance: what depends on latents belongs in params. */
 PPL_API ppl_dist *ppl_dist_make(const ppl_family *family, ppl_tensor *const *params,
                                 const void *attr);
 /* The last n batch axes become part of the event: their log_prob is summed. */
@@ -337,7 +338,8 @@ PPL_API ppl_slab ppl_param_slab(ppl_ctx *c);
 PPL_API PPL_MUST_CHECK ppl_status ppl_param_read(ppl_ctx *c, const char *name, double *out,
                                                  int64_t count);
 /* Sets it; the parameter need not exist yet, and a model that then asks for it must ask
- * for this shape. Values outside the constraint of one that exists are refused. */
+ * for this shape. Values outside the constraint of one that exists are refused. (Of one
+ * that no model has asked for yet, a checkpoint holds the values as given here.) */
 PPL_API PPL_MUST_CHECK ppl_status ppl_param_write(ppl_ctx *c, const char *name,
                                                   ppl_shape shape, const double *values);
 /* Gradient of the unconstrained elements after a backward pass, as doubles. */

@@ -6,7 +6,8 @@
  * Each maps n elements of `dtype` (PPL_F32 or PPL_F64) from x to y, which may be the same
  * array. The widest instruction set of the processor is used; an element's result does
  * not depend on its position or on n. Accuracy: 1 ULP for exp, log, log1p, expm1, tanh
- * and lgamma away from its roots (SLEEF), 4 ULP for the others, edges as C's <math.h>.
+ * and lgamma (SLEEF), 4 ULP for the others; absolute, not relative, at the negative roots
+ * of lgamma and digamma. Edges as C's <math.h>; digamma is NaN at its poles.
  */
 #ifndef KILN_MATHS_H
 #define KILN_MATHS_H

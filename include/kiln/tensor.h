@@ -59,7 +59,8 @@ PPL_API int ppl_requires_grad(const ppl_tensor *t);
 
 /* The only element of `t` as a double; NaN for NULL or when there is not exactly one.
  * Reading a sampled value taints what follows in the run: every later site counts as
- * depending on it, since a C program may branch on it (doc/mean-field.md). */
+ * depending on it, since a C program may branch on it (doc/mean-field.md). A number made
+ * from it has no gradient: keep to operations where a pathwise gradient should flow. */
 PPL_API double ppl_item(const ppl_tensor *t);
 /* Writes min(count, numel) elements to `out` as doubles, NaN for NULL; returns how many
  * the tensor has. Taints as ppl_item does. */
