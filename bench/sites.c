@@ -64,10 +64,10 @@ static void run_fresh(ppl_ctx *c, void *user)
 
 static void run_replay(ppl_ctx *c, void *user)
 {
-    ppl_trace *trace = ppl_get_trace(c, model, NULL, NULL);
+    ppl_handler *replay = ppl_replay(c, ppl_get_trace(c, model, NULL, NULL));
 
     (void)user;
-    if (ppl_get_trace(c, model, NULL, (ppl_handler *[]){ ppl_replay(c, trace), NULL }) == NULL)
+    if (ppl_get_trace(c, model, NULL, (ppl_handler *[]){ replay, NULL }) == NULL)
         exit(1);
 }
 

@@ -55,8 +55,9 @@ static void walk(ppl_ctx *c, const void *arg)
 static int end_of_walk(ppl_ctx *c, double temperature, double *end)
 {
     temper *t = temper_make(c, temperature);
-    ppl_trace *trace = ppl_get_trace(
-        c, walk, NULL, (ppl_handler *[]){ ppl_seed(c, 7), t != NULL ? &t->base : NULL, NULL });
+    ppl_handler *inside = t != NULL ? &t->base : NULL;
+    ppl_trace *trace =
+        ppl_get_trace(c, walk, NULL, (ppl_handler *[]){ ppl_seed(c, 7), inside, NULL });
 
     if (trace == NULL)
         return -1;
@@ -74,7 +75,7 @@ int main(void)
         return 1;
     end_of_walk(c, 1, &plain);
     changed = end_of_walk(c, 2, &hot);
-    if (!ppl_ok(c))
+    if (ppl_error(c) != PPL_OK)
         fprintf(stderr, "handler: %s\n", ppl_error_text(c));
     else
         printf("%d sites changed; the walk ends at %.4f, and twice as far when hot: %.4f\n",

@@ -17,7 +17,7 @@
 
 enum { NAMES = 64, NODES = 4096, DRAWS = 100000 };  /* 64, so that a set is an integer */
 
-/* ---- 1. Numbers that remember: a reverse-mode tape -------------------------------- */
+/* ---- 1. Numbers that remember: a reverse-mode tape --------------------------------- */
 /* An operation: which nodes went into it, and its derivative by each. 0 is no node. */
 typedef struct { int parent[2]; double partial[2], adjoint; } node;
 typedef struct { node nodes[NODES]; int length; } tape;
@@ -55,7 +55,7 @@ static void backward(node *nodes, int root)
             nodes[n->parent[k]].adjoint += n->partial[k] * n->adjoint;
 }
 
-/* ---- 2. A distribution ------------------------------------------------------------ */
+/* ---- 2. A distribution ------------------------------------------------------------- */
 /* The scale is kept as a logarithm: any number will do, and four operations suffice. */
 typedef struct { scalar loc, log_scale; } normal;
 
@@ -75,7 +75,7 @@ static scalar kl(normal q, normal p)
     return add(sub(log_prob(q, q.loc), log_prob(p, q.loc)), spread);
 }
 
-/* ---- 3. Effects: a program asks, handlers answer ---------------------------------- */
+/* ---- 3. Effects: a program asks, handlers answer ----------------------------------- */
 typedef struct {
     enum { SAMPLE, PARAM } kind;
     const char *name;
@@ -165,7 +165,7 @@ static scalar sample(context *c, const char *name, int i, normal dist)
     return perform(c, (message){ SAMPLE, name, i, .dist = dist, .scale = 1 });
 }
 
-/* ---- 4. Handlers ------------------------------------------------------------------ */
+/* ---- 4. Handlers ------------------------------------------------------------------- */
 /* trace: write down what happened. It works on the way back, for only then are value and
  * scale final; all of inference is arithmetic on what it wrote. */
 static void trace(handler *h, message *m)
@@ -206,7 +206,7 @@ static void observe(context *c, const char *name, int i, normal dist, const doub
 /* scale: weigh a stretch of program, to anneal the KL or to make up for subsampling. */
 static void scale(handler *h, message *m) { m->scale *= h->by; }
 
-/* ---- 5. Variational inference ----------------------------------------------------- */
+/* ---- 5. Variational inference ------------------------------------------------------ */
 /* For a latent, TRACE takes log p - log q at the sample; MEAN_FIELD takes -KL(q || p)
  * where the expectation is the same; NAIVE takes it everywhere, which is wrong. */
 typedef enum { TRACE, MEAN_FIELD, NAIVE } estimator;

@@ -87,12 +87,12 @@ static void normal_pairs(const ppl_rng *rng, uint32_t stream, uint64_t block,
         uint32_t w[4];
 
         ppl_rng_block(rng, stream, block + i, attempt, w);
-        radius[i] = unit(w[0], w[1]);
+        cosine[i] = unit(w[0], w[1]);
         angle[i] = TWO_PI * unit(w[2], w[3]);
     }
-    ppl_maths_log(PPL_F64, n, radius, radius);
+    ppl_maths_log(PPL_F64, n, cosine, cosine);
     for (size_t i = 0; i < n; i++)
-        radius[i] = sqrt(-2 * radius[i]);
+        radius[i] = sqrt(-2 * cosine[i]);
     ppl_maths_sincos(n, angle, sine, cosine);
     for (size_t i = 0; i < n; i++) {
         cosine[i] *= radius[i];

@@ -240,25 +240,29 @@ ppl_status ppl_backward_from(ppl_tensor *const *roots, ppl_tensor *const *seeds,
         c = ppl_tensor_ctx(roots[i]);
     if (!c)
         return count > 0 ? PPL_EINVAL : PPL_OK;
+    if (ppl_boundary_enter(c) != PPL_OK)
+        return ppl_error(c);
     for (int i = 0; i < count && c->status == PPL_OK; i++)
         check_root(c, roots[i], seeds ? seeds[i] : NULL, i);
-    if (c->status != PPL_OK)
-        return c->status;
-    for (int i = 0; i < count; i++)
-        seed_root(roots[i], seeds ? seeds[i] : NULL);
-    run_sweep(c);
-    forget_adjoints(c);
-    return c->status;
+    if (c->status == PPL_OK) {
+        for (int i = 0; i < count; i++)
+            seed_root(roots[i], seeds ? seeds[i] : NULL);
+        run_sweep(c);
+        forget_adjoints(c);
+    }
+    return ppl_boundary_leave(c);
 }
 
 ppl_status ppl_backward(ppl_tensor *root)
 {
     char text[PPL_SHAPE_TEXT];
-    if (root && ppl__usable(root->ctx, root) && root->numel != 1)
-        return ppl_fail(root->ctx, PPL_ESHAPE, "backward: the root has shape %s; it must "
-                        "have one element (ppl_sum makes it so)",
-                        ppl_shape_text(&root->shape, text));
-    return ppl_backward_from(&root, NULL, 1);
+    if (!root || !ppl__usable(root->ctx, root) || root->numel == 1)
+        return ppl_backward_from(&root, NULL, 1);
+    if (ppl_boundary_enter(root->ctx) != PPL_OK)
+        return ppl_error(root->ctx);
+    ppl_fail(root->ctx, PPL_ESHAPE, "backward: the root has shape %s; it must have one "
+             "element (ppl_sum makes it so)", ppl_shape_text(&root->shape, text));
+    return ppl_boundary_leave(root->ctx);
 }
 
 ppl_tensor *ppl_grad(ppl_tensor *leaf)

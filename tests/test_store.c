@@ -362,6 +362,21 @@ START_TEST(values_follow_the_slab)
 }
 END_TEST
 
+/* What a linear layer keeps of a weight for the epoch (its transpose) follows too. */
+START_TEST(layers_follow_the_slab)
+{
+    ppl_ctx *c = start(_i);
+    ppl_tensor *x = ppl_full(c, PPL_SHAPE(1, 3), 1);
+    ask list[] = { { "w", PPL_SHAPE(1, 3), PPL_ONES, PPL_REAL }, { 0 } };
+    ppl_tensor *w = value_of(trace_of(c, ask_for, list, NULL), "w");
+    assert_values(ppl_linear(x, w, NULL, PPL_IDENTITY), 0, 3);
+    set_slab(c, ppl_param_slab(c).value, 0, 5);
+    w = value_of(trace_of(c, ask_for, list, NULL), "w");
+    assert_values(ppl_linear(x, w, NULL, PPL_IDENTITY), 0, 7);
+    stop(c);
+}
+END_TEST
+
 /* Gradients gather in the slab, of the unconstrained elements, until they are zeroed;
  * which parameters a run has visited is told likewise. */
 START_TEST(gradients_gather)
@@ -721,6 +736,7 @@ int main(void)
         constraints_of_ones_own, initial_values, random_initial_values,
         random_starts_depend_on_the_name,
         later_visits_find_it, leaves_belong_to_their_epoch, values_follow_the_slab,
+        layers_follow_the_slab,
         gradients_gather, the_slab_is_aligned, the_slab_grows_under_living_leaves,
         failed_runs_make_nothing, memory_may_run_out_anywhere, values_may_come_first,
         loaders_declare, a_model_may_read_and_write, refuses_parameters,

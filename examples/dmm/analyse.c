@@ -27,7 +27,7 @@ static int trace_pair(ppl_ctx *c, const dmm_batch *view, ppl_trace **guide,
     return *model != NULL ? 0 : -1;
 }
 
-/* ---- Importance sampling -------------------------------------------------------------- */
+/* ---- Importance sampling ----------------------------------------------------------- */
 
 /* log_weight [count] += sign * log-probability of each sequence at each site. */
 static void add_sequences(ppl_trace *trace, double sign, double *row, double *log_weight)
@@ -123,7 +123,7 @@ int importance_nll(trainer *t, int split, int samples, double *nll, char *error,
     return status;
 }
 
-/* ---- One piece ---------------------------------------------------------------------------- */
+/* ---- One piece --------------------------------------------------------------------- */
 
 static void read_step(ppl_trace *guide, ppl_trace *model, int t, piece_terms *terms)
 {
@@ -191,7 +191,7 @@ void piece_terms_free(piece_terms *terms)
     memset(terms, 0, sizeof *terms);
 }
 
-/* ---- Generation --------------------------------------------------------------------------- */
+/* ---- Generation -------------------------------------------------------------------- */
 
 int generate_piece(trainer *t, int length, chorale *piece, char *error, size_t size)
 {
@@ -224,7 +224,7 @@ int generate_piece(trainer *t, int length, chorale *piece, char *error, size_t s
     return status;
 }
 
-/* ---- Gradient variance ---------------------------------------------------------------------- */
+/* ---- Gradient variance ------------------------------------------------------------- */
 
 /* Mean and sum of squared deviations of every element of the slab (Welford 1962). */
 typedef struct {

@@ -65,7 +65,7 @@ static const char *own_path(const program *p, const trainer *t, const char *path
     return buffer;
 }
 
-/* ---- Data ------------------------------------------------------------------------------ */
+/* ---- Data -------------------------------------------------------------------------- */
 
 static int get_data(program *p)
 {
@@ -96,7 +96,7 @@ static void print_data(const program *p)
                p->chain.entropy, p->chain.baseline);
 }
 
-/* ---- Progress ---------------------------------------------------------------------------- */
+/* ---- Progress ---------------------------------------------------------------------- */
 
 /* On a terminal a line that is rewritten after each epoch; elsewhere a line for each
  * evaluation. */
@@ -124,7 +124,7 @@ static void print_progress(const program *p, double started, int first_epoch)
     fflush(stdout);
 }
 
-/* ---- Training ------------------------------------------------------------------------------ */
+/* ---- Training ---------------------------------------------------------------------- */
 
 static int start(program *p)
 {
@@ -215,7 +215,7 @@ static int train(program *p)
     return status;
 }
 
-/* ---- Results ---------------------------------------------------------------------------------- */
+/* ---- Results ----------------------------------------------------------------------- */
 
 static int print_ledger(program *p, trainer *t)
 {
@@ -282,7 +282,7 @@ static int print_comparison(program *p)
     return 0;
 }
 
-/* ---- Pictures ------------------------------------------------------------------------------------ */
+/* ---- Pictures ---------------------------------------------------------------------- */
 
 /* "DIR/NAME" and the line that tells where the picture is. */
 static void picture_path(const program *p, const char *name, char *path, size_t size)
@@ -407,7 +407,7 @@ static int results(program *p)
     return show_piece(p);
 }
 
-/* ---- The program --------------------------------------------------------------------------------- */
+/* ---- The program ------------------------------------------------------------------- */
 
 static int run(program *p)
 {

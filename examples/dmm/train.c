@@ -34,7 +34,7 @@ static int context_failure(const trainer *t, char *error, size_t size)
     return failure(error, size, "%s", ppl_error_text(t->ctx));
 }
 
-/* ---- Making ------------------------------------------------------------------------- */
+/* ---- Making ------------------------------------------------------------------------ */
 
 static int make_inference(trainer *t)
 {
@@ -80,7 +80,7 @@ trainer *trainer_new(const options *o, const chorales *data, elbo_choice choice,
         return NULL;
     }
     if (t->order == NULL || t->log == NULL || t->ctx == NULL || make_inference(t) != 0) {
-        if (t->ctx == NULL || ppl_ok(t->ctx))
+        if (t->ctx == NULL || ppl_error(t->ctx) == PPL_OK)
             failure(error, size, "out of memory");
         else
             context_failure(t, error, size);
@@ -103,7 +103,7 @@ void trainer_free(trainer *t)
     free(t);
 }
 
-/* ---- Training ------------------------------------------------------------------------ */
+/* ---- Training ---------------------------------------------------------------------- */
 
 /* A random order of the training sequences, a function of seed and epoch. */
 static void shuffle(trainer *t)
@@ -187,7 +187,7 @@ int trainer_epoch(trainer *t, const volatile sig_atomic_t *stop, char *error, si
     return 0;
 }
 
-/* ---- Evaluation ------------------------------------------------------------------------ */
+/* ---- Evaluation -------------------------------------------------------------------- */
 
 int trainer_bound(trainer *t, int split, double *bound, char *error, size_t size)
 {
@@ -204,8 +204,8 @@ int trainer_bound(trainer *t, int split, double *bound, char *error, size_t size
         return b == NULL ? -1 : failure(error, size, "out of memory");
     }
     ppl_rng_state(t->ctx, &seed, &step);
-    ppl_set_rng_state(t->ctx, seed,
-                      EVALUATION_STEPS + ((uint64_t)t->epoch << 20) + ((uint64_t)split << 16));
+    ppl_set_rng_state(t->ctx, seed, EVALUATION_STEPS + ((uint64_t)t->epoch << 20) +
+                                        ((uint64_t)split << 16));
     for (int first = 0; first < s->count; first += capacity) {
         int count = s->count - first < capacity ? s->count - first : capacity;
         dmm_batch view;
@@ -243,7 +243,7 @@ int trainer_evaluate(trainer *t, char *error, size_t size)
     return trainer_bound(t, CHORALES_TEST, &row->test_bound, error, size);
 }
 
-/* ---- Checkpoints ------------------------------------------------------------------------- */
+/* ---- Checkpoints ------------------------------------------------------------------- */
 
 enum { TEXTS = 17, TEXT_SIZE = 40 };
 
@@ -347,7 +347,7 @@ int trainer_resume(trainer *t, const char *path, char *error, size_t size)
     return 0;
 }
 
-/* ---- The log ------------------------------------------------------------------------------- */
+/* ---- The log ----------------------------------------------------------------------- */
 
 static const char log_header[] =
     "epoch,seconds,kl_weight,train_bound,valid_bound,test_bound,grad_norm\n";

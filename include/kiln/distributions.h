@@ -46,7 +46,7 @@ PPL_API extern const ppl_family ppl_family_beta;
 PPL_API extern const ppl_family ppl_family_exponential;
 PPL_API extern const ppl_family ppl_family_delta;
 
-/* ---- KL divergence ---------------------------------------------------------------------- */
+/* ---- KL divergence ----------------------------------------------------------------- */
 
 /* KL(q || p) of two distributions, one number for each value (events not yet summed). */
 typedef ppl_tensor *(*ppl_kl_rule)(const ppl_dist *q, const ppl_dist *p);

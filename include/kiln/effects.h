@@ -28,7 +28,7 @@ PPL_API ppl_name ppl_intern(ppl_ctx *c, const char *text);
 /* prefix, then suffix, interned; cheap when asked again. */
 PPL_API ppl_name ppl_intern_join(ppl_ctx *c, const char *prefix, const char *suffix);
 
-/* ---- Constraints ----------------------------------------------------------------------- */
+/* ---- Constraints ------------------------------------------------------------------- */
 
 struct ppl_constraint;
 
@@ -52,8 +52,8 @@ typedef struct ppl_constraint {
 PPL_API extern const ppl_constraint ppl_constraint_real;             /* finite numbers */
 PPL_API extern const ppl_constraint ppl_constraint_positive;         /* exp */
 PPL_API extern const ppl_constraint ppl_constraint_softplus_positive;
-PPL_API extern const ppl_constraint ppl_constraint_nonnegative;      /* exp; 0 is allowed */
-PPL_API extern const ppl_constraint ppl_constraint_unit_interval;    /* sigmoid; 0, 1 allowed */
+PPL_API extern const ppl_constraint ppl_constraint_nonnegative;      /* exp; 0 too */
+PPL_API extern const ppl_constraint ppl_constraint_unit_interval;    /* sigmoid; 0, 1 too */
 PPL_API extern const ppl_constraint ppl_constraint_simplex;          /* softmax, last axis */
 PPL_API extern const ppl_constraint ppl_constraint_boolean;          /* 0 or 1 */
 PPL_API extern const ppl_constraint ppl_constraint_nonnegative_integer;
@@ -66,9 +66,10 @@ PPL_API extern const ppl_constraint ppl_constraint_nonnegative_integer;
 PPL_API ppl_constraint ppl_interval(double lower, double upper);        /* sigmoid, affine */
 PPL_API ppl_constraint ppl_greater_than(double lower);
 PPL_API ppl_constraint ppl_less_than(double upper);
-PPL_API ppl_constraint ppl_integer_interval(int64_t lower, int64_t upper);  /* both included */
+/* Both bounds included. */
+PPL_API ppl_constraint ppl_integer_interval(int64_t lower, int64_t upper);
 
-/* ---- Random numbers -------------------------------------------------------------------- */
+/* ---- Random numbers ---------------------------------------------------------------- */
 
 /* The random numbers of one site in one step: Philox4x32-10 (Salmon et al. 2011) keyed by
  * (seed, step, particle) and the site's address, so a draw depends on which site it is,
@@ -81,7 +82,7 @@ typedef struct ppl_rng {
  * reject ask for attempt 0, 1, ...; those that need several variables use streams. */
 PPL_API void ppl_rng_block(const ppl_rng *rng, uint32_t stream, uint64_t element,
                            uint32_t attempt, uint32_t words[4]);
-/* n uniforms in (0,1), 53 bits; n standard normals (Box-Muller, in double). Element i of
+/* n uniforms in (0,1), 52 bits; n standard normals (Box-Muller, in double). Element i of
  * a stream is the same whatever n is. */
 PPL_API void ppl_rng_uniforms(const ppl_rng *rng, uint32_t stream, size_t n, double *out);
 PPL_API void ppl_rng_normals(const ppl_rng *rng, uint32_t stream, size_t n, double *out);
@@ -100,7 +101,7 @@ PPL_API void ppl_set_particle(ppl_ctx *c, uint64_t particle);
 /* Counts the step up: one estimator's step. */
 PPL_API void ppl_next_step(ppl_ctx *c);
 
-/* ---- Distributions --------------------------------------------------------------------- */
+/* ---- Distributions ----------------------------------------------------------------- */
 
 #define PPL_MAX_PARAMS 6
 
@@ -173,7 +174,7 @@ PPL_API ppl_tensor *ppl_entropy(ppl_dist *d);
 PPL_API ppl_tensor *ppl_dist_mean(ppl_dist *d);
 PPL_API ppl_tensor *ppl_dist_variance(ppl_dist *d);
 
-/* ---- The statements of a model ---------------------------------------------------------- */
+/* ---- The statements of a model ----------------------------------------------------- */
 
 /* A latent value: drawn, or supplied by a handler. */
 PPL_API ppl_tensor *ppl_sample(ppl_ctx *c, const char *name, ppl_dist *d);
@@ -220,7 +221,7 @@ PPL_API ppl_init ppl_init_values(const double *values);
 PPL_API ppl_tensor *ppl_param(ppl_ctx *c, const char *name, ppl_shape shape, ppl_init init,
                               ppl_constraint constraint);
 
-/* ---- Messages and handlers ---------------------------------------------------------------- */
+/* ---- Messages and handlers --------------------------------------------------------- */
 
 typedef enum ppl_kind {
     PPL_SITE_SAMPLE,                /* latent or observed */
@@ -309,7 +310,7 @@ PPL_API void ppl_pop(ppl_ctx *c, ppl_scope mark);
  * index, dist or parameter fields; the rest zero but scale, which is 1. */
 PPL_API void ppl_send(ppl_msg *m);
 
-/* ---- The parameter store -------------------------------------------------------------------- */
+/* ---- The parameter store ----------------------------------------------------------- */
 
 typedef struct ppl_param_info {
     ppl_name name;
@@ -355,7 +356,7 @@ PPL_API int ppl_param_declare(ppl_ctx *c, const char *name, ppl_shape shape, int
 /* Forgets the parameters created since there were `count`. */
 PPL_API void ppl_param_rollback(ppl_ctx *c, int count);
 
-/* ---- What belongs to a context ---------------------------------------------------------------- */
+/* ---- What belongs to a context ----------------------------------------------------- */
 
 /* Hands `object` to the context under `key` (an address of yours); release is called at
  * ppl_ctx_free. 0, or the status with the error recorded (and release called). */

@@ -19,11 +19,12 @@ extern "C" {
 
 #define PPL_NO_INDEX (-1)
 
-/* ---- trace: record every message that reaches it -------------------------------------- */
+/* ---- trace: record every message that reaches it ----------------------------------- */
 
 typedef struct ppl_trace ppl_trace;
 
-/* A handler that records into a new trace, which *out points to at once. */
+/* A handler that records into a new trace, which *out points to at once. Pushed again, it
+ * begins anew. */
 PPL_API ppl_handler *ppl_trace_into(ppl_ctx *c, ppl_trace **out);
 /* Runs trace(handlers(model)) and returns the trace; NULL with the error recorded. */
 PPL_API ppl_trace *ppl_get_trace(ppl_ctx *c, ppl_model model, const void *arg,
@@ -39,7 +40,7 @@ PPL_API double ppl_trace_log_prob(ppl_trace *t);
 /* The table of shapes: site, distribution, batch | event, value, log_prob if computed. */
 PPL_API PPL_MUST_CHECK ppl_status ppl_trace_write(const ppl_trace *t, FILE *out);
 
-/* ---- Values supplied from outside ------------------------------------------------------- */
+/* ---- Values supplied from outside -------------------------------------------------- */
 
 /* One value for one address; a list ends with a NULL name. */
 typedef struct ppl_value {
@@ -58,7 +59,7 @@ PPL_API ppl_handler *ppl_condition(ppl_ctx *c, const ppl_value *values, int *unu
 /* Parameters take the values given, which have no gradient; `unused` as above. */
 PPL_API ppl_handler *ppl_substitute(ppl_ctx *c, const ppl_value *values, int *unused);
 
-/* ---- Hiding -------------------------------------------------------------------------------- */
+/* ---- Hiding ------------------------------------------------------------------------ */
 
 enum {
     PPL_HIDE_LATENT = 1,
@@ -80,20 +81,20 @@ typedef struct ppl_block_opts {
 /* Handlers outside do not see what it hides. NULL opts hides everything. */
 PPL_API ppl_handler *ppl_block(ppl_ctx *c, const ppl_block_opts *opts);
 
-/* ---- Weighting ------------------------------------------------------------------------------- */
+/* ---- Weighting --------------------------------------------------------------------- */
 
 /* Multiplies log-probabilities by factor > 0, finite. (To leave sites out, use ppl_mask.) */
 PPL_API ppl_handler *ppl_scale(ppl_ctx *c, double factor);
 /* Elements where `mask` is 0 do not count. PPL_MASK, broadcast to each site's batch. */
 PPL_API ppl_handler *ppl_mask(ppl_ctx *c, ppl_tensor *mask);
 
-/* ---- Randomness --------------------------------------------------------------------------------- */
+/* ---- Randomness -------------------------------------------------------------------- */
 
 /* Draws inside are keyed by `seed` alone: every run gives the same ones. The inner of two
  * wins. */
 PPL_API ppl_handler *ppl_seed(ppl_ctx *c, uint64_t seed);
 
-/* ---- Independence --------------------------------------------------------------------------------- */
+/* ---- Independence ------------------------------------------------------------------ */
 
 typedef struct ppl_plate_opts {
     int64_t subsample_size;         /* 0: all */

@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-/* ---- ELBOs -------------------------------------------------------------------------------- */
+/* ---- ELBOs ------------------------------------------------------------------------- */
 
 typedef struct ppl_elbo ppl_elbo;
 
@@ -45,7 +45,7 @@ PPL_API PPL_MUST_CHECK ppl_status ppl_elbo_estimate(ppl_elbo *elbo, ppl_model mo
                                                     ppl_model guide, const void *arg,
                                                     int gradient, double *loss);
 
-/* ---- The ledger ------------------------------------------------------------------------------ */
+/* ---- The ledger -------------------------------------------------------------------- */
 
 typedef enum ppl_estimator {
     PPL_LIKELIHOOD,                 /* an observed site: its log-probability */
@@ -72,7 +72,7 @@ PPL_API const ppl_ledger_row *ppl_ledger_find(const ppl_elbo *elbo, const char *
 PPL_API PPL_MUST_CHECK ppl_status ppl_ledger_write(const ppl_elbo *elbo, FILE *out);
 PPL_API void ppl_ledger_reset(ppl_elbo *elbo);
 
-/* ---- SVI --------------------------------------------------------------------------------------- */
+/* ---- SVI --------------------------------------------------------------------------- */
 
 typedef struct ppl_svi ppl_svi;
 

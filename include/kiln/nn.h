@@ -23,7 +23,7 @@ PPL_API ppl_tensor *ppl_nn_linear(ppl_ctx *c, const char *name, ppl_tensor *x, i
 PPL_API ppl_tensor *ppl_nn_mlp(ppl_ctx *c, const char *name, ppl_tensor *x,
                                const int64_t *sizes, int count, ppl_activation activation);
 
-/* ---- Recurrent layers -------------------------------------------------------------------- */
+/* ---- Recurrent layers -------------------------------------------------------------- */
 
 /* Sequences of unequal length, longest first, packed in order of time: the rows of step t
  * are the active[t] sequences that still run at t. active never increases; a packed

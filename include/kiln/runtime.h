@@ -102,18 +102,21 @@ PPL_API int ppl_validating(const ppl_ctx *c);
 
 /* ---- Errors ------------------------------------------------------------------------ */
 
-/* The status of the first error since the last boundary call, or PPL_OK. */
+/* The status of the first error: the one that stands in the way now, or else what the last
+ * boundary call returned (PPL_OK if it went well). */
 PPL_API ppl_status ppl_error(const ppl_ctx *c);
-/* 1 while there is no error. A loop whose end depends on sampled values tests it. */
+/* 1 while no error stands in the way: none has happened, or a boundary call has returned
+ * it. In a model, a loop whose end depends on sampled values tests it. */
 PPL_API int ppl_ok(const ppl_ctx *c);
 /* The first error for a reader of the model: operation, shapes, what mends it, and the
  * site the run had reached. "" when there is none. Valid until the next boundary call. */
 PPL_API const char *ppl_error_text(const ppl_ctx *c);
 /* Forgets the error. */
 PPL_API void ppl_clear_error(ppl_ctx *c);
-/* For boundary calls of your own. Enter forgets an error that an earlier boundary call
- * has returned; one that nobody was told of (the construction of an argument failed) is
- * returned at once, and the call must do nothing. Leave returns the status to return. */
+/* For boundary calls of your own, which may nest. Enter forgets what an earlier call has
+ * returned; an error that nobody was told of (an argument could not be made) is returned
+ * at once: the call then does nothing and returns it. Leave, only after an enter that
+ * returned PPL_OK, gives the status to return. */
 PPL_API PPL_MUST_CHECK ppl_status ppl_boundary_enter(ppl_ctx *c);
 PPL_API ppl_status ppl_boundary_leave(ppl_ctx *c);
 /* Records an error unless one is recorded already; returns the recorded status. For
@@ -130,8 +133,9 @@ PPL_API void ppl_set_error_hook(ppl_ctx *c, ppl_error_hook hook, void *user);
 typedef int ppl_epoch;
 
 /* Opens an epoch and returns its mark; ppl_epoch_end releases everything made since, and
- * every epoch opened since. Epochs nest. From the third like epoch on, no memory is taken
- * from the allocator. A tensor used after its epoch is an error (PPL_ESTALE). */
+ * every epoch opened since, and pops the handlers among it that are still pushed. Epochs
+ * nest. From the third like epoch on, no memory is taken from the allocator. A tensor used
+ * after its epoch is an error (PPL_ESTALE). */
 PPL_API ppl_epoch ppl_epoch_begin(ppl_ctx *c);
 PPL_API void ppl_epoch_end(ppl_ctx *c, ppl_epoch mark);
 /* `size` zeroed bytes, aligned to 64, that live until the end of the epoch. */
@@ -151,8 +155,9 @@ typedef void (*ppl_model)(ppl_ctx *c, const void *arg);
 /* Runs `model` under `handlers` (outermost first, NULL at the end; NULL for none), so that
  * (ppl_handler *[]){ trace, replay, NULL } reads as trace(replay(model)). Forgets which
  * sites were visited, calls the model, pops what it left pushed (and reports it,
- * PPL_ENEST), leaves the handlers. An error in making the handlers is returned at once. What the run made lives on until the epoch around
- * the call ends. Parameters that a failed run created are forgotten again. */
+ * PPL_ENEST), leaves the handlers. An error in making the handlers is returned at once.
+ * What the run made lives on until the epoch around the call ends. Parameters that a
+ * failed run created are forgotten again. */
 PPL_API PPL_MUST_CHECK ppl_status ppl_run(ppl_ctx *c, ppl_model model, const void *arg,
                                           ppl_handler *const *handlers);
 

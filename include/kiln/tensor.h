@@ -68,7 +68,7 @@ PPL_API int64_t ppl_read(const ppl_tensor *t, double *out, int64_t count);
 /* The elements themselves, read-only, in the tensor's dtype. Taints as ppl_item does. */
 PPL_API const void *ppl_data(const ppl_tensor *t);
 
-/* ---- Elementwise, with broadcasting ------------------------------------------------- */
+/* ---- Elementwise, with broadcasting ------------------------------------------------ */
 
 PPL_API ppl_tensor *ppl_add(ppl_tensor *a, ppl_tensor *b);
 PPL_API ppl_tensor *ppl_sub(ppl_tensor *a, ppl_tensor *b);
@@ -106,7 +106,7 @@ PPL_API ppl_tensor *ppl_not(ppl_tensor *mask);
 /* An integer or mask tensor in the context's floating dtype; no gradient. */
 PPL_API ppl_tensor *ppl_to_float(ppl_tensor *t);
 
-/* ---- Reductions: the axis is dropped ------------------------------------------------ */
+/* ---- Reductions: the axis is dropped ----------------------------------------------- */
 
 PPL_API ppl_tensor *ppl_sum(ppl_tensor *t, int axis);
 PPL_API ppl_tensor *ppl_mean(ppl_tensor *t, int axis);
@@ -120,7 +120,7 @@ PPL_API ppl_tensor *ppl_sum_last(ppl_tensor *t, int count);
 /* The sum of all elements, accumulated in double; NaN for NULL. Taints. */
 PPL_API double ppl_total(const ppl_tensor *t);
 
-/* ---- Products ----------------------------------------------------------------------- */
+/* ---- Products ---------------------------------------------------------------------- */
 
 /* [..,M,K] by [..,K,N] gives [..,M,N]; leading dimensions broadcast. Rank 2 at least. */
 PPL_API ppl_tensor *ppl_matmul(ppl_tensor *a, ppl_tensor *b);
@@ -138,7 +138,7 @@ typedef enum ppl_activation {
 PPL_API ppl_tensor *ppl_linear(ppl_tensor *x, ppl_tensor *weight, ppl_tensor *bias,
                                ppl_activation activation);
 
-/* ---- Shapes ------------------------------------------------------------------------- */
+/* ---- Shapes ------------------------------------------------------------------------ */
 
 /* Same elements, other shape, no copy. One dimension may be -1: what is left. */
 PPL_API ppl_tensor *ppl_reshape(ppl_tensor *t, ppl_shape shape);
@@ -161,7 +161,7 @@ PPL_API ppl_tensor *ppl_gather_last(ppl_tensor *t, ppl_tensor *index);
 /* The same values with no gradient. What they depend on is still remembered. */
 PPL_API ppl_tensor *ppl_detach(ppl_tensor *t);
 
-/* ---- Gradients ----------------------------------------------------------------------- */
+/* ---- Gradients --------------------------------------------------------------------- */
 
 /* Adds d root / d leaf to every leaf's gradient; `root` has one element. */
 PPL_API PPL_MUST_CHECK ppl_status ppl_backward(ppl_tensor *root);
@@ -175,7 +175,7 @@ PPL_API ppl_tensor *ppl_grad(ppl_tensor *leaf);
 /* Nonzero: record operations (the default). Returns what it was. */
 PPL_API int ppl_set_grad_enabled(ppl_ctx *c, int enabled);
 
-/* ---- Operations of your own ---------------------------------------------------------- */
+/* ---- Operations of your own -------------------------------------------------------- */
 
 /*
  * An operation is a const row; a node of the tape points to its row, so yours are the same

@@ -339,7 +339,7 @@ ppl_status ppl_elbo_estimate(ppl_elbo *elbo, ppl_model model, ppl_model guide,
         return PPL_EINVAL;
     c = elbo->ctx;
     if (ppl_boundary_enter(c) != PPL_OK)
-        return ppl_boundary_leave(c);
+        return ppl_error(c);
     enabled = ppl_set_grad_enabled(c, gradient);
     for (int k = 0; k < elbo->particles && ppl_ok(c); k++) {
         ppl_epoch mark = ppl_epoch_begin(c);

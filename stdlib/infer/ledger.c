@@ -307,7 +307,7 @@ ppl_status ppl_ledger_write(const ppl_elbo *elbo, FILE *out)
         return PPL_EINVAL;
     l = ppl__ledger_of(elbo);
     if (ppl_boundary_enter(l->ctx) != PPL_OK)
-        return ppl_boundary_leave(l->ctx);
+        return ppl_error(l->ctx);
     fprintf(out, "%-20s %-15s %12s %12s  %s\n", "site", "estimator", "mean", "variance",
             "why");
     for (int i = 0; i < l->count; i++) {

@@ -60,7 +60,7 @@ static ppl_status run_step(ppl_svi *svi, const void *arg, int gradient, int upda
         return PPL_EINVAL;
     c = svi->ctx;
     if (ppl_boundary_enter(c) != PPL_OK)
-        return ppl_boundary_leave(c);
+        return ppl_error(c);
     params = ppl_param_count(c);
     ppl_rng_state(c, &seed, &step);
     mark = ppl_epoch_begin(c);

@@ -62,7 +62,7 @@ static void *element(const ppl_slab *slab, void *array, int64_t i)
                                   : (void *)((double *)array + i);
 }
 
-/* ---- Saving ---------------------------------------------------------------------- */
+/* ---- Saving ------------------------------------------------------------------------ */
 
 static int set_number(ppl_ctx *c, const char *path, json_t *metadata, const char *key,
                       uint64_t number)
@@ -165,7 +165,7 @@ ppl_status ppl_checkpoint_save(ppl_ctx *c, const char *path, const char *const *
     return ppl_boundary_leave(c);
 }
 
-/* ---- Loading: what the file says, checked ---------------------------------------- */
+/* ---- Loading: what the file says, checked ------------------------------------------ */
 
 /* A parameter to be restored. */
 typedef struct row {
@@ -328,7 +328,7 @@ static ppl_status make_plan(plan *p)
     return PPL_OK;
 }
 
-/* ---- Loading: the change --------------------------------------------------------- */
+/* ---- Loading: the change ----------------------------------------------------------- */
 
 static void copy_in(const ppl_slab *slab, void *array, int64_t offset, int64_t count,
                     const ppl__stored *t)

@@ -12,7 +12,7 @@
 
 #define PPL__METADATA "__metadata__"
 
-/* ---- Reading --------------------------------------------------------------------- */
+/* ---- Reading ----------------------------------------------------------------------- */
 
 typedef struct ppl__stored {
     const char *name;
@@ -49,7 +49,7 @@ json_t *ppl__json_parse(ppl_ctx *c, const char *path, const char *what, const ch
 /* Reads a JSON array of dimensions; NULL, or what is wrong with it. */
 const char *ppl__shape_of_json(const json_t *array, ppl_shape *shape, int64_t *count);
 
-/* ---- Writing --------------------------------------------------------------------- */
+/* ---- Writing ----------------------------------------------------------------------- */
 
 /* A tensor to be written: `count` elements of the context's dtype, in the given shape. */
 typedef struct ppl__source {

@@ -19,7 +19,7 @@
 
 #define MOST_HEADER 100000000       /* bytes: the reference implementation's limit */
 
-/* ---- Bytes ----------------------------------------------------------------------- */
+/* ---- Bytes ------------------------------------------------------------------------- */
 
 static uint64_t little_endian(const unsigned char *bytes, int size)
 {
@@ -90,7 +90,7 @@ static ppl_status read_whole(ppl_ctx *c, ppl__file *f)
     return ppl_error(c);
 }
 
-/* ---- The header ------------------------------------------------------------------ */
+/* ---- The header -------------------------------------------------------------------- */
 
 /* Jansson takes a lack of memory for bad syntax at times: is there room for the text? */
 static int is_out_of_memory(const json_error_t *error, const char *text, size_t length)
@@ -158,7 +158,7 @@ static ppl_status check_metadata(ppl_ctx *c, ppl__file *f)
     return PPL_OK;
 }
 
-/* ---- Tensors --------------------------------------------------------------------- */
+/* ---- Tensors ----------------------------------------------------------------------- */
 
 const char *ppl__shape_of_json(const json_t *array, ppl_shape *shape, int64_t *count)
 {
@@ -298,7 +298,7 @@ static ppl_status read_tensors(ppl_ctx *c, ppl__file *f, size_t header_size)
     return check_cover(c, f, data_size);
 }
 
-/* ---- Files ----------------------------------------------------------------------- */
+/* ---- Files ------------------------------------------------------------------------- */
 
 ppl_status ppl__file_read(ppl_ctx *c, const char *path, ppl__file *f)
 {

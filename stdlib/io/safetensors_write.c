@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- The header ------------------------------------------------------------------ */
+/* ---- The header -------------------------------------------------------------------- */
 
 static json_t *json_of_shape(ppl_shape shape)
 {
@@ -101,7 +101,7 @@ static json_t *make_header(ppl_ctx *c, const char *path, json_t *metadata,
     return NULL;
 }
 
-/* ---- Bytes to a descriptor ------------------------------------------------------- */
+/* ---- Bytes to a descriptor --------------------------------------------------------- */
 
 typedef struct writer {
     int fd;
@@ -169,7 +169,7 @@ static void finish(writer *w)
         w->error = errno;
 }
 
-/* ---- Whole or not at all --------------------------------------------------------- */
+/* ---- Whole or not at all ----------------------------------------------------------- */
 
 /* Creates a file that was not there, beside `path`; its name goes to `name`. */
 static int open_beside(const char *path, char *name, size_t size)

@@ -34,13 +34,15 @@ ppl_status ppl_kl_register(ppl_ctx *c, const ppl_family *q, const ppl_family *p,
 {
     added *a;
 
-    if (!q || !rule)
-        return ppl_fail(c, PPL_EINVAL, "kl_register: %s is NULL", q ? "the rule" : "q");
-    a = ppl_persistent_alloc(c, sizeof *a);
-    if (!a)
+    if (ppl_boundary_enter(c) != PPL_OK)
         return ppl_error(c);
-    *a = (added){ ppl_owned(c, &key), { q, p, rule } };
-    return ppl_own(c, &key, a, release);
+    if (!q || !rule) {
+        ppl_fail(c, PPL_EINVAL, "kl_register: %s is NULL", q ? "the rule" : "q");
+    } else if ((a = ppl_persistent_alloc(c, sizeof *a)) != NULL) {
+        *a = (added){ ppl_owned(c, &key), { q, p, rule } };
+        ppl_own(c, &key, a, release);
+    }
+    return ppl_boundary_leave(c);
 }
 
 ppl_kl_rule ppl_kl_find(const ppl_ctx *c, const ppl_family *q, const ppl_family *p)

@@ -72,7 +72,7 @@ static step step_at(const recurrence *r, int k)
 #undef DTYPE
 #undef NAME
 
-/* ---- The row --------------------------------------------------------------------- */
+/* ---- The row ----------------------------------------------------------------------- */
 
 static ppl_status recurrent_shape(const ppl_op *op, ppl_tensor *const *inputs, int count,
                                   void *attr, ppl_dtype *dtype, ppl_shape *shape)
@@ -127,7 +127,7 @@ static const ppl_op rnn_row = { "rnn", INPUTS, 0, recurrent_shape, recurrent_for
 static const ppl_op gru_row = { "gru", INPUTS, 0, recurrent_shape, recurrent_forward,
                                 recurrent_vjp, NULL };
 
-/* ---- Layers ---------------------------------------------------------------------- */
+/* ---- Layers ------------------------------------------------------------------------ */
 
 /* All four uniform within 1/sqrt(H), as torch.nn.RNNBase and RNNCellBase. */
 static int params_of(ppl_ctx *c, const char *name, const char *const suffix[4],

@@ -17,7 +17,7 @@ typedef struct optimiser {
     ppl_optim_opts opts;            /* complete: defaults filled in */
 } optimiser;
 
-/* ---- Options --------------------------------------------------------------------- */
+/* ---- Options ----------------------------------------------------------------------- */
 
 /* One row an option: what it must be, of a number x that is not 0. */
 #define OPTION_MAP(X)                                                                    \
@@ -67,7 +67,7 @@ static void *element(void *array, ppl_dtype dtype, int64_t i)
                             : (void *)((double *)array + i);
 }
 
-/* ---- Clipping -------------------------------------------------------------------- */
+/* ---- Clipping ---------------------------------------------------------------------- */
 
 /* The 2-norm of the touched gradients, each element clamped to [-limit, limit]. */
 static double norm_of(ppl_ctx *c, double limit, double scale)
@@ -96,7 +96,7 @@ double ppl_grad_norm(ppl_ctx *c)
     return clipped_norm(c, INFINITY);
 }
 
-/* ---- The update ------------------------------------------------------------------ */
+/* ---- The update -------------------------------------------------------------------- */
 
 /* Moves elements [from, to) of the slab, which have taken `steps` steps. */
 static void move_run(const optimiser *o, const ppl_slab *slab, int64_t from, int64_t to,
