@@ -80,8 +80,9 @@ static void append_place(ppl_ctx *c)
     if (c->last_index >= 0)
         snprintf(at, sizeof at, "[%lld]", (long long)c->last_index);
     snprintf(c->error + length, sizeof c->error - length,
-             "\n  %s site %s%s; %d sites and %d parameters visited",
-             c->at_site ? "at" : "after", c->last_name, at, c->run_sites, c->run_params);
+             "\n  %s site %s%s; %d site%s and %d parameter%s visited",
+             c->at_site ? "at" : "after", c->last_name, at, c->run_sites,
+             c->run_sites == 1 ? "" : "s", c->run_params, c->run_params == 1 ? "" : "s");
 }
 
 ppl_status ppl_fail(ppl_ctx *c, ppl_status status, const char *format, ...)

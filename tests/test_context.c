@@ -250,14 +250,14 @@ START_TEST(errors_tell_the_place)
     ppl_ctx *c = start(_i);
     ck_assert_int_eq(ppl_run(c, model_that_fails, &(int){ 3 }, NULL), PPL_ECONSTRAINT);
     ck_assert_str_eq(ppl_error_text(c), "normal: scale is -1; it must be positive\n"
-                     "  after site z[2]; 3 sites and 1 parameters visited");
+                     "  after site z[2]; 3 sites and 1 parameter visited");
     ck_assert_int_eq(ppl_run(c, model_that_fails, &(int){ 2 }, NULL), PPL_ESHAPE);
     ck_assert_str_eq(ppl_error_text(c), "normal: a value of shape [3] does not fit the "
                      "distribution's shape [2]; reshape the value or the parameters\n"
-                     "  at site x; 3 sites and 1 parameters visited");
+                     "  at site x; 3 sites and 1 parameter visited");
     ck_assert_int_eq(ppl_run(c, model_that_fails, &(int){ 0 }, NULL), PPL_ESHAPE);
     ck_assert_str_eq(strchr(ppl_error_text(c), '\n'),
-                     "\n  at site x; 1 sites and 0 parameters visited");
+                     "\n  at site x; 1 site and 0 parameters visited");
     ck_assert(isfinite(ppl_trace_log_prob(trace_of(c, sample_some, NULL, NULL))));
     ppl_fail(c, PPL_EIO, "outside of a run");
     ck_assert_str_eq(ppl_error_text(c), "outside of a run");

@@ -489,7 +489,7 @@ START_TEST(condition_as_a_scope)
     ck_assert_int_eq(ppl_run(c, condition_in_part, "b", NULL), PPL_EUNUSED);
     ck_assert_str_eq(ppl_error_text(c), "condition: no sample site b was reached; check "
                      "name and index, or pass `unused` to have such values counted\n"
-                     "  after site a; 1 sites and 0 parameters visited");
+                     "  after site a; 1 site and 0 parameters visited");
     stop(c);
 }
 END_TEST

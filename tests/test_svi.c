@@ -180,7 +180,7 @@ static const struct {
     [DUPLICATE_IN_GUIDE] = { PPL_EDUPLICATE,
         "site z is visited twice in one run; give each "
         "visit its own index (ppl_sample_at, ppl_observe_at) or name\n"
-        "  at site z; 1 sites and 3 parameters visited" },
+        "  at site z; 1 site and 3 parameters visited" },
     [ONLY_IN_GUIDE] = { PPL_EMISMATCH,
         "guide site u is not in the model; give it the name "
         "of a latent of the model, or sample it with "
@@ -194,20 +194,20 @@ static const struct {
     [PARAMETER_IN_MODEL] = { PPL_EDUPLICATE,
         "site w is a sample here and was a parameter "
         "before in this run; rename one of them\n"
-        "  at site w; 1 sites and 3 parameters visited" },
+        "  at site w; 1 site and 3 parameters visited" },
     [AUXILIARY_IN_BOTH] = { PPL_EMISMATCH,
         "guide site u is auxiliary and the model has it "
         "too; sample it with ppl_sample, or rename it" },
     [SHAPE] = { PPL_ESHAPE,
         "normal: a value of shape [3] does not fit the distribution's "
         "shape [2]; reshape the value or the parameters\n"
-        "  at site z; 1 sites and 1 parameters visited" },
+        "  at site z; 1 site and 1 parameter visited" },
     [EVENT_DIMS] = { PPL_EMISMATCH,
         "event dims disagree at site z: 1 in the model, 0 in the "
         "guide; make them equal with ppl_event" },
     [DTYPE] = { PPL_EDTYPE,
         "categorical: the value is not integers (ppl_from_integers makes "
-        "them)\n  at site z; 1 sites and 1 parameters visited" },
+        "them)\n  at site z; 1 site and 1 parameter visited" },
     [ADDED_SHAPES] = { PPL_ESHAPE,
         "add: shapes [2] and [3] do not broadcast: axis 0 is 2 "
         "against 3; make them equal or 1\n"
@@ -231,7 +231,7 @@ static const struct {
     [NEVER_POPS_IN_GUIDE] = { PPL_ENEST,
         "the model returned with 1 handlers still pushed; "
         "match each ppl_push with a ppl_pop\n"
-        "  after site z; 1 sites and 3 parameters visited" },
+        "  after site z; 1 site and 3 parameters visited" },
     [INFINITE_TERM] = { PPL_ENONFINITE,
         "ppl_trace_elbo: the term of site f (factor, "
         "likelihood) is -inf; check its parameters and its value" },
@@ -244,7 +244,7 @@ static const struct {
         "  after site x; 2 sites and 2 parameters visited" },
     [ESCAPE_IN_GUIDE] = { PPL_ESCAPE,
         "enough\n"
-        "  after site z; 1 sites and 3 parameters visited" },
+        "  after site z; 1 site and 3 parameters visited" },
     [HANDLER_FAILS] = { PPL_EINVAL,
         "a handler of the test says no to last\n"
         "  after site last; 3 sites and 2 parameters visited" },
