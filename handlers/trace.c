@@ -25,10 +25,9 @@ struct ppl_trace {
 
 static size_t slot_of(const ppl_trace *t, ppl_name name, int64_t index)
 {
-    uint64_t h = (uint64_t)index * UINT64_C(0x9e3779b97f4a7c15) ^ (uintptr_t)name;
-    size_t i = (size_t)((h ^ h >> 29) * UINT64_C(0xd6e8feb86659fd93) >> 32);
+    size_t i = ppl_address_hash(name, index) & (t->slots - 1);
 
-    for (i &= t->slots - 1; t->slot[i] != 0; i = (i + 1) & (t->slots - 1)) {
+    for (; t->slot[i] != 0; i = (i + 1) & (t->slots - 1)) {
         const ppl_msg *m = t->msg[t->slot[i] - 1];
 
         if (m->name == name && m->index == index)

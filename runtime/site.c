@@ -13,7 +13,7 @@
 
 /* ---- Addresses --------------------------------------------------------------------- */
 
-static size_t address_hash(ppl_name name, int64_t index)
+size_t ppl_address_hash(ppl_name name, int64_t index)
 {
     uint64_t h = (uint64_t)index * UINT64_C(0x9e3779b97f4a7c15) ^ (uintptr_t)name;
 
@@ -25,7 +25,7 @@ static size_t address_hash(ppl_name name, int64_t index)
 static ppl__site *find_slot(const ppl_ctx *c, ppl__site *table, size_t capacity,
                             ppl_name name, int64_t index)
 {
-    size_t i = address_hash(name, index) & (capacity - 1);
+    size_t i = ppl_address_hash(name, index) & (capacity - 1);
 
     while (table[i].space == c->site_space && table[i].name != NULL &&
            (table[i].name != name || table[i].index != index))

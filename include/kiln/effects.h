@@ -283,6 +283,8 @@ typedef struct ppl_msg {
 PPL_API ppl_tensor *ppl_site_log_prob(ppl_msg *m);
 /* "z[17]" into a buffer; returns it. */
 PPL_API const char *ppl_site_text(const ppl_msg *m, char *buffer, size_t size);
+/* A well-mixed hash of an address, for tables in memory: it differs from run to run. */
+PPL_API size_t ppl_address_hash(ppl_name name, int64_t index);
 
 typedef struct ppl_handler_ops {
     const char *name;

@@ -10,12 +10,8 @@
 
 static size_t slot_of(const ppl__ledger *l, ppl_name name, int64_t index)
 {
-    uint64_t h = (uint64_t)(uintptr_t)name ^
-                 (uint64_t)index * UINT64_C(0x9e3779b97f4a7c15);
-    size_t i;
+    size_t i = ppl_address_hash(name, index) & (l->slots - 1);
 
-    h = (h ^ h >> 29) * UINT64_C(0xd6e8feb86659fd93) >> 32;
-    i = (size_t)h & (l->slots - 1);
     while (l->slot[i] != 0) {
         const ppl_ledger_row *row = &l->entry[l->slot[i] - 1].row;
 
