@@ -98,29 +98,51 @@ static void print_data(const program *p)
 
 /* ---- Progress ---------------------------------------------------------------------- */
 
-/* On a terminal a line that is rewritten after each epoch; elsewhere a line for each
- * evaluation. */
+/* The newest row of a log; a trainer that was resumed ahead of the other may have none. */
+static log_row latest(const trainer *t)
+{
+    static const log_row none = { 0, 0, 0, NAN, NAN, NAN, NAN };
+
+    return t->rows > 0 ? t->log[t->rows - 1] : none;
+}
+
+/* The trainer that has moved in every epoch of this run. */
+static const trainer *last_trainer(const program *p)
+{
+    return p->trainer[p->trainers - 1];
+}
+
+/* The line of one evaluation, kept. */
+static void print_evaluation(const program *p)
+{
+    for (int i = 0; i < p->trainers; i++) {
+        log_row row = latest(p->trainer[i]);
+
+        printf("  %s train %.3f valid %.3f test %.3f", elbo_text(p->trainer[i]->choice),
+               row.train_bound, row.valid_bound, row.test_bound);
+    }
+}
+
+/* On a terminal a line within 80 columns that is rewritten after each epoch; elsewhere a
+ * line for each evaluation. */
 static void print_progress(const program *p, double started, int first_epoch)
 {
-    const trainer *t = p->trainer[0];
-    const log_row *row = &t->log[t->rows - 1];
-    int terminal = isatty(STDOUT_FILENO), evaluated = !isnan(row->valid_bound);
+    const trainer *t = last_trainer(p);
+    log_row row = latest(t);
+    int terminal = isatty(STDOUT_FILENO), evaluated = !isnan(row.valid_bound);
     double each = (now() - started) / (t->epoch - first_epoch);
     int left = (int)(each * (p->o.epochs - t->epoch) + 0.5);
 
     if (p->o.quiet || (!terminal && !evaluated))
         return;
-    printf("%sepoch %d/%d  KL weight %.3f", terminal ? "\r" : "", row->epoch, p->o.epochs,
-           row->kl_weight);
-    for (int i = 0; i < p->trainers; i++) {
-        const log_row *r = &p->trainer[i]->log[p->trainer[i]->rows - 1];
-
-        printf("  %s train %.3f", elbo_text(p->trainer[i]->choice), r->train_bound);
-        if (evaluated)
-            printf(" valid %.3f test %.3f", r->valid_bound, r->test_bound);
-    }
+    printf("%sepoch %d/%d  KL weight %.2f", terminal ? "\r\033[K" : "", row.epoch,
+           p->o.epochs, row.kl_weight);
+    if (evaluated)
+        print_evaluation(p);
+    for (int i = 0; i < p->trainers && !evaluated; i++)
+        printf("  %.3f", latest(p->trainer[i]).train_bound);
     printf(" nats/step  %.2f s/epoch, %d:%02d left%s", each, left / 60, left % 60,
-           terminal && !evaluated ? "\033[K" : terminal ? "\033[K\n" : "\n");
+           evaluated ? "\n" : "");
     fflush(stdout);
 }
 
@@ -177,7 +199,7 @@ static int save(program *p)
 /* Each trainer one epoch on, evaluated when due; 1 when interrupted, -1 on error. */
 static int one_epoch(program *p)
 {
-    int target = p->trainer[p->trainers - 1]->epoch + 1;
+    int target = last_trainer(p)->epoch + 1;
     int due = target % p->o.eval_every == 0 || target == p->o.epochs;
 
     for (int i = 0; i < p->trainers; i++) {
@@ -198,16 +220,16 @@ static int one_epoch(program *p)
  * interrupted, -1 on error. */
 static int train(program *p)
 {
-    int first = p->trainer[0]->epoch, status = 0;
+    int first = last_trainer(p)->epoch, status = 0;
     double started = now();
 
     p->last_save = started;
-    while (p->trainer[p->trainers - 1]->epoch < p->o.epochs && status == 0) {
+    while (last_trainer(p)->epoch < p->o.epochs && status == 0) {
         status = one_epoch(p);
         if (status == 0)
             print_progress(p, started, first);
         if (status == 0 && (now() - p->last_save > 10 ||
-                            !isnan(p->trainer[0]->log[p->trainer[0]->rows - 1].valid_bound)))
+                            !isnan(latest(last_trainer(p)).valid_bound)))
             status = save(p);
     }
     if (status >= 0 && save(p) != 0)
@@ -284,11 +306,17 @@ static int print_comparison(program *p)
 
 /* ---- Pictures ---------------------------------------------------------------------- */
 
-/* "DIR/NAME" and the line that tells where the picture is. */
 static void picture_path(const program *p, const char *name, char *path, size_t size)
 {
     snprintf(path, size, "%s/%s", p->o.pictures, name);
-    printf("picture: %s\n", path);
+}
+
+/* Says where a file is once it is there; passes the status on. */
+static int told(int status, const char *what, const char *path)
+{
+    if (status == 0)
+        printf("%s: %s\n", what, path);
+    return status;
 }
 
 /* What a curve shows of a row: train, valid or test. */
@@ -335,7 +363,7 @@ static int draw_bounds(program *p)
     status = picture_bounds(path, "Deep Markov Model: bound over epochs", curves, count,
                             &entropy, 1, p->error, sizeof p->error);
     free(points);
-    return status;
+    return told(status, "picture", path);
 }
 
 static int draw_piece(program *p, const chorale *generated)
@@ -355,11 +383,13 @@ static int draw_piece(program *p, const chorale *generated)
     picture_path(p, "rolls.png", path, sizeof path);
     status = picture_rolls(path, "Deep Markov Model: piano rolls", rolls, 3, p->error,
                            sizeof p->error);
+    told(status, "picture", path);
     if (status == 0) {
         picture_path(p, "steps.png", path, sizeof path);
         status = picture_steps(path, "Deep Markov Model: the free energy of one test piece",
                                terms.kl, terms.reconstruction, terms.length, p->error,
                                sizeof p->error);
+        told(status, "picture", path);
     }
     piece_terms_free(&terms);
     return status;
@@ -387,11 +417,10 @@ static int show_piece(program *p)
         status = -1;
     if (status == 0 && p->o.pictures != NULL)
         status = draw_pictures(p, &generated);
-    if (status == 0 && p->o.midi != NULL) {
-        status = midi_write(p->o.midi, &generated, 100, MIDI_CHURCH_ORGAN, p->error,
-                            sizeof p->error);
-        printf("MIDI: %s\n", p->o.midi);
-    }
+    if (status == 0 && p->o.midi != NULL)
+        status = told(midi_write(p->o.midi, &generated, 100, MIDI_CHURCH_ORGAN, p->error,
+                                 sizeof p->error),
+                      "MIDI", p->o.midi);
     free(generated.slices);
     return status;
 }
