@@ -217,6 +217,52 @@ static int satisfies(const ppl_family *f, const char *what, const ppl_constraint
     }
 }
 
+/* The element of t, at the shape of `value`, that stands beside element i of it. */
+static double beside(const ppl_tensor *t, const ppl_tensor *value, size_t i)
+{
+    size_t at = 0, stride = 1;
+    for (int a = 1; a <= value->shape.rank && a <= t->shape.rank; a++) {
+        size_t size = (size_t)value->shape.dim[value->shape.rank - a];
+        size_t own = (size_t)t->shape.dim[t->shape.rank - a];
+        at += own == 1 ? 0 : i % size * stride;
+        stride *= own;
+        i /= size;
+    }
+    return number_at(t, at);
+}
+
+/* "uniform: value[3] is 5.2; it must be at most 4". */
+static void fail_bounds(const ppl_dist *d, const ppl_tensor *value, size_t i,
+                        const ppl_tensor *lower, const ppl_tensor *upper)
+{
+    char index[PPL_SHAPE_TEXT], is[64], low[64] = "", high[64] = "";
+    number_text(value, i, is, sizeof is);
+    if (lower)
+        snprintf(low, sizeof low, "%s%.9g", upper ? "between " : "at least ",
+                 beside(lower, value, i));
+    if (upper)
+        snprintf(high, sizeof high, "%s%.9g", lower ? " and " : "at most ",
+                 beside(upper, value, i));
+    ppl_fail(d->ctx, PPL_ECONSTRAINT, "%s: value%s is %s; it must be %s%s",
+             d->family->name, index_text(value, i, value->shape.rank, 1, index), is, low,
+             high);
+}
+
+/* Fails on the first value beyond the bounds that the parameters set. */
+static int within_bounds(const ppl_dist *d, const ppl_tensor *value)
+{
+    ppl_tensor *lower = NULL, *upper = NULL;
+    d->family->bounds(d, &lower, &upper);
+    for (size_t i = 0; i < (size_t)value->numel && d->ctx->status == PPL_OK; i++) {
+        double x = number_at(value, i);
+        if ((lower && !(x >= beside(lower, value, i))) ||
+            (upper && !(x <= beside(upper, value, i))))
+            if (!left_out(d, value, i))
+                fail_bounds(d, value, i, lower, upper);
+    }
+    return d->ctx->status == PPL_OK;
+}
+
 /* The values of an enumerable family of integers are those it enumerates. */
 static int in_support(const ppl_dist *d, const ppl_tensor *value)
 {
@@ -231,7 +277,8 @@ static int in_support(const ppl_dist *d, const ppl_tensor *value)
         listed = ppl_integer_interval(v[0], v[values->numel - 1]);
         k = &listed;
     }
-    return !k || satisfies(f, "value", k, value, d);
+    return (!k || satisfies(f, "value", k, value, d)) &&
+           (!f->bounds || within_bounds(d, value));
 }
 
 /* ---- Making ------------------------------------------------------------------------ */
@@ -285,12 +332,82 @@ static int append_event(ppl_dist *d)
     return d->ctx->status == PPL_OK;
 }
 
-ppl_dist *ppl_dist_make(const ppl_family *family, ppl_tensor *const *params,
-                        const void *attr)
+/* Widens the batch by that of the parts. */
+static int join_parts(ppl_dist *d)
+{
+    ppl_shape params = d->shape;
+    char text[2][PPL_SHAPE_TEXT];
+    if (!d->parts || widen(&d->shape, &d->parts->batch))
+        return 1;
+    ppl_fail(d->ctx, PPL_ESHAPE, "%s: parameters of batch %s and parts of batch %s do not "
+             "broadcast; make their axes equal or 1", d->family->name,
+             ppl_shape_text(&params, text[0]),
+             ppl_shape_text(&d->parts->batch, text[1]));
+    return 0;
+}
+
+/* The context of what a distribution is made of; NULL if a part is missing. */
+static ppl_ctx *ctx_of(const ppl_family *family, ppl_tensor *const *params,
+                       const ppl_dist_parts *parts)
 {
     ppl_ctx *c = NULL;
     for (int i = 0; i < family->params && !c; i++)
         c = ppl_tensor_ctx(params[i]);
+    for (int i = 0; parts && i < parts->dists; i++) {
+        if (!parts->dist[i])
+            return NULL;
+        c = c ? c : parts->dist[i]->ctx;
+    }
+    for (int i = 0; parts && i < parts->tensors; i++) {
+        if (!parts->tensor[i])
+            return NULL;
+        c = c ? c : parts->tensor[i]->ctx;
+    }
+    return c;
+}
+
+static int check_parts(ppl_dist *d, const ppl_dist_parts *parts)
+{
+    for (int i = 0; i < parts->dists; i++)
+        if (parts->dist[i]->ctx != d->ctx)
+            ppl_fail(d->ctx, PPL_EINVAL, "%s: %s belongs to another context",
+                     d->family->name, parts->dist[i]->family->name);
+    for (int i = 0; i < parts->tensors; i++)
+        ppl__check(d->ctx, parts->tensor[i], d->family->name);
+    return d->ctx->status == PPL_OK;
+}
+
+/* A copy of the parts and their arrays; 0 if there is no memory, or one is of elsewhere. */
+static int keep_parts(ppl_dist *d, const ppl_dist_parts *parts)
+{
+    ppl_dist_parts *copy;
+    size_t dists, tensors;
+    d->parts = NULL;
+    if (!parts)
+        return 1;
+    dists = (size_t)parts->dists * sizeof *parts->dist;
+    tensors = (size_t)parts->tensors * sizeof *parts->tensor;
+    if (!check_parts(d, parts) ||
+        !(copy = ppl__arena_alloc(&d->ctx->data, sizeof *copy + dists + tensors)))
+        return 0;
+    char *arrays = (char *)(copy + 1);
+    *copy = *parts;
+    copy->dist = dists ? memcpy(arrays, parts->dist, dists) : NULL;
+    copy->tensor = tensors ? memcpy(arrays + dists, parts->tensor, tensors) : NULL;
+    d->parts = copy;
+    return 1;
+}
+
+ppl_dist *ppl_dist_make(const ppl_family *family, ppl_tensor *const *params,
+                        const void *attr)
+{
+    return ppl_dist_make_of(family, params, NULL, attr);
+}
+
+ppl_dist *ppl_dist_make_of(const ppl_family *family, ppl_tensor *const *params,
+                           const ppl_dist_parts *parts, const void *attr)
+{
+    ppl_ctx *c = ctx_of(family, params, parts);
     ppl_dist *d = c ? record(c) : NULL;
     if (!d)
         return NULL;
@@ -305,7 +422,8 @@ ppl_dist *ppl_dist_make(const ppl_family *family, ppl_tensor *const *params,
     d->event_dim = family->event_dim;
     d->mask = NULL;
     d->attr = attr;
-    if (!batch_of(c, family, params, &d->shape))
+    if (!keep_parts(d, parts) || !batch_of(c, family, params, &d->shape) ||
+        !join_parts(d))
         return NULL;
     return !family->event_shape || append_event(d) ? d : NULL;
 }
@@ -396,6 +514,19 @@ ppl_dist *ppl_expand_dist(ppl_dist *d, ppl_shape batch)
     return d;
 }
 
+const ppl_sites *ppl_dist_sites(const ppl_dist *d)
+{
+    ppl_ctx *c = d->ctx;
+    const ppl_sites *set = ppl_tensor_sites(d->mask);
+    for (int i = 0; i < d->family->params; i++)
+        set = ppl_sites_union(c, set, ppl_tensor_sites(d->param[i]));
+    for (int i = 0; d->parts && i < d->parts->tensors; i++)
+        set = ppl_sites_union(c, set, ppl_tensor_sites(d->parts->tensor[i]));
+    for (int i = 0; d->parts && i < d->parts->dists; i++)
+        set = ppl_sites_union(c, set, ppl_dist_sites(d->parts->dist[i]));
+    return set;
+}
+
 /* ---- Asking ------------------------------------------------------------------------ */
 
 ppl_tensor *ppl_dist_sample(ppl_dist *d, const ppl_rng *rng)
@@ -481,4 +612,36 @@ ppl_tensor *ppl_dist_variance(ppl_dist *d)
 {
     ppl_tensor *t = ask(d, "variance", d ? d->family->variance : NULL);
     return t ? at_shape(t, &d->shape) : NULL;
+}
+
+/* cdf or icdf, elementwise, at the shape that d's and the argument's broadcast to. */
+static ppl_tensor *ask_at(const ppl_dist *d, const char *what, ppl_tensor *x,
+                          ppl_tensor *(*function)(const ppl_dist *d, ppl_tensor *x))
+{
+    if (!d || d->ctx->status != PPL_OK || ppl__check(d->ctx, x, what) != PPL_OK)
+        return NULL;
+    if (!function) {
+        ppl_fail(d->ctx, PPL_EUNSUPPORTED, "%s: it has no %s in closed form",
+                 d->family->name, what);
+        return NULL;
+    }
+    ppl_shape shape = d->shape;
+    char text[2][PPL_SHAPE_TEXT];
+    if (!widen(&shape, &x->shape)) {
+        ppl_fail(d->ctx, PPL_ESHAPE, "%s: the %s of %s does not broadcast to the "
+                 "distribution's shape %s", d->family->name, what,
+                 ppl_shape_text(&x->shape, text[0]), ppl_shape_text(&d->shape, text[1]));
+        return NULL;
+    }
+    return at_shape(function(d, x), &shape);
+}
+
+ppl_tensor *ppl_cdf(ppl_dist *d, ppl_tensor *value)
+{
+    return ask_at(d, "cdf", value, d ? d->family->cdf : NULL);
+}
+
+ppl_tensor *ppl_icdf(ppl_dist *d, ppl_tensor *probability)
+{
+    return ask_at(d, "icdf", probability, d ? d->family->icdf : NULL);
 }

@@ -124,13 +124,10 @@ static void visit(ppl_ctx *c, ppl_msg *m)
 /* What the density at this site depends on. */
 static const ppl_sites *density_parents(ppl_ctx *c, const ppl_msg *m)
 {
-    const ppl_sites *set = c->taint;
+    const ppl_sites *set = ppl_sites_union(c, c->taint, ppl_dist_sites(m->dist));
 
-    for (int i = 0; i < m->dist->family->params; i++)
-        set = ppl_sites_union(c, set, ppl_tensor_sites(m->dist->param[i]));
     if ((m->flags & PPL_OBSERVED) != 0)
         set = ppl_sites_union(c, set, ppl_tensor_sites(m->value));
-    set = ppl_sites_union(c, set, ppl_tensor_sites(m->dist->mask));
     return ppl_sites_union(c, set, ppl_tensor_sites(m->mask));
 }
 

@@ -7,6 +7,8 @@
 
 #include "families.h"
 
+#include <kiln/handlers.h>
+
 static const ppl_rng rng = { { 0x12345678, 0x9abcdef0 } };
 
 /* ---- Shapes, events, masks --------------------------------------------------------- */
@@ -346,6 +348,129 @@ START_TEST(a_tensor_of_an_ended_epoch_is_refused)
 }
 END_TEST
 
+/* ---- Parts, bounds, cdf ------------------------------------------------------------- */
+
+/* A family whose support ends at its parameter, and a family made of another. */
+static ppl_tensor *below_sample(const ppl_dist *d, const ppl_rng *r)
+{
+    (void)r;
+    return ppl_expand(d->param[0], d->shape);
+}
+
+static ppl_tensor *below_log_prob(const ppl_dist *d, ppl_tensor *x)
+{
+    return ppl_sub(x, d->param[0]);
+}
+
+static ppl_tensor *below_cdf(const ppl_dist *d, ppl_tensor *x)
+{
+    return ppl_exp(ppl_sub(x, d->param[0]));
+}
+
+static void below_bounds(const ppl_dist *d, ppl_tensor **lower, ppl_tensor **upper)
+{
+    (void)lower;
+    *upper = d->param[0];
+}
+
+static const ppl_family below = {
+    .name = "below", .params = 1, .param_name = { "top" },
+    .param_constraint = { &ppl_constraint_real }, .support = &ppl_constraint_real,
+    .sample = below_sample, .log_prob = below_log_prob, .cdf = below_cdf,
+    .bounds = below_bounds,
+};
+
+static ppl_tensor *shifted_log_prob(const ppl_dist *d, ppl_tensor *x)
+{
+    ppl_dist part = *d->parts->dist[0];
+    return ppl_log_prob(&part, ppl_sub(x, d->parts->tensor[0]));
+}
+
+static const ppl_family shifted = {
+    .name = "shifted", .support = &ppl_constraint_real, .sample = below_sample,
+    .log_prob = shifted_log_prob,
+};
+
+static ppl_dist *shift_of(ppl_dist *d, ppl_tensor *by)
+{
+    const ppl_dist *part[] = { d };
+    ppl_tensor *tensor[] = { by };
+    return ppl_dist_make_of(&shifted, NULL,
+                            &(ppl_dist_parts){ part, 1, tensor, 1, ppl_dist_batch_shape(d) },
+                            NULL);
+}
+
+START_TEST(bounds_that_depend_on_parameters)
+{
+    ppl_ctx *c = context(_i);
+    ppl_tensor *top = numbers(c, 1, 2.5);
+    ppl_dist *d = ppl_dist_make(&below, &top, NULL);
+    assert_values(ppl_log_prob(d, numbers(c, 1, 2)), rounding(_i), 0, -0.5);
+    ck_assert_ptr_null(ppl_log_prob(d, numbers(c, 1, 2.75)));
+    ck_assert_str_eq(ppl_error_text(c),
+                     "below: value[1] is 2.75; it must be at most 2.5");
+    ppl_clear_error(c);
+    /* What the mask leaves out may lie anywhere. */
+    ppl_tensor *first = ppl_from_mask(c, PPL_SHAPE(2), (unsigned char[]){ 1, 0 });
+    assert_values(ppl_log_prob(ppl_masked(d, first), numbers(c, 0.5, 9)), rounding(_i),
+                  -0.5, 0);
+    ppl_ctx_free(c);
+}
+END_TEST
+
+START_TEST(cdfs_broadcast_and_may_be_missing)
+{
+    ppl_ctx *c = context(_i);
+    ppl_tensor *top = numbers(c, 1, 2);
+    ppl_dist *d = ppl_dist_make(&below, &top, NULL);
+    assert_values(ppl_cdf(d, ppl_scalar(c, 1)), rounding(_i), 1, exp(-1));
+    ck_assert_ptr_null(ppl_icdf(d, ppl_scalar(c, 0.5)));
+    ck_assert_str_eq(ppl_error_text(c), "below: it has no icdf in closed form");
+    ppl_clear_error(c);
+    ck_assert_ptr_null(ppl_cdf(d, numbers(c, 1, 1, 1)));
+    ck_assert_str_eq(ppl_error_text(c), "below: the cdf of [3] does not broadcast to the "
+                                        "distribution's shape [2]");
+    ppl_ctx_free(c);
+}
+END_TEST
+
+START_TEST(a_distribution_made_of_others)
+{
+    ppl_ctx *c = context(_i);
+    ppl_tensor *top = numbers(c, 1, 2);
+    ppl_dist *d = shift_of(ppl_dist_make(&below, &top, NULL), ppl_scalar(c, 10));
+    ck_assert_ptr_nonnull(d);
+    ck_assert(ppl_dist_batch_shape(d).rank == 1 && d->shape.dim[0] == 2);
+    assert_values(ppl_log_prob(d, numbers(c, 11, 11)), rounding(_i), 0, -1);
+    ck_assert_ptr_null(shift_of(NULL, ppl_scalar(c, 1)));
+    ppl_ctx_free(c);
+}
+END_TEST
+
+static void two_layers(ppl_ctx *c, const void *arg)
+{
+    (void)arg;
+    ppl_tensor *one = ppl_scalar(c, 1);
+    ppl_tensor *a = ppl_sample(c, "a", ppl_normal(ppl_scalar(c, 0), one));
+    ppl_tensor *b = ppl_sample(c, "b", ppl_normal(ppl_scalar(c, 0), one));
+    ppl_sample(c, "x", shift_of(ppl_dist_make(&below, &a, NULL), b));
+}
+
+/* What a part or an extra tensor depends on, the site depends on. */
+START_TEST(provenance_sees_the_parts)
+{
+    ppl_ctx *c = context(_i);
+    ppl_epoch epoch = ppl_epoch_begin(c);
+    ppl_trace *t = ppl_get_trace(c, two_layers, NULL, NULL);
+    ck_assert_msg(t != NULL, "%s", ppl_error_text(c));
+    const ppl_sites *parents = ppl_trace_find(t, "x", PPL_NO_INDEX)->parents;
+    ck_assert(ppl_sites_has(parents, ppl_trace_find(t, "a", PPL_NO_INDEX)->site));
+    ck_assert(ppl_sites_has(parents, ppl_trace_find(t, "b", PPL_NO_INDEX)->site));
+    ppl_epoch_end(c, epoch);
+    ppl_ctx_free(c);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -355,7 +480,9 @@ int main(void)
         parameters_outside_their_constraint_are_refused,
         values_outside_the_support_are_refused, shapes_that_do_not_fit_are_refused,
         masks_that_do_not_fit_are_refused, arguments_of_another_kind_are_refused,
-        a_tensor_of_an_ended_epoch_is_refused, NULL
+        a_tensor_of_an_ended_epoch_is_refused, bounds_that_depend_on_parameters,
+        cdfs_broadcast_and_may_be_missing, a_distribution_made_of_others,
+        provenance_sees_the_parts, NULL
     };
     return run_tests("dist", tests);
 }

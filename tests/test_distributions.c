@@ -22,12 +22,12 @@ enum { DRAWS = 100000, PATHS = 20000 };
 
 /* ---- The table is complete --------------------------------------------------------- */
 
-START_TEST(every_family_has_a_row)
+static int rows_in_header(const char *header)
 {
     const char *dir = getenv("srcdir");
     char path[4096], line[256], name[64];
     int found = 0;
-    snprintf(path, sizeof path, "%s/include/kiln/distributions.h", dir ? dir : ".");
+    snprintf(path, sizeof path, "%s/include/kiln/%s.h", dir ? dir : ".", header);
     FILE *file = fopen(path, "r");
     ck_assert_msg(file != NULL, "%s cannot be read", path);
     while (fgets(line, sizeof line, file)) {
@@ -37,10 +37,18 @@ START_TEST(every_family_has_a_row)
         int has = 0;
         for (int i = 0; i < FAMILIES; i++)
             has |= strcmp(families[i].family->name, name) == 0;
-        ck_assert_msg(has, "family %s has no row in tests/families.h", name);
+        ck_assert_msg(has, "family %s has no row in tests/families/%s.inc", name, header);
         found++;
     }
     fclose(file);
+    return found;
+}
+
+START_TEST(every_family_has_a_row)
+{
+    int found = rows_in_header("constructed");
+    found += rows_in_header("continuous");
+    found += rows_in_header("discrete");
     ck_assert_int_eq(found, FAMILIES);
 }
 END_TEST
@@ -48,8 +56,17 @@ END_TEST
 /* ---- Golden numbers ---------------------------------------------------------------- */
 
 typedef struct answers {
-    double log_prob, d_value, d_params[MOST_PARAMS], entropy, mean, variance;
+    double log_prob, d_value, d_params[MOST_PARAMS], entropy, mean, variance, cdf;
 } answers;
+
+static answers unknown(void)
+{
+    answers a;
+    double *x = (double *)&a;
+    for (size_t i = 0; i < sizeof a / sizeof *x; i++)
+        x[i] = NAN;
+    return a;
+}
 
 static int differentiable(const family_row *row)
 {
@@ -59,7 +76,7 @@ static int differentiable(const family_row *row)
 static answers ask(ppl_ctx *c, const family_row *row, const double *params, int count,
                    double at)
 {
-    answers a = { .d_value = NAN };
+    answers a = unknown();
     ppl_tensor *leaf[PPL_MAX_PARAMS], *value;
     ppl_epoch epoch = ppl_epoch_begin(c);
     make_params(c, row, params, count, 1, leaf);
@@ -75,12 +92,14 @@ static answers ask(ppl_ctx *c, const family_row *row, const double *params, int 
         ppl_read(ppl_grad(leaf[0]), a.d_params, count);
     for (int i = 0; i < count && !row->weights; i++)
         a.d_params[i] = ppl_item(ppl_grad(leaf[i]));
-    a.entropy = ppl_item(ppl_entropy(d));
-    a.mean = a.variance = NAN;
-    if (row->family->mean) {
+    if (d->family->entropy)
+        a.entropy = ppl_item(ppl_entropy(d));
+    if (d->family->mean)
         a.mean = ppl_item(ppl_dist_mean(d));
+    if (d->family->variance)
         a.variance = ppl_item(ppl_dist_variance(d));
-    }
+    if (d->family->cdf)
+        a.cdf = ppl_item(ppl_cdf(d, value));
     ck_assert_msg(ppl_ok(c), "%s", ppl_error_text(c));
     ppl_epoch_end(c, epoch);
     return a;
@@ -89,7 +108,7 @@ static answers ask(ppl_ctx *c, const family_row *row, const double *params, int 
 static void assert_near(const char *family, int record, const char *what, double x,
                         double expected, double relative, double absolute)
 {
-    int same = x == expected || (isnan(x) && isnan(expected)) ||
+    int same = x == expected || isnan(expected) ||
                fabs(x - expected) <= relative * fabs(expected) + absolute;
     ck_assert_msg(same, "%s, record %d: %s is %.17g, not %.17g", family, record, what, x,
                   expected);
@@ -107,6 +126,7 @@ static void assert_answers(const char *family, int record, const answers *a,
     SAME(entropy);
     SAME(mean);
     SAME(variance);
+    SAME(cdf);
 #undef SAME
 }
 
@@ -135,7 +155,7 @@ static void check_record(ppl_ctx *const c[2], int dtype, const family_row *row,
 {
     double params[MOST_PARAMS] = { 0 }, at = NAN;
     int count = golden_numbers(golden, "params", params, MOST_PARAMS);
-    answers expected = { .d_value = NAN }, found;
+    answers expected = unknown(), found;
     golden_numbers(golden, "value", &at, 1);
     if (dtype == 0) {
         if (!round_to_float(params, count) || !round_to_float(&at, 1))
@@ -152,47 +172,87 @@ static void check_record(ppl_ctx *const c[2], int dtype, const family_row *row,
     golden_numbers(golden, "entropy", &expected.entropy, 1);
     golden_numbers(golden, "mean", &expected.mean, 1);
     golden_numbers(golden, "variance", &expected.variance, 1);
+    golden_numbers(golden, "cdf", &expected.cdf, 1);
     found = ask(c[1], row, params, count, at);
     assert_answers(row->golden, record, &found, &expected, count, 1e-10, 1e-13);
+}
+
+/* icdf at the probabilities of the file, in f64. */
+static void check_quantile(ppl_ctx *c, const family_row *row, int record,
+                           const json_t *golden)
+{
+    double params[MOST_PARAMS] = { 0 }, probability = NAN, expected = NAN;
+    ppl_epoch epoch = ppl_epoch_begin(c);
+    golden_numbers(golden, "params", params, MOST_PARAMS);
+    golden_numbers(golden, "probability", &probability, 1);
+    golden_numbers(golden, "value", &expected, 1);
+    ppl_dist *d = make_member(c, row, params);
+    double x = ppl_item(ppl_icdf(d, ppl_scalar(c, probability)));
+    ck_assert_msg(ppl_ok(c), "%s", ppl_error_text(c));
+    assert_near(row->golden, record, "icdf", x, expected, 1e-10, 1e-13);
+    ppl_epoch_end(c, epoch);
 }
 
 /* f64 against the file; f32 against f64 at the parameters that float can hold. */
 START_TEST(golden_numbers_are_met)
 {
-    json_t *root = golden_load("distributions.json");
     ppl_ctx *c[2] = { context(0), context(1) };
     for (int i = 0; i < FAMILIES; i++) {
-        const json_t *records = json_object_get(root, families[i].golden);
+        char file[128];
+        snprintf(file, sizeof file, "distributions/%s.json", families[i].golden);
+        json_t *root = golden_load(file);
+        const json_t *records = json_object_get(root, "records");
+        const json_t *quantiles = json_object_get(root, "quantiles");
         ck_assert_msg(json_array_size(records) >= 20, "no golden numbers of %s",
                       families[i].golden);
         for (size_t k = 0; k < json_array_size(records); k++)
             check_record(c, _i, &families[i], (int)k, json_array_get(records, k));
+        ck_assert_msg(!families[i].family->icdf || json_array_size(quantiles) > 0,
+                      "no golden quantiles of %s", families[i].golden);
+        for (size_t k = 0; _i == 1 && k < json_array_size(quantiles); k++)
+            check_quantile(c[1], &families[i], (int)k, json_array_get(quantiles, k));
+        json_decref(root);
     }
-    json_decref(root);
     ppl_ctx_free(c[0]);
     ppl_ctx_free(c[1]);
 }
 END_TEST
 
+static const family_row *row_of(const char *golden)
+{
+    for (int i = 0; i < FAMILIES; i++)
+        if (strcmp(families[i].golden, golden) == 0)
+            return &families[i];
+    ck_abort_msg("no row of %s", golden);
+}
+
 /* The ten-digit numbers of Pyro's test fixtures. */
 START_TEST(pyro_fixtures_are_met)
 {
     static const struct {
-        int family;
+        const char *golden;
         double params[4], value, log_prob;
     } fixture[] = {
-        { 7, { 2.4 }, 5.5, -12.3245312626 }, { 7, { 5.5 }, 3.2, -15.8952519078 },
-        { 7, { 2.4 }, 3.2, -6.8045312626 }, { 5, { 2.4, 3.2 }, 5.5, -12.6386500498 },
-        { 5, { 2.4, 2.4 }, 5.5, -8.9290870237 }, { 5, { 3.2, 3.2 }, 4.4, -7.9837922457 },
-        { 5, { 2.4, 3.2 }, 4.4, -9.4310510216 }, { 6, { 2.4, 3.6 }, 0.4, 0.6467554653 },
-        { 6, { 3.7, 2.5 }, 0.6, 0.6658783087 }, { 6, { 2.4, 2.5 }, 0.5, 0.5168878838 },
-        { 6, { 3.6, 2.5 }, 0.4, 0.2128041906 }, { 0, { 2, 4 }, 2, -2.3052328943 },
-        { 0, { 50, 100 }, 50, -5.5241087192 }, { 1, { 0.25 }, 1, -1.3862943611 },
-        { 1, { 0.25 }, 0, -0.2876820724 }, { 3, { 0.1, 0.6, 0.3, 0 }, 2, -1.2039728043 },
+        { "exponential", { 2.4 }, 5.5, -12.3245312626 },
+        { "exponential", { 5.5 }, 3.2, -15.8952519078 },
+        { "exponential", { 2.4 }, 3.2, -6.8045312626 },
+        { "gamma", { 2.4, 3.2 }, 5.5, -12.6386500498 },
+        { "gamma", { 2.4, 2.4 }, 5.5, -8.9290870237 },
+        { "gamma", { 3.2, 3.2 }, 4.4, -7.9837922457 },
+        { "gamma", { 2.4, 3.2 }, 4.4, -9.4310510216 },
+        { "beta", { 2.4, 3.6 }, 0.4, 0.6467554653 },
+        { "beta", { 3.7, 2.5 }, 0.6, 0.6658783087 },
+        { "beta", { 2.4, 2.5 }, 0.5, 0.5168878838 },
+        { "beta", { 3.6, 2.5 }, 0.4, 0.2128041906 },
+        { "normal", { 2, 4 }, 2, -2.3052328943 },
+        { "normal", { 50, 100 }, 50, -5.5241087192 },
+        { "bernoulli_probs", { 0.25 }, 1, -1.3862943611 },
+        { "bernoulli_probs", { 0.25 }, 0, -0.2876820724 },
+        { "categorical_probs", { 0.1, 0.6, 0.3, 0 }, 2, -1.2039728043 },
     };
     ppl_ctx *c = context(_i);
     for (int i = 0; i < COUNT_OF(fixture); i++) {
-        const family_row *row = &families[fixture[i].family];
+        const family_row *row = row_of(fixture[i].golden);
         ppl_dist *d = make_member(c, row, fixture[i].params);
         ppl_tensor *x = make_values(c, row, PPL_SCALAR, &fixture[i].value);
         assert_near(row->golden, i, "log_prob", ppl_item(ppl_log_prob(d, x)),
@@ -409,6 +469,28 @@ static double *draw(ppl_ctx *c, const family_row *row, const double *params, int
     return x;
 }
 
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double same(double x, const double *unused)
+{
+    (void)unused;
+    return x;
+}
+
+/* By the family's own cdf, which golden numbers check. */
+static double own_fit(ppl_ctx *c, const family_row *row, const double *params, double *x)
+{
+    static double u[DRAWS];
+    qsort(x, DRAWS, sizeof *x, ascending);
+    ppl_tensor *at = ppl_from_doubles(c, PPL_SHAPE(DRAWS), x);
+    ppl_read(ppl_cdf(make_member(c, row, params), at), u, DRAWS);
+    return ks_probability(u, DRAWS, same, NULL);
+}
+
 static double discrete_fit(ppl_ctx *c, const family_row *row, const double *params,
                            const double *x)
 {
@@ -453,6 +535,8 @@ START_TEST(samples_fit)
         double *x = draw(c, row, row->point[k], DRAWS), p = 1;
         if (row->cdf)
             p = ks_probability(x, DRAWS, row->cdf, row->point[k]);
+        else if (row->family->cdf && !(row->family->flags & PPL_DISCRETE))
+            p = own_fit(c, row, row->point[k], x);
         else if (row->family->flags & PPL_DISCRETE)
             p = discrete_fit(c, row, row->point[k], x);
         ck_assert_msg(p > 1e-4, "%s, point %d: fits with probability %g", row->golden, k,

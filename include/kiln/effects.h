@@ -138,7 +138,26 @@ typedef struct ppl_family {
     ppl_tensor *(*enumerate)(const struct ppl_dist *d);     /* [K], the values in order */
     /* KL(q || p) of two members, one number for each value. */
     ppl_tensor *(*kl)(const struct ppl_dist *q, const struct ppl_dist *p);
+    /* P(X <= x), and the least x with P(X <= x) >= probability; elementwise, 0 and 1 (the
+     * ends) outside the support. */
+    ppl_tensor *(*cdf)(const struct ppl_dist *d, ppl_tensor *x);
+    ppl_tensor *(*icdf)(const struct ppl_dist *d, ppl_tensor *probability);
+    /* The bounds of a support that depends on the parameters, both included: tensors that
+     * broadcast to a value, or left NULL where there is none. `support` holds as well. */
+    void (*bounds)(const struct ppl_dist *d, ppl_tensor **lower, ppl_tensor **upper);
+    /* Of a family made at run time (of a mixture of normals, say): the const row that it
+     * is a case of, which KL rules go by. NULL: the family itself. */
+    const struct ppl_family *kind;
 } ppl_family;
+
+/* What a distribution is made of beside its parameters: other distributions, tensors. */
+typedef struct ppl_dist_parts {
+    const struct ppl_dist *const *dist;
+    int dists;
+    ppl_tensor *const *tensor;
+    int tensors;
+    ppl_shape batch;                /* that they bring; the parameters' broadcast with it */
+} ppl_dist_parts;
 
 /* A distribution: a family, its parameters, and three facts that other libraries make
  * wrappers of. Read-only; the functions below make altered copies. */
@@ -149,13 +168,19 @@ typedef struct ppl_dist {
     ppl_shape shape;                /* of a value: batch axes, then event axes */
     int event_dim;                  /* how many trailing axes of `shape` are one event */
     ppl_tensor *mask;               /* PPL_MASK that broadcasts to the batch, or NULL */
+    const ppl_dist_parts *parts;    /* NULL for most families */
     const void *attr;               /* the family's own, or NULL */
 } ppl_dist;
 
 /* Checks shapes (and values, when validating) and makes a distribution; `attr` is kept. A
- * tensor in `attr` is not seen by provenance: what depends on latents belongs in params. */
+ * tensor in `attr` is not seen by provenance: what depends on latents belongs in params,
+ * or in the parts. */
 PPL_API ppl_dist *ppl_dist_make(const ppl_family *family, ppl_tensor *const *params,
                                 const void *attr);
+/* The same of parts as well, which are copied with their arrays. A part that could not be made (NULL)
+ * gives NULL. A family made at run time is to live as long (ppl_alloc). */
+PPL_API ppl_dist *ppl_dist_make_of(const ppl_family *family, ppl_tensor *const *params,
+                                   const ppl_dist_parts *parts, const void *attr);
 /* The last n batch axes become part of the event: their log_prob is summed. */
 PPL_API ppl_dist *ppl_event(ppl_dist *d, int n);
 /* log_prob and KL count as 0 where `mask` is 0, also if they or their gradients would be
@@ -173,6 +198,10 @@ PPL_API ppl_tensor *ppl_entropy(ppl_dist *d);
 /* d->shape. */
 PPL_API ppl_tensor *ppl_dist_mean(ppl_dist *d);
 PPL_API ppl_tensor *ppl_dist_variance(ppl_dist *d);
+/* P(X <= value), and its inverse; elementwise, of the shape that d->shape and the argument
+ * broadcast to. A probability outside 0..1 gives NaN. */
+PPL_API ppl_tensor *ppl_cdf(ppl_dist *d, ppl_tensor *value);
+PPL_API ppl_tensor *ppl_icdf(ppl_dist *d, ppl_tensor *probability);
 
 /* ---- The statements of a model ----------------------------------------------------- */
 
@@ -246,6 +275,8 @@ PPL_API const ppl_sites *ppl_sites_union(ppl_ctx *c, const ppl_sites *a, const p
 PPL_API int ppl_sites_next(const ppl_sites *set, int from);
 /* The latent sites a tensor's value depends on, not counting what those depend on. */
 PPL_API const ppl_sites *ppl_tensor_sites(const ppl_tensor *t);
+/* Those that the density of `d` depends on, through parameters, mask and parts. */
+PPL_API const ppl_sites *ppl_dist_sites(const ppl_dist *d);
 
 /* An independence frame that a plate puts on the messages inside it. */
 typedef struct ppl_frame {

@@ -49,6 +49,8 @@ ppl_kl_rule ppl_kl_find(const ppl_ctx *c, const ppl_family *q, const ppl_family 
 {
     const ppl__kl_pair *pair = ppl__kl_pairs;
 
+    q = q->kind ? q->kind : q;
+    p = p->kind ? p->kind : p;
     for (const added *a = ppl_owned(c, &key); a; a = a->older)
         if (fits(&a->pair, q, p))
             return a->pair.rule;

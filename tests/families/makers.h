@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * makers.h - for families.h: a member of each family from its parameters in order, and
+ * the cdfs of those that have none of their own. In alphabetical order.
+ */
+MAKE_1(bernoulli)
+MAKE_1(bernoulli_logits)
+MAKE_2(beta)
+MAKE_1(categorical)
+MAKE_1(categorical_logits)
+MAKE_1(exponential)
+MAKE_2(gamma)
+MAKE_2(normal)
+
+static inline ppl_dist *make_delta(ppl_tensor *const *p)
+{
+    return ppl_delta(p[0], p[1], 0);
+}
+
+static inline double normal_cdf(double x, const double *p)
+{
+    return erfc((p[0] - x) / p[1] / sqrt(2)) / 2;
+}
+
+static inline double gamma_cdf(double x, const double *p)
+{
+    return gamma_p(p[0], p[1] * x);
+}
+
+static inline double beta_cdf(double x, const double *p)
+{
+    return beta_i(p[0], p[1], x);
+}
+
+static inline double exponential_cdf(double x, const double *p)
+{
+    return -expm1(-p[0] * x);
+}

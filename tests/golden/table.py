@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""The records of one family of distributions -> distributions/<family>.json, and of KL
+divergences within it -> kl/<family>.json.
+
+A family is its log-density in mpmath, and the points where it is asked; the derivatives
+come from differentiating that numerically at many digits, which is independent of the
+hand-written gradients under test. cdf, entropy, mean and variance are closed forms, or
+quadrature where there is none; what is given is checked against quadrature where
+`support` says over what.
+"""
+
+from pathlib import Path
+
+from mpmath import diff, inf, isfinite, mp, mpf, nan, quad, workdps
+
+from golden import write_json
+
+mp.dps = 50
+
+
+def write_family(name, records, quantiles=()):
+    """At least 20 records; `quantiles`: records of params, probability, value."""
+    assert len(records) >= 20, (name, len(records))
+    data = {"records": records}
+    if quantiles:
+        data["quantiles"] = list(quantiles)
+    folder = Path(__file__).with_name("distributions")
+    folder.mkdir(exist_ok=True)
+    write_json(folder / name, data)
+
+
+def write_kl(name, records):
+    """At least 8 records of q, p, kl, d_q, d_p."""
+    assert len(records) >= 8, (name, len(records))
+    folder = Path(__file__).with_name("kl")
+    folder.mkdir(exist_ok=True)
+    write_json(folder / name, {"records": records})
+
+
+def slope(f, x):
+    """f'(x), in steps relative to x, one-sided where the other side is outside."""
+    size = abs(x) or mpf(1)
+    for direction in (0, 1, -1):
+        with workdps(100):
+            try:
+                d = diff(lambda h: f(x + h * size), 0, direction=direction) / size
+            except (ValueError, ZeroDivisionError, TypeError):
+                continue
+        if isfinite(d):
+            return d
+    return nan
+
+
+def record(log_prob, params, x, discrete=False, **answers):
+    """One point. `answers`: cdf(x, *params), entropy(*params), mean, variance, or absent."""
+    exact = [mpf(p) for p in params]
+    x = mpf(x)
+    at = log_prob(x, *exact)
+    assert at < inf
+    r = {"params": exact, "value": int(x) if discrete else x, "log_prob": at}
+    if at > -inf:
+        if not discrete:
+            r["d_value"] = slope(lambda t: log_prob(t, *exact), x)
+        r["d_params"] = [slope(lambda t, i=i: log_prob(x, *exact[:i], t, *exact[i + 1:]), p)
+                         for i, p in enumerate(exact)]
+    for name, f in answers.items():
+        r[name] = f(x, *exact) if name == "cdf" else f(*exact)
+    return r
+
+
+def quantile(cdf, params, probability, low, high):
+    """The record of icdf at one probability, by bisection between low and high."""
+    exact, p = [mpf(a) for a in params], mpf(probability)
+    low, high = mpf(low), mpf(high)
+    for _ in range(400):
+        middle = (low + high) / 2
+        low, high = (middle, high) if cdf(middle, *exact) < p else (low, middle)
+    return {"params": exact, "probability": p, "value": (low + high) / 2}
+
+
+def check_moments(log_prob, params, cuts, entropy=None, mean=None, variance=None):
+    """Total mass 1, and the closed forms given, against quadrature over `cuts`."""
+    exact = [mpf(p) for p in params]
+
+    def expect(f):
+        with workdps(30):
+            return quad(lambda t: f(t) * mp.exp(log_prob(t, *exact)), cuts)
+
+    assert abs(expect(lambda t: 1) - 1) < 1e-12, params
+    m = expect(lambda t: t)
+    for value, found in (
+            (entropy, lambda: expect(lambda t: -log_prob(t, *exact))), (mean, lambda: m),
+            (variance, lambda: expect(lambda t: (t - m) ** 2))):
+        if value is not None and isfinite(value(*exact)):
+            assert abs(found() - value(*exact)) < 1e-10 * (1 + abs(value(*exact))), params
+
+
+def kl_record(kl, q, p):
+    """One pair of members; `kl(q, p)` the closed form, of two lists of parameters."""
+    exact_q, exact_p = [mpf(a) for a in q], [mpf(a) for a in p]
+
+    def moved(side, i, t):
+        sides = [list(exact_q), list(exact_p)]
+        sides[side][i] = t
+        return kl(*sides)
+
+    value = kl(exact_q, exact_p)
+    r = {"q": exact_q, "p": exact_p, "kl": value}
+    for side, key, params in ((0, "d_q", exact_q), (1, "d_p", exact_p)):
+        r[key] = [slope(lambda t, i=i: moved(side, i, t), a) if value < inf else nan
+                  for i, a in enumerate(params)]
+    return r
+
+
+def check_kl(value, log_q, q, log_p, p, cuts):
+    """A KL against the quadrature of q (log q - log p) over `cuts`."""
+    exact_q, exact_p = [mpf(a) for a in q], [mpf(a) for a in p]
+    with workdps(30):
+        found = quad(lambda t: mp.exp(log_q(t, *exact_q)) * (
+            log_q(t, *exact_q) - log_p(t, *exact_p)), cuts)
+    assert abs(found - value) < 1e-10 * (1 + abs(value)), (q, p, found, value)
