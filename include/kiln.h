@@ -2,8 +2,8 @@
 /*
  * kiln.h - kiln, a probabilistic programming library for C. Everything.
  *
- * Read in this order: runtime.h (contexts, errors, memory), tensor.h (operations),
- * effects.h (sample, observe, param; handlers; distributions), handlers.h,
+ * Read in this order: runtime.h (contexts, errors, memory), tensor.h and matrix.h
+ * (operations), effects.h (sample, observe, param; handlers; distributions), handlers.h,
  * distributions.h, nn.h (layers), optim.h, infer.h (ELBOs, SVI), io.h (files).
  */
 #ifndef KILN_H
@@ -20,6 +20,7 @@
 #include <kiln/infer.h>
 #include <kiln/io.h>
 #include <kiln/maths.h>
+#include <kiln/matrix.h>
 #include <kiln/nn.h>
 #include <kiln/optim.h>
 #include <kiln/runtime.h>

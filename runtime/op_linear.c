@@ -114,9 +114,8 @@ static sizes sizes_of(const ppl_tensor *out)
     return s;
 }
 
-/* Input t's matrix for the output's matrix `batch`: leading dimensions of 1 stretch. */
-static void *matrix_at(const ppl_tensor *out, const ppl_tensor *t, const void *elements,
-                       size_t batch)
+void *ppl__matrix_at(const ppl_tensor *out, const ppl_tensor *t, const void *elements,
+                     size_t batch)
 {
     size_t index = 0, step = 1;
     for (int i = 3; i <= t->shape.rank; i++) {
@@ -162,8 +161,9 @@ static void matmul_forward(ppl_tensor *out)
     const ppl_tensor *a = out->input[0], *b = out->input[1];
     sizes s = sizes_of(out);
     for (size_t i = 0; i < s.batches; i++)
-        product(out->ctx, 0, 0, s.m, s.n, s.k, matrix_at(out, a, a->data, i),
-                matrix_at(out, b, b->data, i), ppl__at(out, out->data, i * s.m * s.n), 0);
+        product(out->ctx, 0, 0, s.m, s.n, s.k, ppl__matrix_at(out, a, a->data, i),
+                ppl__matrix_at(out, b, b->data, i),
+                ppl__at(out, out->data, i * s.m * s.n), 0);
 }
 
 static void matmul_vjp(ppl_tensor *out, int input, void *grad)
@@ -177,12 +177,12 @@ static void matmul_vjp(ppl_tensor *out, int input, void *grad)
         return;
     for (size_t i = 0; i < s.batches; i++) {
         const void *g = ppl__at(out, out->grad, i * s.m * s.n);
-        void *to = matrix_at(out, out->input[input], grad, i);
+        void *to = ppl__matrix_at(out, out->input[input], grad, i);
         if (input == 0) {
-            add_product(c, 1, s.m, s.k, s.n, g, matrix_at(out, b, b->data, i), to);
+            add_product(c, 1, s.m, s.k, s.n, g, ppl__matrix_at(out, b, b->data, i), to);
         } else {
             rows.rows = 0;
-            gather(c->dtype, &rows, s.m, matrix_at(out, a, a->data, i), g);
+            gather(c->dtype, &rows, s.m, ppl__matrix_at(out, a, a->data, i), g);
             product(c, 1, 0, s.k, s.n, rows.rows, rows.x, rows.d, to, 1);
         }
     }

@@ -26,6 +26,10 @@ ppl_status ppl__broadcast_shape(const char *what, ppl_tensor *const *inputs, int
 /* `axis`, counted from the front, or -1 with PPL_ESHAPE recorded; `rank` is t's, or one
  * more for an axis that is to be made. */
 int ppl__axis(const char *what, const ppl_tensor *t, int rank, int axis);
+/* Among `elements` of input t, the matrix for the output's matrix `batch`: leading
+ * dimensions of 1 stretch. */
+void *ppl__matrix_at(const ppl_tensor *out, const ppl_tensor *t, const void *elements,
+                     size_t batch);
 /* Adds a number to one element of the context's floating dtype. */
 void ppl__add_number(const ppl_ctx *c, void *element, double value);
 

@@ -54,6 +54,7 @@ typedef struct ppl_handler ppl_handler;
     X(EMISMATCH, "model and guide do not fit each other")                                  \
     X(ECONSTRAINT, "a value outside its constraint or support")                            \
     X(ENONFINITE, "a loss or gradient that is not finite")                                 \
+    X(ESINGULAR, "a matrix that is singular or not positive definite")                     \
     X(EUNSUPPORTED, "not available for this distribution or system")                       \
     X(EIO, "a file could not be read or written")                                          \
     X(EFORMAT, "a file is not what it should be")                                          \
