@@ -123,7 +123,7 @@ static void plate_enter(ppl_handler *h, ppl_ctx *c)
     self->frame = ppl_alloc(c, sizeof *self->frame);
     if (self->frame != NULL)
         *self->frame = (ppl_frame){ NULL, self->name, choose_dim(self, m.plates),
-                                    self->size, self->full_size };
+                                    self->size, self->full_size, -1 };
 }
 
 static const ppl_frame *frame_around(const plate *self, const ppl_frame *inner)

@@ -97,7 +97,7 @@ ppl_status ppl_fail(ppl_ctx *c, ppl_status status, const char *format, ...)
     vsnprintf(c->error, sizeof c->error, format, args);
     va_end(args);
     append_place(c);
-    if (c->hook != NULL)
+    if (c->hook != NULL && status != PPL_ESCAPE)
         c->hook(c->hook_user, c->status, c->error);
     return c->status;
 }

@@ -172,6 +172,8 @@ static ppl_status where_shape(const ppl_op *op, ppl_tensor *const *inputs, int c
                               void *attr, ppl_dtype *dtype, ppl_shape *shape)
 {
     (void)attr;
+    if (inputs[1]->dtype == PPL_I64)
+        *dtype = PPL_I64;
     for (int i = 0; i < count; i++) {
         ppl_status status = ppl__need_dtype(op->name, inputs[i], i,
                                             i == 0 ? PPL_MASK : *dtype);
@@ -181,10 +183,22 @@ static ppl_status where_shape(const ppl_op *op, ppl_tensor *const *inputs, int c
     return ppl__broadcast_shape(op->name, inputs, count, 0, shape);
 }
 
+static void where_integers(ppl_tensor *out)
+{
+    const unsigned char *mask = ppl_operand(out, 0);
+    const int64_t *a = ppl_operand(out, 1), *b = ppl_operand(out, 2);
+    int64_t *y = out->data;
+    for (int64_t i = 0; i < out->numel; i++)
+        y[i] = mask[i] ? a[i] : b[i];
+}
+
 static void where_forward(ppl_tensor *out)
 {
-    out->ctx->kernels->where((size_t)out->numel, ppl_operand(out, 0), ppl_operand(out, 1),
-                             ppl_operand(out, 2), out->data);
+    if (out->dtype == PPL_I64)
+        where_integers(out);
+    else
+        out->ctx->kernels->where((size_t)out->numel, ppl_operand(out, 0),
+                                 ppl_operand(out, 1), ppl_operand(out, 2), out->data);
 }
 
 static void where_vjp(ppl_tensor *out, int i, void *grad)

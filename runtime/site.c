@@ -229,7 +229,7 @@ static void descend(ppl_ctx *c, ppl_handler *h, ppl_msg *m)
         return;
     }
     call(c, h, h->ops->process, m);
-    if (ppl_ok(c))
+    if (ppl_ok(c) && (m->flags & PPL_SKIP) == 0)
         descend(c, (m->flags & PPL_STOP) != 0 ? NULL : h->outer, m);
     call(c, h, h->ops->postprocess, m);
 }
@@ -257,6 +257,47 @@ void ppl_send(ppl_msg *m)
         return;
     descend(c, top, m);
     c->top = top;
+}
+
+const void *ppl_msg_option(const ppl_msg *m, const ppl_option_key *key)
+{
+    for (const ppl_option *o = m->options; o != NULL; o = o->older)
+        if (o->key == key)
+            return o->value;
+    return NULL;
+}
+
+void ppl_msg_set_option(ppl_msg *m, const ppl_option_key *key, const void *value)
+{
+    ppl_option *o = ppl_alloc(m->ctx, sizeof *o);
+
+    if (o == NULL)
+        return;
+    *o = (ppl_option){ m->options, key, value };
+    m->options = o;
+}
+
+ppl_rng ppl_site_rng(const ppl_msg *m)
+{
+    ppl_msg probe = { .ctx = m->ctx, .kind = PPL_SITE_INSPECT, .name = m->name,
+                      .index = m->index, .scale = 1, .seed = m->seed };
+
+    ppl_send(&probe);
+    return ppl__site_rng(m->ctx, probe.seed, probe.name, probe.index);
+}
+
+ppl_tensor *ppl_sample_beside(const ppl_msg *m, const char *suffix, ppl_dist *d)
+{
+    ppl_msg beside = *m;
+
+    if (!ppl_ok(m->ctx))
+        return NULL;
+    beside.name = ppl_intern_join(m->ctx, m->name, suffix);
+    beside.flags &= PPL_AUXILIARY;
+    beside.dist = d;
+    beside.value = NULL;
+    ppl_send(&beside);
+    return ppl_ok(m->ctx) ? beside.value : NULL;
 }
 
 ppl_scope ppl_push(ppl_ctx *c, ppl_handler *h)
@@ -371,7 +412,8 @@ ppl_tensor *ppl_observe_at(ppl_ctx *c, const char *name, int64_t index, ppl_dist
     return sample_statement(c, name, index, d, value, PPL_OBSERVED | PPL_DONE);
 }
 
-ppl_tensor *ppl_deterministic(ppl_ctx *c, const char *name, ppl_tensor *value)
+static ppl_tensor *deterministic_statement(ppl_ctx *c, const char *name, int64_t index,
+                                           ppl_tensor *value)
 {
     ppl_msg m;
 
@@ -379,11 +421,23 @@ ppl_tensor *ppl_deterministic(ppl_ctx *c, const char *name, ppl_tensor *value)
         return NULL;
     if (ppl__check(c, value, "ppl_deterministic: the value") != PPL_OK)
         return NULL;
-    m = message(c, PPL_SITE_DETERMINISTIC, name, -1);
+    m = message(c, PPL_SITE_DETERMINISTIC, name, index);
     m.value = value;
     m.flags = PPL_DONE;
     ppl_send(&m);
     return ppl_ok(c) ? m.value : NULL;
+}
+
+ppl_tensor *ppl_deterministic(ppl_ctx *c, const char *name, ppl_tensor *value)
+{
+    return deterministic_statement(c, name, -1, value);
+}
+
+ppl_tensor *ppl_deterministic_at(ppl_ctx *c, const char *name, int64_t index,
+                                 ppl_tensor *value)
+{
+    return index_ok(c, name, index) ? deterministic_statement(c, name, index, value)
+                                    : NULL;
 }
 
 ppl_tensor *ppl_param(ppl_ctx *c, const char *name, ppl_shape shape, ppl_init init,

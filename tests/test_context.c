@@ -208,6 +208,9 @@ START_TEST(first_error_stays)
     ck_assert_str_eq(ppl_error_text(c), "");
     ppl_fail(c, PPL_EIO, "second");
     ck_assert_int_eq(seen.calls, 2);
+    ppl_clear_error(c);
+    ppl_fail(c, PPL_ESCAPE, "no error");
+    ck_assert_int_eq(seen.calls, 2);
     ppl_set_error_hook(c, NULL, NULL);
     ppl_clear_error(c);
     ppl_fail(c, PPL_EIO, "third");

@@ -397,6 +397,8 @@ START_TEST(masks)
     ck_assert_int_eq(ppl_tensor_dtype(ppl_to_float(less)), ppl_ctx_dtype(c));
     ck_assert_ptr_eq(ppl_to_float(x), x);
     assert_values(ppl_where(less, x, two), 0, 1, 2, 2, 2);
+    assert_values(ppl_where(less, integers(c, 5, 6, 7, 8), integers(c, 0)), 0,
+                  5, 0, 0, 0);
     assert_fails(
         c, ppl_where(x, x, x), PPL_EDTYPE,
         _i == 0

@@ -148,6 +148,9 @@ typedef struct ppl_family {
     /* Of a family made at run time (of a mixture of normals, say): the const row that it
      * is a case of, which KL rules go by. NULL: the family itself. */
     const struct ppl_family *kind;
+    /* Of a family whose members are images of their first part (parts->dist[0]) under a
+     * map: the map, from a value of that part to a value of d. */
+    ppl_tensor *(*image)(const struct ppl_dist *d, ppl_tensor *x);
 } ppl_family;
 
 /* What a distribution is made of beside its parameters: other distributions, tensors. */
@@ -177,8 +180,8 @@ typedef struct ppl_dist {
  * or in the parts. */
 PPL_API ppl_dist *ppl_dist_make(const ppl_family *family, ppl_tensor *const *params,
                                 const void *attr);
-/* The same of parts as well, which are copied with their arrays. A part that could not be made (NULL)
- * gives NULL. A family made at run time is to live as long (ppl_alloc). */
+/* The same of parts as well, which are copied with their arrays. A part that could not be
+ * made (NULL) gives NULL. A family made at run time is to live as long (ppl_alloc). */
 PPL_API ppl_dist *ppl_dist_make_of(const ppl_family *family, ppl_tensor *const *params,
                                    const ppl_dist_parts *parts, const void *attr);
 /* The last n batch axes become part of the event: their log_prob is summed. */
@@ -220,6 +223,8 @@ PPL_API ppl_tensor *ppl_observe_at(ppl_ctx *c, const char *name, int64_t index, 
 PPL_API void ppl_factor(ppl_ctx *c, const char *name, ppl_tensor *log_factor);
 /* Gives a computed value a name, so that traces record it; no density. Returns it. */
 PPL_API ppl_tensor *ppl_deterministic(ppl_ctx *c, const char *name, ppl_tensor *value);
+PPL_API ppl_tensor *ppl_deterministic_at(ppl_ctx *c, const char *name, int64_t index,
+                                         ppl_tensor *value);
 
 /* How a parameter starts; values are in constrained space. */
 typedef enum ppl_init_kind {
@@ -264,7 +269,9 @@ enum {
     PPL_OBSERVED = 1,               /* the value is data, not latent; implies PPL_DONE */
     PPL_DONE = 2,                   /* a value is there: the default must not run */
     PPL_STOP = 4,                   /* handlers further out do not see the message */
-    PPL_AUXILIARY = 8               /* the guide's own */
+    PPL_AUXILIARY = 8,              /* the guide's own */
+    PPL_SKIP = 16                   /* answered: no site of its own, nobody further out sees
+                                       it, no default runs */
 };
 
 /* A set of latent sites of this epoch; NULL is the empty set. */
@@ -282,9 +289,23 @@ PPL_API const ppl_sites *ppl_dist_sites(const ppl_dist *d);
 typedef struct ppl_frame {
     const struct ppl_frame *inner;  /* of the next plate further in, or NULL */
     ppl_name name;
-    int dim;                        /* the batch axis, counted from the right: -1, -2, ... */
+    int dim;                        /* the batch axis, counted from the right: -1, -2, ...;
+                                       0: none, the plate is a loop (sequential) */
     int64_t size, full_size;        /* in use, and before subsampling */
+    int64_t copy;                   /* of a loop: which copy this is; -1 with an axis */
 } ppl_frame;
+
+/* Names an option, by its address. Who declares a key says what its values point to. */
+typedef struct ppl_option_key {
+    const char *name;
+} ppl_option_key;
+
+/* What handlers have said about a site to whoever treats it; the newest first. */
+typedef struct ppl_option {
+    const struct ppl_option *older;
+    const ppl_option_key *key;
+    const void *value;
+} ppl_option;
 
 typedef struct ppl_msg {
     ppl_ctx *ctx;
@@ -300,6 +321,7 @@ typedef struct ppl_msg {
     ppl_tensor *mask;               /* conjunction of the enclosing masks, or NULL */
     const ppl_frame *plates;        /* outermost first */
     const uint64_t *seed;           /* set by a seed handler, or NULL */
+    const ppl_option *options;      /* see ppl_msg_option; NULL for most sites */
     const ppl_sites *parents;       /* the latents that the density depends on */
     ppl_tensor *log_prob;           /* made by ppl_site_log_prob, or NULL */
     /* parameters */
@@ -314,6 +336,12 @@ typedef struct ppl_msg {
 PPL_API ppl_tensor *ppl_site_log_prob(ppl_msg *m);
 /* "z[17]" into a buffer; returns it. */
 PPL_API const char *ppl_site_text(const ppl_msg *m, char *buffer, size_t size);
+/* The newest value under `key` (the outermost handler's), or NULL if there is none. */
+PPL_API const void *ppl_msg_option(const ppl_msg *m, const ppl_option_key *key);
+PPL_API void ppl_msg_set_option(ppl_msg *m, const ppl_option_key *key, const void *value);
+/* The random numbers of m's site, for a handler that draws in the default's place: seed
+ * and name are asked of the handlers further out. */
+PPL_API ppl_rng ppl_site_rng(const ppl_msg *m);
 /* A well-mixed hash of an address, for tables in memory: it differs from run to run. */
 PPL_API size_t ppl_address_hash(ppl_name name, int64_t index);
 
@@ -342,6 +370,9 @@ PPL_API void ppl_pop(ppl_ctx *c, ppl_scope mark);
 /* Sends a message that a handler or statement of your own has filled in: kind, name,
  * index, dist or parameter fields; the rest zero but scale, which is 1. */
 PPL_API void ppl_send(ppl_msg *m);
+/* A latent beside that of `m`, for a handler that has `m`: at m's name with `suffix` and
+ * m's index, with what handlers have said of `m` so far (scale, mask, plates, options). */
+PPL_API ppl_tensor *ppl_sample_beside(const ppl_msg *m, const char *suffix, ppl_dist *d);
 
 /* ---- The parameter store ----------------------------------------------------------- */
 

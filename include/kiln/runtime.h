@@ -125,7 +125,7 @@ PPL_API ppl_status ppl_boundary_leave(ppl_ctx *c);
 PPL_API ppl_status ppl_fail(ppl_ctx *c, ppl_status status, const char *format, ...)
     PPL_PRINTF(3, 4);
 /* `hook` is called once at each first error: a place for a breakpoint or a log line. It
- * may not jump. NULL removes it. */
+ * may not jump. NULL removes it. (PPL_ESCAPE is no error, and does not call it.) */
 typedef void (*ppl_error_hook)(void *user, ppl_status status, const char *text);
 PPL_API void ppl_set_error_hook(ppl_ctx *c, ppl_error_hook hook, void *user);
 

@@ -95,7 +95,7 @@ PPL_API ppl_tensor *ppl_digamma(ppl_tensor *t);
 /* Within [low, high]; gradient 0 outside. low <= high. */
 PPL_API ppl_tensor *ppl_clamp(ppl_tensor *t, double low, double high);
 /* a where `mask` is set, b elsewhere; a NaN on the side not taken reaches neither value
- * nor gradient. The three broadcast. */
+ * nor gradient. The three broadcast. a and b are floating, or both integers. */
 PPL_API ppl_tensor *ppl_where(ppl_tensor *mask, ppl_tensor *a, ppl_tensor *b);
 
 /* Masks from comparisons (floating or integer operands); no gradient. */

@@ -160,7 +160,7 @@ ppl__reach ppl__shared_axes(const ppl_msg *a, const ppl_msg *b)
 
     for (const ppl_frame *f = a->plates; f != NULL; f = f->inner)
         for (const ppl_frame *g = b->plates; g != NULL; g = g->inner)
-            if (f->name == g->name && f->dim == g->dim)
+            if (f->name == g->name && f->dim == g->dim && f->dim != 0)
                 shared |= 1u << -f->dim;
     return (ppl__reach)shared;
 }
