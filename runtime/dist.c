@@ -125,13 +125,13 @@ static int number_text(const ppl_tensor *t, size_t i, char *buffer, size_t size)
 }
 
 /* "[3,5]": where element i stands among the first `axes` axes; "" if there are none. */
-static const char *index_text(const ppl_tensor *t, size_t i, int axes, size_t event,
+static const char *index_text(const ppl_shape *shape, size_t i, int axes, size_t event,
                               char buffer[PPL_SHAPE_TEXT])
 {
     ppl_shape index = { axes, { 0 } };
     i /= event;
-    for (int a = axes; a-- > 0; i /= (size_t)t->shape.dim[a])
-        index.dim[a] = (int64_t)(i % (size_t)t->shape.dim[a]);
+    for (int a = axes; a-- > 0; i /= (size_t)shape->dim[a])
+        index.dim[a] = (int64_t)(i % (size_t)shape->dim[a]);
     return axes > 0 ? ppl_shape_text(&index, buffer) : "";
 }
 
@@ -153,7 +153,8 @@ static void fail_constraint(const ppl_family *f, const char *what,
         snprintf(is + length, sizeof is - (size_t)length, shown < event ? ", ...)" : ")");
     }
     ppl_fail(t->ctx, PPL_ECONSTRAINT, "%s: %s%s is %s; it must be %s", f->name, what,
-             index_text(t, i, axes, event, index), is, ppl__constraint_text(k, must));
+             index_text(&t->shape, i, axes, event, index), is,
+             ppl__constraint_text(k, must));
 }
 
 /* The first event from element `start` on that violates k; numel if there is none. */
@@ -217,35 +218,42 @@ static int satisfies(const ppl_family *f, const char *what, const ppl_constraint
     }
 }
 
-/* The element of t, at the shape of `value`, that stands beside element i of it. */
-static double beside(const ppl_tensor *t, const ppl_tensor *value, size_t i)
+/* Which element of t, broadcast to `shape`, stands at element i of that. */
+static size_t place_beside(const ppl_tensor *t, const ppl_shape *shape, size_t i)
 {
     size_t at = 0, stride = 1;
-    for (int a = 1; a <= value->shape.rank && a <= t->shape.rank; a++) {
-        size_t size = (size_t)value->shape.dim[value->shape.rank - a];
+    for (int a = 1; a <= shape->rank && a <= t->shape.rank; a++) {
+        size_t size = (size_t)shape->dim[shape->rank - a];
         size_t own = (size_t)t->shape.dim[t->shape.rank - a];
         at += own == 1 ? 0 : i % size * stride;
         stride *= own;
         i /= size;
     }
-    return number_at(t, at);
+    return at;
 }
 
-/* "uniform: value[3] is 5.2; it must be at most 4". */
+static double beside(const ppl_tensor *t, const ppl_tensor *value, size_t i)
+{
+    return number_at(t, place_beside(t, &value->shape, i));
+}
+
+/* "uniform: value[3] is 5.2; it must be at most 4". An infinite bound is none. */
 static void fail_bounds(const ppl_dist *d, const ppl_tensor *value, size_t i,
                         const ppl_tensor *lower, const ppl_tensor *upper)
 {
+    const double bound[2] = { lower ? beside(lower, value, i) : -INFINITY,
+                              upper ? beside(upper, value, i) : INFINITY };
     char index[PPL_SHAPE_TEXT], is[64], low[64] = "", high[64] = "";
     number_text(value, i, is, sizeof is);
-    if (lower)
-        snprintf(low, sizeof low, "%s%.9g", upper ? "between " : "at least ",
-                 beside(lower, value, i));
-    if (upper)
-        snprintf(high, sizeof high, "%s%.9g", lower ? " and " : "at most ",
-                 beside(upper, value, i));
+    if (!isinf(bound[0]))
+        snprintf(low, sizeof low, "%s%.9g", isinf(bound[1]) ? "at least " : "between ",
+                 bound[0]);
+    if (!isinf(bound[1]))
+        snprintf(high, sizeof high, "%s%.9g", isinf(bound[0]) ? "at most " : " and ",
+                 bound[1]);
     ppl_fail(d->ctx, PPL_ECONSTRAINT, "%s: value%s is %s; it must be %s%s",
-             d->family->name, index_text(value, i, value->shape.rank, 1, index), is, low,
-             high);
+             d->family->name,
+             index_text(&value->shape, i, value->shape.rank, 1, index), is, low, high);
 }
 
 /* Fails on the first value beyond the bounds that the parameters set. */
@@ -279,6 +287,31 @@ static int in_support(const ppl_dist *d, const ppl_tensor *value)
     }
     return (!k || satisfies(f, "value", k, value, d)) &&
            (!f->bounds || within_bounds(d, value));
+}
+
+/* Fails on the first element at which parameter i does not lie below the next. */
+static int check_ascending(const ppl_dist *d, int i)
+{
+    const ppl_tensor *low = d->param[i], *high = d->param[i + 1];
+    const char *const *name = d->family->param_name + i;
+    ppl_shape batch = without_last(&d->shape, d->family->event_dim);
+    char index[PPL_SHAPE_TEXT], text[2][64];
+    size_t n = 1;
+    for (int a = 0; a < batch.rank; a++)
+        n *= (size_t)batch.dim[a];
+    for (size_t k = 0; k < n; k++) {
+        size_t l = place_beside(low, &batch, k), h = place_beside(high, &batch, k);
+        if (number_at(low, l) < number_at(high, h))
+            continue;
+        number_text(low, l, text[0], sizeof text[0]);
+        number_text(high, h, text[1], sizeof text[1]);
+        const char *where = index_text(&batch, k, batch.rank, 1, index);
+        ppl_fail(d->ctx, PPL_ECONSTRAINT, "%s: %s%s is %s and %s%s is %s; %s must be "
+                 "below %s", d->family->name, name[0], where, text[0], name[1], where,
+                 text[1], name[0], name[1]);
+        return 0;
+    }
+    return 1;
 }
 
 /* ---- Making ------------------------------------------------------------------------ */
@@ -425,7 +458,12 @@ ppl_dist *ppl_dist_make_of(const ppl_family *family, ppl_tensor *const *params,
     if (!keep_parts(d, parts) || !batch_of(c, family, params, &d->shape) ||
         !join_parts(d))
         return NULL;
-    return !family->event_shape || append_event(d) ? d : NULL;
+    if (family->event_shape && !append_event(d))
+        return NULL;
+    for (int i = 0; c->validating && i + 1 < family->params; i++)
+        if ((family->ascending >> i & 1) && !check_ascending(d, i))
+            return NULL;
+    return d;
 }
 
 ppl_shape ppl_dist_batch_shape(const ppl_dist *d)
@@ -644,4 +682,26 @@ ppl_tensor *ppl_cdf(ppl_dist *d, ppl_tensor *value)
 ppl_tensor *ppl_icdf(ppl_dist *d, ppl_tensor *probability)
 {
     return ask_at(d, "icdf", probability, d ? d->family->icdf : NULL);
+}
+
+ppl_tensor *ppl_log_cdf(ppl_dist *d, ppl_tensor *value)
+{
+    if (d && !d->family->log_cdf)
+        return ppl_log(ppl_cdf(d, value));
+    return ask_at(d, "log_cdf", value, d ? d->family->log_cdf : NULL);
+}
+
+ppl_tensor *ppl_log_survival(ppl_dist *d, ppl_tensor *value)
+{
+    if (d && !d->family->log_survival)
+        return ppl_log1p(ppl_neg(ppl_cdf(d, value)));
+    return ask_at(d, "log_survival", value, d ? d->family->log_survival : NULL);
+}
+
+ppl_tensor *ppl_inverse_survival(ppl_dist *d, ppl_tensor *probability)
+{
+    if (d && !d->family->inverse_survival)
+        return ppl_icdf(d, ppl_affine(probability, -1, 1));
+    return ask_at(d, "inverse_survival", probability,
+                  d ? d->family->inverse_survival : NULL);
 }

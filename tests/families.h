@@ -11,6 +11,8 @@
 
 #include "statistics.h"
 
+#include <check.h>
+
 enum { MOST_PARAMS = 8, MOST_POINTS = 4 };
 
 typedef struct family_row {
@@ -22,7 +24,11 @@ typedef struct family_row {
     int weights;                        /* 0, or a point is one tensor [weights] */
     double point[MOST_POINTS][MOST_PARAMS];     /* ordinary parameters; all 0 ends them */
     double beyond[2];                   /* values outside the support; NaN: none */
+    unsigned heavy;                     /* bit i: at point i there is no 8th moment, and
+                                           moments of draws are not compared */
 } family_row;
+
+static const ppl_rng test_rng = { { 0x12345678, 0x9abcdef0 } };
 
 #define MAKE_1(name)                                                                     \
     static inline ppl_dist *make_##name(ppl_tensor *const *p) { return ppl_##name(p[0]); }
@@ -43,6 +49,10 @@ typedef struct family_row {
     }
 #include "families/makers.h"
 
+/* A row: the maker and the golden files have the family's name. */
+#define FAMILY(name, ...)                                                                \
+    { .family = &ppl_family_##name, .golden = #name, .make = make_##name, __VA_ARGS__ }
+
 static const family_row families[] = {
 #include "families/constructed.inc"
 #include "families/continuous.inc"
@@ -50,6 +60,11 @@ static const family_row families[] = {
 };
 
 enum { FAMILIES = sizeof families / sizeof *families };
+
+static inline int differentiable(const family_row *row)
+{
+    return !(row->family->flags & PPL_DISCRETE);
+}
 
 static inline int has_point(const family_row *row, int i)
 {
@@ -80,6 +95,38 @@ static inline ppl_dist *make_member(ppl_ctx *c, const family_row *row,
     ppl_tensor *params[PPL_MAX_PARAMS];
     make_params(c, row, values, row->weights, 0, params);
     return row->make(params);
+}
+
+/* NaN is "not defined" in golden files, and not compared. */
+static inline void assert_near(const char *family, int record, const char *what, double x,
+                               double expected, double relative, double absolute)
+{
+    int same = x == expected || isnan(expected) ||
+               fabs(x - expected) <= relative * fabs(expected) + absolute;
+    ck_assert_msg(same, "%s, record %d: %s is %.17g, not %.17g", family, record, what, x,
+                  expected);
+}
+
+/* What reached the leaves of a member of `count` parameters. */
+static inline void read_gradients(const family_row *row, ppl_tensor *const *leaf,
+                                  int count, double *out)
+{
+    if (row->weights)
+        ppl_read(ppl_grad(leaf[0]), out, count);
+    for (int i = 0; i < count && !row->weights; i++)
+        out[i] = ppl_item(ppl_grad(leaf[i]));
+}
+
+/* Rounds to float; 0 if that makes another kind of number of it. */
+static inline int round_to_float(double *x, int count)
+{
+    for (int i = 0; i < count; i++) {
+        double rounded = (double)(float)x[i];
+        if ((rounded == 0) != (x[i] == 0) || isinf(rounded) != isinf(x[i]))
+            return 0;
+        x[i] = rounded;
+    }
+    return 1;
 }
 
 /* A value of the family's dtype. */

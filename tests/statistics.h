@@ -58,24 +58,38 @@ static inline double beta_i(double a, double b, double x)
            exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log1p(-x));
 }
 
-static inline int compare_doubles(const void *a, const void *b)
+/* Sorts n numbers from 0 to 1 that are about uniform: in buckets, then by insertion. */
+static inline void sort_uniforms(double *u, int n)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    int *start = calloc((size_t)n + 1, sizeof *start);
+    double *sorted = malloc((size_t)n * sizeof *sorted);
+    for (int i = 0; i < n; i++)
+        start[u[i] < 1 ? (int)(u[i] * n) + 1 : n]++;
+    for (int i = 0; i < n; i++)
+        start[i + 1] += start[i];
+    for (int i = 0; i < n; i++)
+        sorted[start[u[i] < 1 ? (int)(u[i] * n) : n - 1]++] = u[i];
+    for (int i = 0; i < n; i++) {
+        int k = i;
+        for (; k > 0 && u[k - 1] > sorted[i]; k--)
+            u[k] = u[k - 1];
+        u[k] = sorted[i];
+    }
+    free(start);
+    free(sorted);
 }
 
-/* Probability of a Kolmogorov-Smirnov distance at least as large as that of n values
- * (which are sorted) from a continuous distribution. */
-static inline double ks_probability(double *value, int n,
-                                    double (*cdf)(double x, const double *params),
-                                    const double *params)
+/* Probability of a Kolmogorov-Smirnov distance at least as large as that of n numbers
+ * (which are sorted) from a uniform distribution; 0 if one is not from 0 to 1. */
+static inline double ks_probability(double *u, int n)
 {
     double distance = 0, root = sqrt(n), p = 0;
-    qsort(value, (size_t)n, sizeof *value, compare_doubles);
-    for (int i = 0; i < n; i++) {
-        double f = cdf(value[i], params);
-        distance = fmax(distance, fmax(f - (double)i / n, (double)(i + 1) / n - f));
-    }
+    for (int i = 0; i < n; i++)
+        if (!(u[i] >= 0 && u[i] <= 1))
+            return 0;
+    sort_uniforms(u, n);
+    for (int i = 0; i < n; i++)
+        distance = fmax(distance, fmax(u[i] - (double)i / n, (double)(i + 1) / n - u[i]));
     double lambda = (root + 0.12 + 0.11 / root) * distance;
     for (int j = 1; j <= 100; j++)
         p += (j % 2 ? 2 : -2) * exp(-2 * j * j * lambda * lambda);

@@ -434,6 +434,46 @@ START_TEST(cdfs_broadcast_and_may_be_missing)
 }
 END_TEST
 
+/* Where a family has nothing better, by way of its cdf. */
+START_TEST(tails_come_from_the_cdf)
+{
+    ppl_ctx *c = context(_i);
+    ppl_tensor *top = numbers(c, 1, 2);
+    ppl_dist *d = ppl_dist_make(&below, &top, NULL);
+    assert_values(ppl_log_cdf(d, numbers(c, 0.5, 0)), rounding(_i), -0.5, -2);
+    assert_values(ppl_log_survival(d, numbers(c, 0, -1)), rounding(_i),
+                  log1p(-exp(-1)), log1p(-exp(-3)));
+    assert_fails(c, ppl_inverse_survival(d, ppl_scalar(c, 0.5)), PPL_EUNSUPPORTED,
+                 "below: it has no icdf in closed form");
+    ck_assert_ptr_null(ppl_log_cdf(NULL, top));
+    ck_assert_ptr_null(ppl_log_survival(NULL, top));
+    ck_assert_ptr_null(ppl_inverse_survival(NULL, top));
+    ppl_ctx_free(c);
+}
+END_TEST
+
+static const ppl_family between = {
+    .name = "between", .params = 2, .param_name = { "low", "high" }, .ascending = 1,
+    .sample = below_sample, .log_prob = below_log_prob,
+};
+
+START_TEST(parameters_that_ascend)
+{
+    ppl_ctx *c = context(_i);
+    ppl_tensor *in[] = { numbers(c, 1, 2), ppl_scalar(c, 2.5) };
+    ck_assert_ptr_nonnull(ppl_dist_make(&between, in, NULL));
+    in[0] = ppl_reshape(numbers(c, 1, 2, 3), PPL_SHAPE(3, 1));
+    in[1] = numbers(c, 4, 3);
+    assert_fails(c, ppl_dist_make(&between, in, NULL), PPL_ECONSTRAINT,
+                 "between: low[2,1] is 3 and high[2,1] is 3; low must be below high");
+    in[0] = ppl_scalar(c, NAN);
+    in[1] = ppl_scalar(c, 1);
+    assert_fails(c, ppl_dist_make(&between, in, NULL), PPL_ECONSTRAINT,
+                 "between: low is nan and high is 1; low must be below high");
+    ppl_ctx_free(c);
+}
+END_TEST
+
 START_TEST(a_distribution_made_of_others)
 {
     ppl_ctx *c = context(_i);
@@ -481,7 +521,8 @@ int main(void)
         values_outside_the_support_are_refused, shapes_that_do_not_fit_are_refused,
         masks_that_do_not_fit_are_refused, arguments_of_another_kind_are_refused,
         a_tensor_of_an_ended_epoch_is_refused, bounds_that_depend_on_parameters,
-        cdfs_broadcast_and_may_be_missing, a_distribution_made_of_others,
+        cdfs_broadcast_and_may_be_missing, tails_come_from_the_cdf, parameters_that_ascend,
+        a_distribution_made_of_others,
         provenance_sees_the_parts, NULL
     };
     return run_tests("dist", tests);

@@ -121,6 +121,7 @@ typedef struct ppl_family {
     const char *param_name[PPL_MAX_PARAMS];
     const ppl_constraint *param_constraint[PPL_MAX_PARAMS];
     int param_event_dim[PPL_MAX_PARAMS];            /* trailing axes of one parameter */
+    unsigned ascending;     /* bit i: parameter i must lie below parameter i + 1 */
     const ppl_constraint *support;
     int event_dim;                                  /* trailing axes of one value */
     unsigned flags;
@@ -142,6 +143,11 @@ typedef struct ppl_family {
      * ends) outside the support. */
     ppl_tensor *(*cdf)(const struct ppl_dist *d, ppl_tensor *x);
     ppl_tensor *(*icdf)(const struct ppl_dist *d, ppl_tensor *probability);
+    /* log P(X <= x), log P(X > x), and the x with P(X > x) = probability, where they are
+     * known better than by way of cdf and icdf: far into the tails. */
+    ppl_tensor *(*log_cdf)(const struct ppl_dist *d, ppl_tensor *x);
+    ppl_tensor *(*log_survival)(const struct ppl_dist *d, ppl_tensor *x);
+    ppl_tensor *(*inverse_survival)(const struct ppl_dist *d, ppl_tensor *probability);
     /* The bounds of a support that depends on the parameters, both included: tensors that
      * broadcast to a value, or left NULL where there is none. `support` holds as well. */
     void (*bounds)(const struct ppl_dist *d, ppl_tensor **lower, ppl_tensor **upper);
@@ -205,6 +211,11 @@ PPL_API ppl_tensor *ppl_dist_variance(ppl_dist *d);
  * broadcast to. A probability outside 0..1 gives NaN. */
 PPL_API ppl_tensor *ppl_cdf(ppl_dist *d, ppl_tensor *value);
 PPL_API ppl_tensor *ppl_icdf(ppl_dist *d, ppl_tensor *probability);
+/* The same by the upper tail, P(X > value), in logarithms (nats) or not: for where a cdf
+ * rounds to 0 or 1. From cdf and icdf where the family has nothing better. */
+PPL_API ppl_tensor *ppl_log_cdf(ppl_dist *d, ppl_tensor *value);
+PPL_API ppl_tensor *ppl_log_survival(ppl_dist *d, ppl_tensor *value);
+PPL_API ppl_tensor *ppl_inverse_survival(ppl_dist *d, ppl_tensor *probability);
 
 /* ---- The statements of a model ----------------------------------------------------- */
 

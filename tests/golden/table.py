@@ -51,31 +51,47 @@ def slope(f, x):
     return nan
 
 
+OF_VALUE = ("cdf", "log_cdf", "log_survival")
+
+
+def all_slopes(f, x, params):
+    """The derivatives of f(x, *params) in x and in each parameter."""
+    point = [x, *params]
+    return [slope(lambda t, i=i: f(*point[:i], t, *point[i + 1:]), p)
+            for i, p in enumerate(point)]
+
+
 def record(log_prob, params, x, discrete=False, **answers):
-    """One point. `answers`: cdf(x, *params), entropy(*params), mean, variance, or absent."""
+    """One point. `answers`: cdf(x, *params), log_cdf, log_survival, entropy(*params), mean,
+    variance, or absent. The cdf is differentiated as well (d_cdf: value, parameters)."""
     exact = [mpf(p) for p in params]
     x = mpf(x)
     at = log_prob(x, *exact)
     assert at < inf
     r = {"params": exact, "value": int(x) if discrete else x, "log_prob": at}
     if at > -inf:
+        slopes = all_slopes(log_prob, x, exact)
         if not discrete:
-            r["d_value"] = slope(lambda t: log_prob(t, *exact), x)
-        r["d_params"] = [slope(lambda t, i=i: log_prob(x, *exact[:i], t, *exact[i + 1:]), p)
-                         for i, p in enumerate(exact)]
+            r["d_value"] = slopes[0]
+        r["d_params"] = slopes[1:]
     for name, f in answers.items():
-        r[name] = f(x, *exact) if name == "cdf" else f(*exact)
+        r[name] = f(x, *exact) if name in OF_VALUE else f(*exact)
+    if "cdf" in answers and not discrete:
+        r["d_cdf"] = all_slopes(answers["cdf"], x, exact)
     return r
 
 
-def quantile(cdf, params, probability, low, high):
-    """The record of icdf at one probability, by bisection between low and high."""
+def quantile(cdf, params, probability, low, high, upper=False):
+    """The record of icdf at one probability, by bisection between low and high; of
+    inverse_survival if `upper`."""
     exact, p = [mpf(a) for a in params], mpf(probability)
     low, high = mpf(low), mpf(high)
     for _ in range(400):
         middle = (low + high) / 2
-        low, high = (middle, high) if cdf(middle, *exact) < p else (low, middle)
-    return {"params": exact, "probability": p, "value": (low + high) / 2}
+        at = cdf(middle, *exact)
+        low, high = (middle, high) if (1 - at > p if upper else at < p) else (low, middle)
+    key = "survival" if upper else "probability"
+    return {"params": exact, key: p, "value": (low + high) / 2}
 
 
 def check_moments(log_prob, params, cuts, entropy=None, mean=None, variance=None):
