@@ -271,13 +271,14 @@ static int within_bounds(const ppl_dist *d, const ppl_tensor *value)
     return d->ctx->status == PPL_OK;
 }
 
-/* The values of an enumerable family of integers are those it enumerates. */
+/* The values of an enumerable family of integers are those it enumerates, unless it says
+ * more exactly which they are. */
 static int in_support(const ppl_dist *d, const ppl_tensor *value)
 {
     const ppl_family *f = d->family;
     ppl_constraint listed;
     const ppl_constraint *k = f->support;
-    if (value->dtype == PPL_I64 && f->enumerate) {
+    if (value->dtype == PPL_I64 && f->enumerate && !f->bounds) {
         const ppl_tensor *values = f->enumerate(d);
         if (!values || values->dtype != PPL_I64 || values->numel < 1)
             return d->ctx->status == PPL_OK;
@@ -323,10 +324,10 @@ static int check_param(ppl_ctx *c, const ppl_family *f, const ppl_tensor *t, int
     if (!ppl__usable(c, t)) {
         snprintf(text, sizeof text, "%s: %s", f->name, f->param_name[i]);
         ppl__check(c, t, text);
-    } else if (t->dtype != c->dtype) {
-        ppl_fail(c, PPL_EDTYPE, "%s: %s is %s; it must be floating (ppl_to_float "
-                 "converts)", f->name, f->param_name[i],
-                 t->dtype == PPL_I64 ? "integers" : "a mask");
+    } else if (t->dtype != c->dtype && t->dtype != f->param_dtype[i]) {
+        ppl_fail(c, PPL_EDTYPE, "%s: %s is %s; it must be %s (ppl_to_float converts)",
+                 f->name, f->param_name[i], t->dtype == PPL_I64 ? "integers" : "a mask",
+                 f->param_dtype[i] == PPL_I64 ? "integers or floating" : "floating");
     } else if (t->shape.rank < f->param_event_dim[i]) {
         ppl_fail(c, PPL_ESHAPE, "%s: %s has shape %s; it needs %d %s at least", f->name,
                  f->param_name[i], ppl_shape_text(&t->shape, text),

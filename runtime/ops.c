@@ -31,14 +31,17 @@ static int furnish(ppl_tensor *out, ppl_tensor *const *inputs, int count,
     return 1;
 }
 
-/* The rule of PPL_OP_BROADCAST: floating inputs, and the shape they broadcast to. */
+/* The rule of PPL_OP_BROADCAST: floating inputs (or, where the row takes them, integers),
+ * and the shape they broadcast to. */
 static ppl_status broadcast_rule(const ppl_op *op, ppl_tensor *out)
 {
     ppl_tensor *const *inputs = out->input;
     int count = out->inputs, same = 1;
     out->dtype = (unsigned char)out->ctx->dtype;
     for (int i = 0; i < count; i++) {
-        if (ppl__need_dtype(op->name, inputs[i], i, out->ctx->dtype) != PPL_OK)
+        int taken = (op->flags & PPL_OP_INTEGERS) && inputs[i]->dtype == PPL_I64;
+        if (!taken &&
+            ppl__need_dtype(op->name, inputs[i], i, out->ctx->dtype) != PPL_OK)
             return PPL_EDTYPE;
         same &= ppl__same_shape(&inputs[i]->shape, &inputs[0]->shape);
     }

@@ -122,6 +122,8 @@ typedef struct ppl_family {
     const ppl_constraint *param_constraint[PPL_MAX_PARAMS];
     int param_event_dim[PPL_MAX_PARAMS];            /* trailing axes of one parameter */
     unsigned ascending;     /* bit i: parameter i must lie below parameter i + 1 */
+    ppl_dtype param_dtype[PPL_MAX_PARAMS];          /* PPL_F32: floating; PPL_I64: integers,
+                                                       or floating numbers (whole ones) */
     const ppl_constraint *support;
     int event_dim;                                  /* trailing axes of one value */
     unsigned flags;

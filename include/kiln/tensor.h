@@ -187,7 +187,8 @@ PPL_API int ppl_set_grad_enabled(ppl_ctx *c, int enabled);
  * is infinite or NaN. Masked-out elements rely on it.
  */
 enum {
-    PPL_OP_BROADCAST = 1            /* shape may then be NULL */
+    PPL_OP_BROADCAST = 1,           /* shape may then be NULL */
+    PPL_OP_INTEGERS = 2             /* inputs that broadcast may be integers as well */
 };
 
 typedef struct ppl_op {

@@ -3,7 +3,9 @@
  * density.c - running the loops of formulas (density.h), and what samplers share.
  *
  * Cost of a float formula worked in double: one conversion of each input and of the
- * result, in blocks that stay in the first-level cache. Nothing is allocated.
+ * result, in blocks that stay in the first-level cache. Nothing is allocated. Integers are
+ * converted to double, which holds those below 2^53; a formula with any among its inputs
+ * is worked in double.
  */
 #include "density.h"
 
@@ -18,6 +20,12 @@ static void widen(size_t n, const float *x, double *y)
         y[i] = x[i];
 }
 
+static void widen_integers(size_t n, const int64_t *x, double *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = (double)x[i];
+}
+
 static const void *at(ppl_dtype dtype, const void *elements, size_t i)
 {
     return dtype == PPL_F32 ? (const void *)((const float *)elements + i)
@@ -30,18 +38,40 @@ static void *at_result(ppl_dtype dtype, void *elements, size_t i)
                             : (void *)((double *)elements + i);
 }
 
-/* The span of `out` from `start` on; in w, as doubles, unless w is NULL. */
+/* Whether loops of the elements' own type are there for all inputs of `out`. */
+static int as_they_are(const ppl_tensor *out, int inputs, int loops)
+{
+    for (int k = 0; k < inputs; k++)
+        loops &= ppl_tensor_dtype(ppl_op_input(out, k)) != PPL_I64;
+    return loops;
+}
+
+/* Input k of the span as doubles. */
+static void convert(ppl__span *s, const ppl_tensor *out, int k, wide *w)
+{
+    const ppl_dtype dtype = ppl_tensor_dtype(ppl_op_input(out, k));
+    const void *elements = ppl_operand(out, k);
+
+    s->in[k] = w->in[k];
+    if (dtype == PPL_I64)
+        widen_integers(s->n, (const int64_t *)elements + s->start, w->in[k]);
+    else if (dtype == PPL_F32)
+        widen(s->n, (const float *)elements + s->start, w->in[k]);
+    else
+        s->in[k] = (const double *)elements + s->start;
+}
+
+/* The span of `out` from `start` on; as doubles, in w as need be, unless w is NULL. */
 static void enter(ppl__span *s, const ppl_tensor *out, int inputs, size_t start, wide *w)
 {
     const size_t left = (size_t)ppl_numel(out) - start;
     s->n = left < PPL__SPAN ? left : PPL__SPAN;
     s->start = start;
     for (int k = 0; k < inputs; k++) {
-        s->in[k] = at(s->dtype, ppl_operand(out, k), start);
-        if (w) {
-            widen(s->n, s->in[k], w->in[k]);
-            s->in[k] = w->in[k];
-        }
+        if (w)
+            convert(s, out, k, w);
+        else
+            s->in[k] = at(s->dtype, ppl_operand(out, k), start);
     }
 }
 
@@ -49,20 +79,20 @@ void ppl__formula_forward(const ppl__formula *f, ppl_tensor *out)
 {
     const size_t n = (size_t)ppl_numel(out);
     ppl__span s = { .dtype = ppl_tensor_dtype(out), .attr = ppl_op_attr(out) };
+    const int own = as_they_are(out, f->inputs, f->value[s.dtype] != NULL);
     void *result = ppl_result(out);
     wide w;
 
     for (size_t start = 0; start < n; start += PPL__SPAN) {
-        if (f->value[s.dtype]) {
-            enter(&s, out, f->inputs, start, NULL);
-            f->value[s.dtype](&s, at_result(s.dtype, result, start));
+        void *y = at_result(s.dtype, result, start);
+        enter(&s, out, f->inputs, start, own ? NULL : &w);
+        if (own || s.dtype == PPL_F64) {
+            f->value[s.dtype](&s, y);
             continue;
         }
-        float *y = (float *)result + start;
-        enter(&s, out, f->inputs, start, &w);
         f->value[PPL_F64](&s, w.y);
         for (size_t i = 0; i < s.n; i++)
-            y[i] = (float)w.y[i];
+            ((float *)y)[i] = (float)w.y[i];
     }
 }
 
@@ -82,6 +112,7 @@ void ppl__formula_vjp(const ppl__formula *f, ppl_tensor *out, int i, void *grad)
 {
     const size_t n = (size_t)ppl_numel(out);
     ppl__span s = { .dtype = ppl_tensor_dtype(out), .attr = ppl_op_attr(out) };
+    const int own = as_they_are(out, f->inputs, f->slope[s.dtype] != NULL);
     const void *adjoint = ppl_adjoint(out);
     union {
         float f32[PPL__SPAN];
@@ -92,10 +123,9 @@ void ppl__formula_vjp(const ppl__formula *f, ppl_tensor *out, int i, void *grad)
     for (size_t start = 0; start < n; start += PPL__SPAN) {
         const void *g = at(s.dtype, adjoint, start);
         void *to = at_result(s.dtype, grad, start);
-        const int converted = !f->slope[s.dtype];
-        enter(&s, out, f->inputs, start, converted ? &w : NULL);
+        enter(&s, out, f->inputs, start, own ? NULL : &w);
         s.y = at(s.dtype, ppl_result(out), start);
-        if (converted) {
+        if (s.dtype == PPL_F32 && !own) {
             widen(s.n, s.y, w.y);
             s.y = w.y;
             f->slope[PPL_F64](&s, i, d.f64);

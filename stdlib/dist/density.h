@@ -6,8 +6,8 @@
  * A formula is two loops over at most PPL__SPAN elements: the value, and the derivative
  * with respect to one input. Inputs come broadcast to one shape; the zero-adjoint law
  * (tensor.h), blocks and the tape are seen to in density.c. Loops in double serve both
- * dtypes, float elements being converted on the way; loops written with REAL (loops.h)
- * work in the elements' own type, which is faster for float.
+ * dtypes and integers, other elements being converted on the way; loops written with REAL
+ * (loops.h) work in the elements' own type, which is faster for float.
  */
 #ifndef KILN_DENSITY_H
 #define KILN_DENSITY_H
@@ -49,7 +49,8 @@ void ppl__formula_vjp(const ppl__formula *f, ppl_tensor *out, int i, void *grad)
     PPL__FORMULA_ROW(op, text, formula, op##_vjp)
 #define PPL__FORMULA_ROW(op, text, formula, gradient)                                    \
     static void op##_forward(ppl_tensor *out) { ppl__formula_forward(&(formula), out); } \
-    static const ppl_op op = { .name = text, .inputs = -1, .flags = PPL_OP_BROADCAST,    \
+    static const ppl_op op = { .name = text, .inputs = -1,                               \
+                               .flags = PPL_OP_BROADCAST | PPL_OP_INTEGERS,              \
                                .forward = op##_forward, .vjp = gradient };
 
 /* ---- For samplers ------------------------------------------------------------------ */
