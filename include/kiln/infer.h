@@ -34,9 +34,28 @@ PPL_API ppl_elbo *ppl_trace_elbo(ppl_ctx *c, const ppl_elbo_opts *opts);
  * leaves the estimate unbiased: there is a rule for the pair, scale and mask agree in
  * model and guide, and no latent that the model's density at this site depends on is this
  * site or a descendant of it in the guide. Elsewhere the sampled log-ratio stands, site by
- * site, and the ledger says why (doc/mean-field.md). Guide sites that are not
- * reparameterised are refused (PPL_EUNSUPPORTED). */
+ * site, and the ledger says why (doc/mean-field.md). Gradients as with ppl_trace_elbo: the
+ * score function of a site that is not reparameterised is weighted by its own downstream
+ * cost, in which KLs stand where they do in the bound. */
 PPL_API ppl_elbo *ppl_trace_mean_field_elbo(ppl_ctx *c, const ppl_elbo_opts *opts);
+
+/* The baseline of a site whose gradient is a score function: what is taken off its
+ * downstream cost, element by element, before that weighs the score. It changes the
+ * gradient's variance and not its mean. An option of the guide's site, which
+ * ppl_infer_config gives it (Williams 1992; Mnih and Gregor 2014). */
+typedef struct ppl_baseline_opts {
+    double decay;                   /* above 0, below 1: a running average of the cost's mean
+                                       over elements, each step's weight falling by decay;
+                                       0: none */
+    ppl_tensor *value;              /* your own, in nats, broadcast to the site's batch; it
+                                       may not depend on the draw (PPL_EMISMATCH). NULL:
+                                       none. Given both, the average is of what is left */
+    int learn;                      /* nonzero: `value` is fitted, sum (cost - value)^2 being
+                                       added to the loss whose gradient is taken; compute it
+                                       from parameters of its own and from data, and from
+                                       samples only through ppl_detach */
+} ppl_baseline_opts;
+PPL_API extern const ppl_option_key ppl_baseline;
 
 /* One estimate of the loss at the parameters as they are, within the current epoch; with
  * `gradient` nonzero, gradients are added to the slab. Nothing is updated but the ledger.
@@ -61,6 +80,7 @@ typedef struct ppl_ledger_row {
     char reason[192];               /* why that one */
     int64_t steps;                  /* estimates so far */
     double mean, variance;          /* of the site's term in the ELBO, nats, over them */
+    double baseline;                /* the running average of its cost; 0: none */
 } ppl_ledger_row;
 
 PPL_API const char *ppl_estimator_name(ppl_estimator estimator);

@@ -11,6 +11,7 @@
 #include <kiln/distributions.h>
 #include <kiln/maths.h>
 
+#include "baseline.h"
 #include "ledger.h"
 #include "pair.h"
 #include "score.h"
@@ -67,11 +68,12 @@ static double add_log_prob(estimate *e, ppl_msg *m, double sign)
     return sign * m->scale * ppl_total(log_prob);
 }
 
-/* -scale * KL(q || p) of a site: returns it and makes it a root. */
-static double add_kl(estimate *e, const ppl_msg *q, const ppl_msg *p)
+/* -scale * KL(q || p) of the guide's site at `position`: returns it and makes it a root. */
+static double add_kl(estimate *e, const ppl_msg *q, const ppl_msg *p, int position)
 {
     ppl_tensor *kl = ppl_kl(ppl_masked(q->dist, q->mask), p->dist);
 
+    e->pair->kl[position] = kl;
     add_root(e, kl, ppl_scalar(q->ctx, -e->weight * q->scale));
     return -q->scale * ppl_total(kl);
 }
@@ -143,16 +145,6 @@ static int reparameterised(const ppl_msg *q)
     return (q->dist->family->flags & PPL_REPARAM) != 0;
 }
 
-/* The mean-field ELBO has no score-function terms. */
-static void refuse(const estimate *e, const ppl_msg *q)
-{
-    char site[128];
-
-    ppl_fail(e->elbo->ctx, PPL_EUNSUPPORTED, "%s: guide site %s (%s) is not "
-             "reparameterised; use a reparameterised family there, or ppl_trace_elbo",
-             e->elbo->name, ppl_site_text(q, site, sizeof site), q->dist->family->name);
-}
-
 /* ---- One particle ------------------------------------------------------------------ */
 
 /* Notes a term; a value that is not finite ends the estimate, naming the site. */
@@ -186,13 +178,10 @@ static int enter_ratio(estimate *e, ppl_msg *q, ppl_msg *p, ppl__reason reason)
         value += add_log_prob(e, q, -1);
         return enter_term(e, q, PPL_SAMPLED_RATIO, &reason, value);
     }
-    if (e->elbo->analytic) {
-        refuse(e, q);
-        return 0;
-    }
     value -= q->scale * ppl_total(ppl_site_log_prob(q));
-    reason = (ppl__reason){ .why = PPL__WHY_NOT_REPARAMETERISED,
-                            .q = q->dist->family->name };
+    if (reason.why == PPL__WHY_SAMPLED)
+        reason = (ppl__reason){ .why = PPL__WHY_NOT_REPARAMETERISED,
+                                .q = q->dist->family->name };
     return enter_term(e, q, PPL_SCORE_FUNCTION, &reason, value);
 }
 
@@ -202,14 +191,8 @@ static int enter_latent(estimate *e, ppl_msg *q, ppl_msg *p, int position)
 
     if (p == NULL)
         reason.why = PPL__WHY_AUXILIARY;
-    else if (e->elbo->analytic) {
-        if (!reparameterised(q)) {
-            refuse(e, q);
-            return 0;
-        }
-        if (swap_is_valid(e, q, p, position, &reason))
-            return enter_term(e, q, PPL_ANALYTIC_KL, &reason, add_kl(e, q, p));
-    }
+    else if (e->elbo->analytic && swap_is_valid(e, q, p, position, &reason))
+        return enter_term(e, q, PPL_ANALYTIC_KL, &reason, add_kl(e, q, p, position));
     return enter_ratio(e, q, p, reason);
 }
 
@@ -258,25 +241,38 @@ static ppl_tensor *score_of(ppl_msg *q)
     return ppl_log_prob(whole, q->value);
 }
 
-/* The score of each site without a pathwise gradient, weighted by its cost downstream. */
+/* The score of the guide's site at `position`, weighted by the cost downstream of it less
+ * its baseline, which learns from that cost. */
+static void add_score(estimate *e, ppl_msg *q, int position)
+{
+    ppl_tensor *score = score_of(q), *cost;
+    ppl__baseline b;
+
+    if (!ppl_requires_grad(score))
+        return;
+    cost = ppl__downstream_cost(e->pair, position);
+    if (!ppl__baseline_of(&e->elbo->ledger, e->pair, position, cost, &b))
+        return;
+    add_root(e, score, ppl_affine(b.excess, e->weight, 0));
+    if (b.learned != NULL)
+        add_root(e, b.learned, ppl_affine(b.error, -2 * e->weight, 0));
+}
+
+/* The score of each site without a pathwise gradient. */
 static void add_scores(estimate *e)
 {
-    for (int i = 0; i < ppl_trace_count(e->pair->guide); i++) {
+    for (int i = 0; i < ppl_trace_count(e->pair->guide) && ppl_ok(e->elbo->ctx); i++) {
         ppl_msg *q = ppl_trace_at(e->pair->guide, i);
-        ppl_tensor *score;
 
-        if (q->kind != PPL_SITE_SAMPLE || (q->flags & PPL_OBSERVED) != 0 ||
-            reparameterised(q))
-            continue;
-        score = score_of(q);
-        if (ppl_requires_grad(score))
-            add_root(e, score, ppl__downstream_cost(e->pair, i, e->weight));
+        if (q->kind == PPL_SITE_SAMPLE && (q->flags & PPL_OBSERVED) == 0 &&
+            !reparameterised(q))
+            add_score(e, q, i);
     }
 }
 
 static int make_roots(estimate *e)
 {
-    size_t most = 2 * (size_t)ppl_trace_count(e->pair->guide) +
+    size_t most = 3 * (size_t)ppl_trace_count(e->pair->guide) +
                   (size_t)ppl_trace_count(e->pair->model);
 
     e->roots.root = ppl_alloc(e->elbo->ctx, most * sizeof *e->roots.root);

@@ -94,6 +94,43 @@ int ppl__ledger_note(ppl__ledger *l, const ppl_msg *m, const ppl__note *note)
     return 1;
 }
 
+static double average_of(const ppl__average *a)
+{
+    return a->weight > 0 ? a->sum / a->weight : 0;
+}
+
+double ppl__ledger_average(ppl__ledger *l, const ppl_msg *m, double decay, double cost)
+{
+    int i = entry_of(l, m->name, m->index);
+    ppl__average *a = i >= 0 ? &l->entry[i].cost : NULL;
+
+    if (a == NULL)
+        return 0;
+    a->decay = decay;
+    a->noted += cost;
+    a->notes++;
+    return average_of(a);
+}
+
+/* weight is 1 - decay^n, so that the first estimates are not drawn towards 0. */
+static void commit_average(ppl__entry *e)
+{
+    ppl__average *a = &e->cost;
+
+    if (a->notes == 0)
+        return;
+    a->sum = a->decay * a->sum + (1 - a->decay) * a->noted / a->notes;
+    a->weight = a->decay * a->weight + (1 - a->decay);
+    a->noted = a->notes = 0;
+    e->row.baseline = average_of(a);
+}
+
+static void forget_notes(ppl__entry *e)
+{
+    e->noted = 0;
+    e->cost.noted = e->cost.notes = 0;
+}
+
 void ppl__ledger_commit(ppl__ledger *l, int particles)
 {
     for (int i = 0; i < l->count; i++) {
@@ -102,6 +139,7 @@ void ppl__ledger_commit(ppl__ledger *l, int particles)
 
         if (!e->noted)
             continue;
+        commit_average(e);
         e->noted = 0;
         e->row.estimator = e->note.estimator;
         e->reason = e->note.reason;
@@ -122,7 +160,7 @@ void ppl__ledger_drop(ppl__ledger *l)
         l->slot[slot_of(l, row->name, row->index)] = 0;
     }
     for (int i = 0; i < l->count; i++)
-        l->entry[i].noted = 0;
+        forget_notes(&l->entry[i]);
 }
 
 void ppl__ledger_free(ppl__ledger *l)

@@ -37,12 +37,20 @@ typedef struct ppl__note {
     double value;                   /* summed over the particles, nats */
 } ppl__note;
 
+/* A running average, 0 at first, and what this estimate adds to it. */
+typedef struct ppl__average {
+    double decay, sum, weight;      /* sum / weight; weight -> 1 */
+    double noted;                   /* summed over the particles */
+    int notes;
+} ppl__average;
+
 typedef struct ppl__entry {
     ppl_ledger_row row;
     ppl__reason reason;
     double squares;                 /* sum of squared deviations (Welford 1962) */
     int noted;                      /* `note` is of the estimate in the making */
     ppl__note note;
+    ppl__average cost;              /* of a score-function site */
 } ppl__entry;
 
 typedef struct ppl__ledger {
@@ -56,6 +64,9 @@ typedef struct ppl__ledger {
 
 /* Notes a term of the current estimate; 0 with PPL_ENOMEM recorded when out of memory. */
 int ppl__ledger_note(ppl__ledger *l, const ppl_msg *m, const ppl__note *note);
+/* Notes the mean cost of an element of a site; returns the average over the estimates
+ * before this one. */
+double ppl__ledger_average(ppl__ledger *l, const ppl_msg *m, double decay, double cost);
 /* Enters what was noted, divided by the number of particles; or forgets it. */
 void ppl__ledger_commit(ppl__ledger *l, int particles);
 void ppl__ledger_drop(ppl__ledger *l);

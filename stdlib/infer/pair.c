@@ -79,9 +79,10 @@ static int number_sites(ppl__pair *pair)
         if (ppl_trace_at(pair->guide, i)->site >= pair->ids)
             pair->ids = ppl_trace_at(pair->guide, i)->site + 1;
     pair->position = ppl_alloc(c, (size_t)pair->ids * sizeof *pair->position);
+    pair->kl = ppl_alloc(c, (size_t)count * sizeof *pair->kl);
     pair->stamp = ppl_alloc(c, (size_t)count * sizeof *pair->stamp);
     pair->stack = ppl_alloc(c, (size_t)count * sizeof *pair->stack);
-    if (pair->position == NULL || pair->stamp == NULL || pair->stack == NULL)
+    if (pair->position == NULL || pair->kl == NULL || pair->stamp == NULL || pair->stack == NULL)
         return 0;
     memset(pair->position, 0xff, (size_t)pair->ids * sizeof *pair->position);
     for (int i = 0; i < count; i++)

@@ -12,6 +12,8 @@ typedef struct ppl__pair {
     ppl_ctx *ctx;
     ppl_trace *model, *guide;
     int *position;                  /* of a site id in the guide's trace, or -1 */
+    ppl_tensor **kl;                /* by position in the guide: the KL(q || p) [batch] that
+                                       stands for the site's log-ratio, or NULL */
     int ids;
     int *stamp, stamps;             /* scratch of the searches: who was seen in which */
     int *stack;

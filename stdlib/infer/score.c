@@ -43,54 +43,73 @@ static int64_t matching(ppl_shape from, int64_t i, ppl_shape to)
     return at;
 }
 
-/* cost += sign * scale * log-probability of `term`, summed over the axes not shared. */
-static void add_term(downstream *d, ppl_msg *term, unsigned shared, double sign)
+/* cost += weight * `term`, [batch], summed over the axes not shared. */
+static void add_term(downstream *d, ppl_tensor *term, unsigned shared, double weight)
 {
-    ppl_shape narrow = shared_shape(d->shape, shared), from;
-    ppl_tensor *log_prob = ppl_site_log_prob(term);
-    const void *element;
-    int floats;
+    ppl_shape narrow = shared_shape(d->shape, shared), from = ppl_tensor_shape(term);
+    int floats = ppl_tensor_dtype(term) == PPL_F32;
+    const void *element = ppl_data(term);
 
-    from = ppl_tensor_shape(log_prob);
-    floats = ppl_tensor_dtype(log_prob) == PPL_F32;
-    element = ppl_data(log_prob);
     if (element == NULL)
         return;
     memset(d->sum, 0, (size_t)d->count * sizeof *d->sum);
-    for (int64_t i = 0; i < ppl_numel(log_prob); i++)
+    for (int64_t i = 0; i < ppl_numel(term); i++)
         d->sum[matching(from, i, narrow)] += floats ? (double)((const float *)element)[i]
                                                     : ((const double *)element)[i];
     for (int64_t i = 0; i < d->count; i++)
-        d->cost[i] += sign * term->scale * d->sum[matching(d->shape, i, narrow)];
+        d->cost[i] += weight * d->sum[matching(d->shape, i, narrow)];
 }
 
-/* How a term depends on the site: by its parents, and by its own value if that is latent.
- * 0: not at all. */
-static unsigned dependence(const downstream *d, const ppl_msg *m)
+/* Two ways to depend on the site, or one: slice by slice where both do. */
+static unsigned joined(unsigned a, unsigned b)
 {
-    unsigned by_parents, own = 0;
-
-    if (m->kind != PPL_SITE_SAMPLE)
-        return 0;
-    by_parents = ppl__pair_depends(d->pair, m->parents, d->reach);
-    if ((m->flags & PPL_OBSERVED) == 0 && m->site < d->pair->ids &&
-        d->pair->position[m->site] >= 0)
-        own = d->reach[d->pair->position[m->site]];
-    return own == 0 || by_parents == 0 ? own | by_parents : own & by_parents;
+    return a == 0 || b == 0 ? a | b : a & b;
 }
 
+/* Where the guide draws m's value; -1 if it does not. */
+static int guide_position(const ppl__pair *pair, const ppl_msg *m)
+{
+    return (m->flags & PPL_OBSERVED) == 0 && m->site < pair->ids ? pair->position[m->site]
+                                                                 : -1;
+}
+
+/* The log-probabilities of a trace, but of sites where a KL stands for them: they depend
+ * on the site by their parents, and by their own value if that is latent. */
 static void add_trace(downstream *d, const ppl_trace *trace, double sign)
 {
     for (int i = 0; i < ppl_trace_count(trace); i++) {
-        ppl_msg *term = ppl_trace_at(trace, i);
-        unsigned how = dependence(d, term);
+        ppl_msg *m = ppl_trace_at(trace, i);
+        int at = m->kind == PPL_SITE_SAMPLE ? guide_position(d->pair, m) : -1;
+        unsigned how;
 
+        if (m->kind != PPL_SITE_SAMPLE || (at >= 0 && d->pair->kl[at] != NULL))
+            continue;
+        how = joined(ppl__pair_depends(d->pair, m->parents, d->reach),
+                     at >= 0 ? d->reach[at] : 0);
         if (how != 0)
-            add_term(d, term, how & ppl__shared_axes(d->site, term), sign);
+            add_term(d, ppl_site_log_prob(m), how & ppl__shared_axes(d->site, m),
+                     sign * m->scale);
     }
 }
 
-ppl_tensor *ppl__downstream_cost(ppl__pair *pair, int position, double factor)
+/* The KLs, which depend on the parents of q and of p, and not on the draw itself. */
+static void add_divergences(downstream *d)
+{
+    for (int i = 0; i < ppl_trace_count(d->pair->guide); i++) {
+        const ppl_msg *q = ppl_trace_at(d->pair->guide, i), *p;
+        unsigned how;
+
+        if (d->pair->kl[i] == NULL)
+            continue;
+        p = ppl_trace_find(d->pair->model, q->name, q->index);
+        how = joined(ppl__pair_depends(d->pair, q->parents, d->reach),
+                     ppl__pair_depends(d->pair, p->parents, d->reach));
+        if (how != 0)
+            add_term(d, d->pair->kl[i], how & ppl__shared_axes(d->site, q), -q->scale);
+    }
+}
+
+ppl_tensor *ppl__downstream_cost(ppl__pair *pair, int position)
 {
     ppl_ctx *c = pair->ctx;
     ppl_msg *site = ppl_trace_at(pair->guide, position);
@@ -108,7 +127,6 @@ ppl_tensor *ppl__downstream_cost(ppl__pair *pair, int position, double factor)
     ppl__pair_descendants(pair, position, reach);
     add_trace(&d, pair->model, 1);
     add_trace(&d, pair->guide, -1);
-    for (size_t i = 0; i < count; i++)
-        d.cost[i] *= factor;
+    add_divergences(&d);
     return ppl_from_doubles(c, d.shape, d.cost);
 }
