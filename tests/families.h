@@ -2,7 +2,8 @@
 /*
  * families.h - the table of families of one number that the tests of distributions and of
  * KL go by; the rows stand in families/<header>.inc. A family of kiln/continuous.h,
- * discrete.h or constructed.h without a row fails test_distributions.
+ * discrete.h or constructed.h without a row fails test_distributions. A family that is
+ * made of others may have several rows, each with its own maker and golden file.
  */
 #ifndef KILN_TESTS_FAMILIES_H
 #define KILN_TESTS_FAMILIES_H
@@ -26,6 +27,8 @@ typedef struct family_row {
     double beyond[2];                   /* values outside the support; NaN: none */
     unsigned heavy;                     /* bit i: at point i there is no 8th moment, and
                                            moments of draws are not compared */
+    int params;                         /* of `make`; 0: as many as the family has */
+    unsigned integers;                  /* which of those are; params 0: the family says */
 } family_row;
 
 static const ppl_rng test_rng = { { 0x12345678, 0x9abcdef0 } };
@@ -66,6 +69,19 @@ static inline int differentiable(const family_row *row)
     return !(row->family->flags & PPL_DISCRETE);
 }
 
+/* How many arguments `make` takes. */
+static inline int param_count(const family_row *row)
+{
+    return row->params ? row->params : row->family->params;
+}
+
+/* Whether parameter i is a count: it has no gradient. */
+static inline int is_integer(const family_row *row, int i)
+{
+    return row->params ? (int)(row->integers >> i & 1)
+                       : row->family->param_dtype[i] == PPL_I64;
+}
+
 static inline int has_point(const family_row *row, int i)
 {
     int any = 0;
@@ -74,19 +90,32 @@ static inline int has_point(const family_row *row, int i)
     return any;
 }
 
-/* The parameters of one member as tensors: constants, or variables. */
+/* Parameter i as a tensor: a constant, or a variable; of integers where it is a count and
+ * they can hold it. */
+static inline ppl_tensor *make_param(ppl_ctx *c, const family_row *row, int i,
+                                     ppl_shape shape, const double *values, int variable)
+{
+    int64_t whole[16], n = 1;
+    int integers = is_integer(row, i);
+    for (int a = 0; a < shape.rank; a++)
+        n *= shape.dim[a];
+    for (int64_t k = 0; integers && k < n; k++) {
+        integers = k < 16 && fabs(values[k]) < 0x1p62;
+        if (integers)
+            whole[k] = (int64_t)values[k];
+    }
+    if (integers)
+        return ppl_from_integers(c, shape, whole);
+    return variable ? ppl_variable(c, shape, values) : ppl_from_doubles(c, shape, values);
+}
+
+/* The parameters of one member. */
 static inline void make_params(ppl_ctx *c, const family_row *row, const double *values,
                                int count, int variable, ppl_tensor **params)
 {
-    if (row->weights) {
-        ppl_shape shape = PPL_SHAPE(count);
-        params[0] = variable ? ppl_variable(c, shape, values)
-                             : ppl_from_doubles(c, shape, values);
-        return;
-    }
-    for (int i = 0; i < row->family->params; i++)
-        params[i] = variable ? ppl_variable(c, PPL_SCALAR, values + i)
-                             : ppl_scalar(c, values[i]);
+    for (int i = 0; i < (row->weights ? 1 : param_count(row)); i++)
+        params[i] = make_param(c, row, i, row->weights ? PPL_SHAPE(count) : PPL_SCALAR,
+                               values + i, variable);
 }
 
 static inline ppl_dist *make_member(ppl_ctx *c, const family_row *row,
@@ -107,14 +136,14 @@ static inline void assert_near(const char *family, int record, const char *what,
                   expected);
 }
 
-/* What reached the leaves of a member of `count` parameters. */
+/* What reached the leaves of a member of `count` parameters; NaN for counts. */
 static inline void read_gradients(const family_row *row, ppl_tensor *const *leaf,
                                   int count, double *out)
 {
     if (row->weights)
         ppl_read(ppl_grad(leaf[0]), out, count);
     for (int i = 0; i < count && !row->weights; i++)
-        out[i] = ppl_item(ppl_grad(leaf[i]));
+        out[i] = is_integer(row, i) ? (double)NAN : ppl_item(ppl_grad(leaf[i]));
 }
 
 /* Rounds to float; 0 if that makes another kind of number of it. */

@@ -234,17 +234,20 @@ START_TEST(gradients_agree_with_differences)
     for (int k = 0; k < FAMILIES; k++) {
         const family_row *row = &families[k];
         double point[2][MOST_PARAMS];
-        int count = row->weights ? row->weights : row->family->params;
+        int count = row->weights ? row->weights : param_count(row);
         if (!row->family->kl)
             continue;
         for (int n = 0; n < count; n++) {
-            point[0][n] = 0.75 * row->point[0][n] + 0.0625;
-            point[1][n] = 0.5 * row->point[1][n] + 0.125;
+            int whole = is_integer(row, n);
+            point[0][n] = whole ? row->point[0][n] : 0.75 * row->point[0][n] + 0.0625;
+            point[1][n] = whole ? row->point[0][n] : 0.5 * row->point[1][n] + 0.125;
         }
         answers a = ask(c[_i], row, point[0], point[1], count);
         for (int side = 0; side < 2; side++)
             for (int n = 0; n < count; n++) {
                 double x = point[side][n], h = 1e-5 * fabs(x), f[2];
+                if (is_integer(row, n))
+                    continue;
                 point[side][n] = x - h;
                 f[0] = kl_at(c[1], row, point);
                 point[side][n] = x + h;

@@ -54,30 +54,33 @@ def slope(f, x):
 OF_VALUE = ("cdf", "log_cdf", "log_survival")
 
 
-def all_slopes(f, x, params):
-    """The derivatives of f(x, *params) in x and in each parameter."""
+def all_slopes(f, x, params, counts):
+    """The derivatives of f(x, *params) in x and in each parameter; nan for counts."""
     point = [x, *params]
-    return [slope(lambda t, i=i: f(*point[:i], t, *point[i + 1:]), p)
+    return [nan if i in counts else
+            slope(lambda t, i=i: f(*point[:i], t, *point[i + 1:]), p)
             for i, p in enumerate(point)]
 
 
-def record(log_prob, params, x, discrete=False, **answers):
+def record(log_prob, params, x, discrete=False, counts=(), **answers):
     """One point. `answers`: cdf(x, *params), log_cdf, log_survival, entropy(*params), mean,
-    variance, or absent. The cdf is differentiated as well (d_cdf: value, parameters)."""
+    variance, or absent. The cdf is differentiated as well (d_cdf: value, parameters).
+    `counts`: the indices of the parameters that are integers."""
+    counts = [i + 1 for i in counts] + [0] * discrete
     exact = [mpf(p) for p in params]
     x = mpf(x)
     at = log_prob(x, *exact)
     assert at < inf
     r = {"params": exact, "value": int(x) if discrete else x, "log_prob": at}
     if at > -inf:
-        slopes = all_slopes(log_prob, x, exact)
+        slopes = all_slopes(log_prob, x, exact, counts)
         if not discrete:
             r["d_value"] = slopes[0]
         r["d_params"] = slopes[1:]
     for name, f in answers.items():
         r[name] = f(x, *exact) if name in OF_VALUE else f(*exact)
-    if "cdf" in answers and not discrete:
-        r["d_cdf"] = all_slopes(answers["cdf"], x, exact)
+    if "cdf" in answers:
+        r["d_cdf"] = all_slopes(answers["cdf"], x, exact, counts)
     return r
 
 
