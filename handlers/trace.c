@@ -88,14 +88,12 @@ static void trace_postprocess(ppl_handler *h, ppl_msg *m)
         record((ppl_trace *)h, m);
 }
 
+/* Anew, in memory of the epoch that it is now: an earlier one may have ended. */
 static void trace_enter(ppl_handler *h, ppl_ctx *c)
 {
     ppl_trace *t = (ppl_trace *)h;
 
-    (void)c;
-    if (t->count > 0)
-        memset(t->slot, 0, t->slots * sizeof *t->slot);
-    t->count = 0;
+    *t = (ppl_trace){ .base = t->base, .ctx = c };
 }
 
 static const ppl_handler_ops trace_ops = { .name = "trace",

@@ -3,8 +3,8 @@
  * kiln.h - kiln, a probabilistic programming library for C. Everything.
  *
  * Read in this order: runtime.h (contexts, errors, memory), tensor.h and matrix.h
- * (operations), effects.h (sample, observe, param; handlers; distributions), handlers.h,
- * distributions.h, nn.h (layers), optim.h, infer.h (ELBOs, SVI), io.h (files).
+ * (operations), effects.h (sample, observe, param; handlers; distributions), functions.h,
+ * handlers.h, distributions.h, nn.h (layers), optim.h, infer.h (ELBOs, SVI), io.h (files).
  */
 #ifndef KILN_H
 #define KILN_H
@@ -16,6 +16,7 @@
 
 #include <kiln/distributions.h>
 #include <kiln/effects.h>
+#include <kiln/functions.h>
 #include <kiln/handlers.h>
 #include <kiln/infer.h>
 #include <kiln/io.h>

@@ -545,6 +545,10 @@ ppl_status ppl_run(ppl_ctx *c, ppl_model model, const void *arg,
                         "inference within a model");
     if (ppl_boundary_enter(c) != PPL_OK)
         return ppl_error(c);
+    if (model == NULL) {
+        ppl_fail(c, PPL_EINVAL, "ppl_run: the model is NULL; give a function");
+        return ppl_boundary_leave(c);
+    }
     begin_run(c);
     for (; handlers != NULL && *handlers != NULL; handlers++)
         ppl_push(c, *handlers);

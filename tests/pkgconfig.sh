@@ -23,9 +23,10 @@ expect version "$($PKG_CONFIG --modversion kiln)" "$version"
 expect cflags "$($PKG_CONFIG --cflags kiln)" "-I$($PKG_CONFIG --variable=includedir kiln)"
 expect libs "$($PKG_CONFIG --libs kiln)" "-L$($PKG_CONFIG --variable=libdir kiln)"
 expect libs "$($PKG_CONFIG --libs kiln)" -lkiln
+expect "static libs" "$($PKG_CONFIG --static --libs kiln)" -lffi
 expect "static libs" "$($PKG_CONFIG --static --libs kiln)" -ljansson
 expect "static libs" "$($PKG_CONFIG --static --libs kiln)" -lsleef
 # A program that links the shared library needs none of what stands behind it.
 case $($PKG_CONFIG --libs kiln) in
-*jansson* | *sleef* | *blas* | *xsmm*) echo "libs names private libraries"; exit 1 ;;
+*ffi* | *jansson* | *sleef* | *blas* | *xsmm*) echo "libs names private libraries"; exit 1 ;;
 esac

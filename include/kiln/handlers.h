@@ -10,6 +10,7 @@
 #define KILN_HANDLERS_H
 
 #include <kiln/effects.h>
+#include <kiln/functions.h>
 
 #include <stdio.h>
 
@@ -112,6 +113,32 @@ PPL_API ppl_handler *ppl_plate(ppl_ctx *c, const char *name, int64_t size,
                                const ppl_plate_opts *opts);
 /* [subsample_size] of integers: the copies in use. */
 PPL_API ppl_tensor *ppl_plate_indices(ppl_handler *plate);
+
+/* ---- Handlers as functions of functions -------------------------------------------- */
+
+/*
+ * Each handler has a form that takes a function and gives a function of the same signature
+ * (functions.h): ppl_condition_fn(f, values, NULL) is f under ppl_condition(c, values,
+ * NULL). The handler is made once, when the function is, and pushed at each call; of
+ * ppl_trace_into_fn, *out is the trace of the latest call. A row a handler: its name, the
+ * form's parameters, the constructor's arguments; a new handler gets its form by its row.
+ */
+#define PPL_HANDLER_MAP(X)                                                                 \
+    X(block, (ppl_fn *f, const ppl_block_opts *opts), (c, opts))                           \
+    X(condition, (ppl_fn *f, const ppl_value *values, int *unused), (c, values, unused))   \
+    X(mask, (ppl_fn *f, ppl_tensor *mask), (c, mask))                                      \
+    X(replay, (ppl_fn *f, const ppl_trace *t), (c, t))                                     \
+    X(scale, (ppl_fn *f, double factor), (c, factor))                                      \
+    X(seed, (ppl_fn *f, uint64_t seed), (c, seed))                                         \
+    X(substitute, (ppl_fn *f, const ppl_value *values, int *unused), (c, values, unused))  \
+    X(trace_into, (ppl_fn *f, ppl_trace **out), (c, out))
+
+#define PPL__ROW(name, params, args) PPL_API ppl_fn *ppl_##name##_fn params;
+PPL_HANDLER_MAP(PPL__ROW)
+#undef PPL__ROW
+/* A plate draws its indices anew at each call; opts->indices must live as long. */
+PPL_API ppl_fn *ppl_plate_fn(ppl_fn *f, const char *name, int64_t size,
+                             const ppl_plate_opts *opts);
 
 #ifdef __cplusplus
 }
