@@ -70,16 +70,16 @@ typedef struct layout {
 
 static ffi_type *ffi_type_of(const ppl__type *t)
 {
-    size_t size = ppl__type_size(t->type);
-    int is_signed = ppl__type_class(t->type) == 'i';
+    size_t size = t->size;
+    int is_signed = t->class == 'i';
 
     if (t->type == PPL_TYPE_STRUCT)
         return &((layout *)t->layout->layout)->type;
     if (t->type == PPL_TYPE_VOID)
         return &ffi_type_void;
-    if (ppl__type_class(t->type) == 0)
+    if (t->class == 0)
         return &ffi_type_pointer;
-    if (ppl__type_class(t->type) == 'f')
+    if (t->class == 'f')
         return t->type == PPL_TYPE_FLOAT ? &ffi_type_float : &ffi_type_double;
     if (size == 1)
         return is_signed ? &ffi_type_sint8 : &ffi_type_uint8;
@@ -392,8 +392,7 @@ static void clear_result(const callee *e, void *out)
     else if (r->type == PPL_TYPE_DOUBLE)
         *(double *)out = NAN;
     else if (r->type != PPL_TYPE_VOID)
-        memset(out, 0, ppl__type_size(r->type) > sizeof(ffi_arg) ? ppl__type_size(r->type)
-                                                                 : sizeof(ffi_arg));
+        memset(out, 0, r->size > sizeof(ffi_arg) ? r->size : sizeof(ffi_arg));
 }
 
 /* Pushes the handlers around the code, the outermost first. */
@@ -432,9 +431,9 @@ static void call(ppl_fn *f, void **value, void *out)
 /* Integers come back widened. */
 static void store_result(const callee *e, const result *r, void *to)
 {
-    size_t size = ppl__type_size(e->signature.result.type);
+    const ppl__type *type = &e->signature.result;
 
-    switch (ppl__type_class(e->signature.result.type) != 'f' ? size : 0) {
+    switch (type->class != 'f' ? type->size : 0) {
     case 1:
         *(uint8_t *)to = (uint8_t)r->word;
         return;
@@ -445,7 +444,7 @@ static void store_result(const callee *e, const result *r, void *to)
         *(uint32_t *)to = (uint32_t)r->word;
         return;
     default:
-        memcpy(to, r, size);
+        memcpy(to, r, type->size);
     }
 }
 
@@ -502,11 +501,16 @@ ppl_status ppl_fn_call(ppl_ctx *c, ppl_fn *f, const ppl_arg *args, ppl_arg into)
 static void run_model(ffi_cif *cif, void *out, void **value, void *user)
 {
     ppl_ctx *c = *(ppl_ctx **)value[0];
-    ppl_arg nowhere = ppl__arg_void(NULL);
+    const ppl_arg *args = *(const ppl_arg **)value[1];
+    ppl__slot slot[PPL__MAX_PARAMS];
+    void *bound[PPL__MAX_PARAMS];
+    ppl_fn *f = user;
 
     (void)cif;
     (void)out;
-    ppl_fn_call(c, user, *(const ppl_arg **)value[1], nowhere);
+    if (check_fn(c, f) == PPL_OK &&
+        ppl__bind_args(c, &f->callee->signature, args, slot, bound))
+        call_into(f, bound, NULL);
 }
 
 /* The body of ppl_fn_code's code: the function's own signature. */

@@ -18,6 +18,8 @@ struct ppl__struct;
 /* A type as a prototype declares it. */
 typedef struct ppl__type {
     ppl_type type, pointee;         /* pointee as in ppl_arg */
+    char class;                     /* of a number: ppl__type_class */
+    unsigned char size;             /* of what is no struct */
     ppl_name name;                  /* of a struct or of what is pointed to, or NULL */
     const struct ppl__struct *layout;
     ppl_name text;                  /* as written: "const batch *b" */

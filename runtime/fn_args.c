@@ -46,7 +46,7 @@ static const char *given_text(const ppl_arg *a, char *out, size_t size)
 /* How to give what is declared. */
 static void mend_text(const ppl__type *declared, char *out, size_t size)
 {
-    switch (ppl__type_class(declared->type)) {
+    switch (declared->class) {
     case 'f':
         snprintf(out, size, "give a floating number, as in 3.0");
         return;
@@ -102,29 +102,40 @@ static int holds(char class, size_t size, const ppl_arg *a)
     return a->value.natural <= most / 2;
 }
 
-static int bind_integer(const ppl__type *type, char class, const ppl_arg *a, ppl__slot *slot)
+/* An integer's low bytes; its type is known to hold it. */
+static void store_integer(size_t size, uint64_t x, ppl__slot *slot)
 {
-    size_t size = ppl__type_size(type->type);
-    char given = ppl__type_class(a->type);
+    switch (size) {
+    case 1:
+        slot->i8 = (int8_t)x;
+        break;
+    case 2:
+        slot->i16 = (int16_t)x;
+        break;
+    case 4:
+        slot->i32 = (int32_t)x;
+        break;
+    default:
+        slot->i64 = (int64_t)x;
+    }
+}
 
-    if (given == 0 || given == 'f' || !holds(class, size, a))
-        return 0;
-    if (class == 'b')
-        slot->b = a->value.natural != 0;
-    else if (size == 1)
-        slot->i8 = (int8_t)a->value.integer;
-    else if (size == 2)
-        slot->i16 = (int16_t)a->value.integer;
-    else if (size == 4)
-        slot->i32 = (int32_t)a->value.integer;
-    else
-        slot->i64 = a->value.integer;
+static int bind_integer(const ppl__type *type, const ppl_arg *a, ppl__slot *slot)
+{
+    char given;
+
+    if (a->type != type->type) {
+        given = ppl__type_class(a->type);
+        if (given == 0 || given == 'f' || !holds(type->class, type->size, a))
+            return 0;
+    }
+    store_integer(type->size, a->value.natural, slot);
     return 1;
 }
 
 static int bind_floating(const ppl__type *type, const ppl_arg *a, ppl__slot *slot)
 {
-    if (ppl__type_class(a->type) != 'f')
+    if (a->type != PPL_TYPE_DOUBLE && a->type != PPL_TYPE_FLOAT)
         return 0;
     if (type->type == PPL_TYPE_DOUBLE) {
         slot->d = a->value.real;
@@ -139,10 +150,14 @@ static int bind_floating(const ppl__type *type, const ppl_arg *a, ppl__slot *slo
 /* Whether a pointer to one number type may serve as one to the other. */
 static int same_number(ppl_type a, ppl_type b)
 {
+    char one, other;
+
+    if (a == b)
+        return 1;
+    one = ppl__type_class(a);
+    other = ppl__type_class(b);
     return ppl__type_size(a) == ppl__type_size(b) &&
-           (ppl__type_class(a) == ppl__type_class(b) ||
-            (ppl__type_size(a) == 1 && ppl__type_class(a) != 'b' &&
-             ppl__type_class(b) != 'b'));
+           (one == other || (ppl__type_size(a) == 1 && one != 'b' && other != 'b'));
 }
 
 /* "struct point" and "point" are one name. */
@@ -176,12 +191,10 @@ static int struct_fits(const ppl__type *type, const ppl_arg *a)
 /* Points *value at the argument as the parameter's type has it. */
 static int bind(const ppl__type *type, const ppl_arg *a, ppl__slot *slot, void **value)
 {
-    char class = ppl__type_class(type->type);
-
     *value = slot;
-    if (class != 0)
-        return class == 'f' ? bind_floating(type, a, slot)
-                            : bind_integer(type, class, a, slot);
+    if (type->class != 0)
+        return type->class == 'f' ? bind_floating(type, a, slot)
+                                  : bind_integer(type, a, slot);
     slot->p = a->value.pointer;
     if (type->type == PPL_TYPE_TENSOR)
         return a->type == PPL_TYPE_TENSOR ||
@@ -228,7 +241,7 @@ int ppl__bind_args(ppl_ctx *c, const ppl__signature *s, const ppl_arg *args,
 int ppl__check_into(ppl_ctx *c, const ppl__signature *s, const ppl_arg *into)
 {
     const ppl__type *r = &s->result;
-    int fits, numbers = ppl__type_class(r->type) != 0;
+    int fits, numbers = r->class != 0;
     char given[128];
 
     if ((into->type == PPL_TYPE_POINTER || into->type == PPL_TYPE_TENSOR) &&

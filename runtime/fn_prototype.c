@@ -324,8 +324,7 @@ static int resolve_struct(scan *s, const words *w, ppl__type *out)
     return 1;
 }
 
-/* The type of words and stars. */
-static int resolve(scan *s, const words *w, int stars, ppl__type *out)
+static int resolve_type(scan *s, const words *w, int stars, ppl__type *out)
 {
     if (!builds_number(w) && w->type[0] == '\0')
         return refuse(s, "a type is missing");
@@ -336,6 +335,16 @@ static int resolve(scan *s, const words *w, int stars, ppl__type *out)
     out->type = w->is_void ? PPL_TYPE_VOID : number_of(w);
     if (out->type == PPL_TYPE_VOID && !w->is_void)
         return refuse(s, "long double cannot be passed; pass a double or a pointer");
+    return 1;
+}
+
+/* The type of words and stars. */
+static int resolve(scan *s, const words *w, int stars, ppl__type *out)
+{
+    if (!resolve_type(s, w, stars, out))
+        return 0;
+    out->class = ppl__type_class(out->type);
+    out->size = (unsigned char)ppl__type_size(out->type);
     return 1;
 }
 
