@@ -48,14 +48,12 @@
 
 #define TINY 64                     /* multiplications, below which plain loops win */
 
-typedef struct product {
-    ppl_dtype dtype;
-    int transposed_a, transposed_b, accumulate;
-    size_t m, n, k;
-    const char *a, *b;
-    char *c;
-    size_t lda, ldb, ldc;
-} product;
+typedef ppl__product product;
+
+static const char *at(ppl_dtype dtype, const void *elements, size_t i)
+{
+    return (const char *)elements + i * ppl__dtype_size(dtype);
+}
 
 #ifdef USE_LIBXSMM
 /* Blocks are at most ROWS by 64 (of float, 32 of double) by DEPTH. */
@@ -72,14 +70,14 @@ typedef struct slot {
 #endif
 
 struct ppl__gemm {
+    void (*watch)(void *user, const product *p);
+    void *watch_user;
 #ifdef USE_LIBXSMM
     int wide;                       /* kernels use AVX and leave the upper halves dirty,
                                      * which would cost the next SSE instruction 100 ns */
     double large;                   /* multiplications, from which on the BLAS wins */
     slot slot[SLOTS];               /* by hash of the shape; the newest stays */
     double packed[DEPTH * 32];      /* a block of B as it should have stood */
-#else
-    int none;                       /* the BLAS keeps nothing */
 #endif
 };
 
@@ -107,9 +105,8 @@ void ppl__gemm_free(ppl_ctx *c, ppl__gemm *g)
 #define PLAIN(type)                                                                      \
     static void plain_##type(const product *p)                                           \
     {                                                                                    \
-        const type *a = (const type *)(const void *)p->a;                                \
-        const type *b = (const type *)(const void *)p->b;                                \
-        type *c = (type *)(void *)p->c;                                                  \
+        const type *a = p->a, *b = p->b;                                                 \
+        type *c = p->c;                                                                  \
         size_t a_row = p->transposed_a ? 1 : p->lda;                                     \
         size_t b_row = p->transposed_b ? 1 : p->ldb;                                     \
         size_t a_column = p->transposed_a ? p->lda : 1;                                  \
@@ -138,59 +135,43 @@ static void blas(const product *p)
     int m = (int)p->m, n = (int)p->n, k = (int)p->k;
     int lda = (int)p->lda, ldb = (int)p->ldb, ldc = (int)p->ldc;
 
-#define GEMM(name, type)                                                                 \
+#define GEMM(name)                                                                       \
     name(CblasRowMajor, p->transposed_a ? CblasTrans : CblasNoTrans,                     \
-         p->transposed_b ? CblasTrans : CblasNoTrans, m, n, k, 1,                        \
-         (const type *)(const void *)p->a, lda, (const type *)(const void *)p->b, ldb,   \
-         p->accumulate ? 1 : 0, (type *)(void *)p->c, ldc)
+         p->transposed_b ? CblasTrans : CblasNoTrans, m, n, k, 1, p->a, lda, p->b, ldb,  \
+         p->accumulate ? 1 : 0, p->c, ldc)
     if (p->dtype == PPL_F64)
-        GEMM(cblas_dgemm, double);
+        GEMM(cblas_dgemm);
     else
-        GEMM(cblas_sgemm, float);
+        GEMM(cblas_sgemm);
 #undef GEMM
 }
 
 /* ---- LIBXSMM ----------------------------------------------------------------------- */
 
 #ifdef USE_LIBXSMM
-static libxsmm_xmmfunction kernel_for(ppl__gemm *g, const shape *s)
+/* The kernel of p as a block; its xmm is NULL where LIBXSMM has none. */
+static libxsmm_xmmfunction kernel_for(ppl__gemm *g, const product *p)
 {
-    unsigned hash = (unsigned)s->rows * 2654435761u ^ (unsigned)s->columns * 2246822519u ^
-                    (unsigned)s->depth * 3266489917u ^ (unsigned)s->lda * 668265263u ^
-                    (unsigned)s->ldb * 374761393u ^ (unsigned)s->ldc * 2869860233u ^
-                    (unsigned)(s->dtype * 4 + s->transposed_a * 2 + s->accumulate) << 23;
-    slot *at = &g->slot[(hash ^ hash >> 16) % SLOTS];
+    const shape s = { (int)p->m,   (int)p->n,     (int)p->k,       (int)p->lda, (int)p->ldb,
+                      (int)p->ldc, (int)p->dtype, p->transposed_a, p->accumulate };
+    unsigned hash = (unsigned)s.rows * 2654435761u ^ (unsigned)s.columns * 2246822519u ^
+                    (unsigned)s.depth * 3266489917u ^ (unsigned)s.lda * 668265263u ^
+                    (unsigned)s.ldb * 374761393u ^ (unsigned)s.ldc * 2869860233u ^
+                    (unsigned)(s.dtype * 4 + s.transposed_a * 2 + s.accumulate) << 23;
+    slot *found = &g->slot[(hash ^ hash >> 16) % SLOTS];
 
-    if (memcmp(&at->shape, s, sizeof *s) != 0) {
+    if (memcmp(&found->shape, &s, sizeof s) != 0) {
         libxsmm_descriptor_blob blob;
         libxsmm_gemm_descriptor *d = libxsmm_gemm_descriptor_dinit(
             &blob,
-            s->dtype == PPL_F64 ? LIBXSMM_GEMM_PRECISION_F64 : LIBXSMM_GEMM_PRECISION_F32,
-            s->columns, s->rows, s->depth, s->ldb, s->lda, s->ldc, 1, s->accumulate,
-            s->transposed_a ? LIBXSMM_GEMM_FLAG_TRANS_B : LIBXSMM_GEMM_FLAG_NONE,
+            s.dtype == PPL_F64 ? LIBXSMM_GEMM_PRECISION_F64 : LIBXSMM_GEMM_PRECISION_F32,
+            s.columns, s.rows, s.depth, s.ldb, s.lda, s.ldc, 1, s.accumulate,
+            s.transposed_a ? LIBXSMM_GEMM_FLAG_TRANS_B : LIBXSMM_GEMM_FLAG_NONE,
             LIBXSMM_GEMM_PREFETCH_NONE);
-        at->kernel = libxsmm_xmmdispatch(d);
-        at->shape = *s;
+        found->kernel = libxsmm_xmmdispatch(d);
+        found->shape = s;
     }
-    return at->kernel;
-}
-
-/* C (+)= A B of one block. */
-static void block(ppl__gemm *g, const product *p)
-{
-    shape s = { (int)p->m,   (int)p->n,      (int)p->k,       (int)p->lda,  (int)p->ldb,
-                (int)p->ldc, (int)p->dtype, p->transposed_a, p->accumulate };
-    libxsmm_xmmfunction kernel = kernel_for(g, &s);
-
-    if (kernel.xmm) {
-        kernel.xmm(p->b, p->a, p->c);
-        if (g->wide)
-            __asm__ volatile("vzeroupper" ::: "memory", "xmm0", "xmm1", "xmm2", "xmm3",
-                             "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
-                             "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
-    } else {
-        blas(p);
-    }
+    return found->kernel;
 }
 
 static size_t least(size_t a, size_t b)
@@ -228,51 +209,55 @@ static size_t block_columns(ppl_dtype dtype, size_t rows)
     return columns;
 }
 
-/* What rows i to i + m, columns j to j + n and terms l to l + k of p come to. */
+/* Rows i to i + m, columns j to j + n and terms l to l + k of p. */
 static product part(const product *p, size_t i, size_t m, size_t j, size_t n, size_t l,
                     size_t k)
 {
-    size_t size = p->dtype == PPL_F64 ? sizeof(double) : sizeof(float);
     product q = *p;
 
     q.m = m;
     q.n = n;
     q.k = k;
-    q.a += (p->transposed_a ? l * p->lda + i : i * p->lda + l) * size;
-    q.b += (p->transposed_b ? j * p->ldb + l : l * p->ldb + j) * size;
-    q.c += (i * p->ldc + j) * size;
+    q.a = at(p->dtype, p->a, p->transposed_a ? l * p->lda + i : i * p->lda + l);
+    q.b = at(p->dtype, p->b, p->transposed_b ? j * p->ldb + l : l * p->ldb + j);
+    q.c = (char *)(uintptr_t)at(p->dtype, p->c, i * p->ldc + j);
     q.accumulate = p->accumulate || l > 0;
     return q;
 }
 
-/* Terms l to l + k, a row of blocks after the other. */
-static void by_rows(ppl__gemm *g, const product *p, size_t l, size_t k)
+/* A strip of rows of p, block by block; a kernel is looked up where the width changes. */
+static void strip(ppl__gemm *g, const product *p, size_t columns)
 {
-    size_t rows = cut(p->m, ROWS, 9), columns = block_columns(p->dtype, rows);
+    libxsmm_xmmfunction kernel = { NULL };
 
-    for (size_t i = 0; i < p->m; i += rows)
-        for (size_t j = 0; j < p->n; j += columns) {
-            product q = part(p, i, least(rows, p->m - i), j, least(columns, p->n - j), l,
-                             k);
-            block(g, &q);
-        }
+    for (size_t j = 0, width = 0; j < p->n; j += columns) {
+        product q = part(p, 0, p->m, j, least(columns, p->n - j), 0, p->k);
+
+        if (q.n != width)
+            kernel = kernel_for(g, &q);
+        width = q.n;
+        if (kernel.xmm != NULL)
+            kernel.xmm(q.b, q.a, q.c);
+        else
+            blas(&q);
+    }
 }
 
 /* The same with B transposed: column by column of blocks, its part of B packed first. */
-static void by_columns(ppl__gemm *g, const product *p, size_t l, size_t k)
+static void by_columns(ppl__gemm *g, const product *p, size_t rows, size_t columns)
 {
-    size_t rows = cut(p->m, ROWS, 9), columns = block_columns(p->dtype, rows);
     const ppl__kernels *kernels = ppl__kernels_for(p->dtype);
 
     for (size_t j = 0; j < p->n; j += columns) {
-        product strip = part(p, 0, p->m, j, least(columns, p->n - j), l, k);
-        kernels->transpose_from(strip.n, k, strip.b, p->ldb, g->packed);
-        strip.b = (const char *)g->packed;
-        strip.ldb = strip.n;
-        strip.transposed_b = 0;
-        for (size_t i = 0; i < p->m; i += rows) {
-            product q = part(&strip, i, least(rows, p->m - i), 0, strip.n, 0, k);
-            block(g, &q);
+        product q = part(p, 0, p->m, j, least(columns, p->n - j), 0, p->k);
+
+        kernels->transpose_from(q.n, q.k, q.b, q.ldb, g->packed);
+        q.b = g->packed;
+        q.ldb = q.n;
+        q.transposed_b = 0;
+        for (size_t i = 0; i < q.m; i += rows) {
+            product block = part(&q, i, least(rows, q.m - i), 0, q.n, 0, q.k);
+            strip(g, &block, columns);
         }
     }
 }
@@ -282,39 +267,54 @@ static void by_columns(ppl__gemm *g, const product *p, size_t l, size_t k)
 static void with_libxsmm(ppl__gemm *g, const product *p)
 {
     size_t depth = p->transposed_a ? 192 : cut(p->k, DEPTH, 8), k;
+    size_t rows = cut(p->m, ROWS, 9), columns = block_columns(p->dtype, rows);
 
     for (size_t l = 0; l < p->k; l += k) {
+        product q;
+
         k = least(depth, p->k - l);
         if (p->transposed_a && k < depth && k > 16)
             k -= k % 16;
+        q = part(p, 0, p->m, 0, p->n, l, k);
         if (p->transposed_b)
-            by_columns(g, p, l, k);
+            by_columns(g, &q, rows, columns);
         else
-            by_rows(g, p, l, k);
+            for (size_t i = 0; i < p->m; i += rows) {
+                product block = part(&q, i, least(rows, p->m - i), 0, p->n, 0, k);
+                strip(g, &block, columns);
+            }
     }
+    if (g->wide)
+        __asm__ volatile("vzeroupper" ::: "memory", "xmm0", "xmm1", "xmm2", "xmm3",
+                         "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
+                         "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
 }
 #endif
 
 /* ---- The product ------------------------------------------------------------------- */
 
-void ppl__gemm_run(ppl__gemm *g, ppl_dtype dtype, int transposed_a, int transposed_b,
-                   size_t m, size_t n, size_t k, const void *a, size_t lda, const void *b,
-                   size_t ldb, void *c, size_t ldc, int accumulate)
+void ppl__gemm_watch(ppl__gemm *g, void (*watch)(void *user, const product *p),
+                     void *user)
 {
-    product p = { dtype, transposed_a != 0, transposed_b != 0, accumulate != 0, m, n, k,
-                  a, b, c, lda, ldb, ldc };
-    double work = (double)m * (double)n * (double)k;
+    g->watch = watch;
+    g->watch_user = user;
+}
+
+void ppl__gemm_run(ppl__gemm *g, const product *p)
+{
+    double work = (double)p->m * (double)p->n * (double)p->k;
     const size_t most = INT_MAX;
 
-    (void)g;                        /* only LIBXSMM uses it */
-    if (work < TINY || m > most || n > most || k > most || lda > most || ldb > most ||
-        ldc > most)
-        plain(&p);
+    if (g->watch != NULL)
+        g->watch(g->watch_user, p);
+    if (work < TINY || p->m > most || p->n > most || p->k > most || p->lda > most ||
+        p->ldb > most || p->ldc > most)
+        plain(p);
 #ifdef USE_LIBXSMM
     /* For a row or two, packing would cost more than the product. */
-    else if (work < g->large && (m > 2 || !p.transposed_b))
-        with_libxsmm(g, &p);
+    else if (work < g->large && (p->m > 2 || !p->transposed_b))
+        with_libxsmm(g, p);
 #endif
     else
-        blas(&p);
+        blas(p);
 }

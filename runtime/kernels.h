@@ -111,15 +111,25 @@ extern const ppl__kernels ppl__kernels_avx512_float, ppl__kernels_avx512_double;
 
 typedef struct ppl__gemm ppl__gemm;
 
+/* One product: C [m,n] = A B, or += with accumulate; row-major, ld* elements from row to
+ * row. The flags are 0 or 1. */
+typedef struct ppl__product {
+    ppl_dtype dtype;
+    int transposed_a, transposed_b, accumulate;
+    size_t m, n, k;
+    const void *a, *b;
+    void *c;
+    size_t lda, ldb, ldc;
+} ppl__product;
+
 ppl__gemm *ppl__gemm_new(ppl_ctx *c);           /* NULL when out of memory */
 void ppl__gemm_free(ppl_ctx *c, ppl__gemm *g);
-/* C [m,n] = A B (+ C when accumulate), row-major without gaps beyond the leading
- * dimensions; A is [m,k], or [k,m] when transposed_a; B is [k,n], or [n,k] when
- * transposed_b, which is slower for few rows. C overlaps neither. LIBXSMM where it was
- * built in, the BLAS otherwise and for large products. Results depend on the arguments
- * alone. */
-void ppl__gemm_run(ppl__gemm *g, ppl_dtype dtype, int transposed_a, int transposed_b,
-                   size_t m, size_t n, size_t k, const void *a, size_t lda, const void *b,
-                   size_t ldb, void *c, size_t ldc, int accumulate);
+/* A is [m,k], or [k,m] when transposed_a; B is [k,n], or [n,k] when transposed_b, which is
+ * slower for few rows. C overlaps neither. LIBXSMM where it was built in, the BLAS
+ * otherwise and for large products. Results depend on the arguments alone. */
+void ppl__gemm_run(ppl__gemm *g, const ppl__product *p);
+/* `watch` sees every product before it is computed; NULL: nobody does. For benchmarks. */
+void ppl__gemm_watch(ppl__gemm *g, void (*watch)(void *user, const ppl__product *p),
+                     void *user);
 
 #endif

@@ -9,8 +9,9 @@ void ppl_maths_gemm(ppl_ctx *c, ppl_dtype dtype, int transposed_a, int transpose
                     size_t m, size_t n, size_t k, const void *a, size_t lda,
                     const void *b, size_t ldb, void *out, size_t ldc, int accumulate)
 {
-    ppl__gemm_run(c->gemm, dtype, transposed_a, transposed_b, m, n, k, a, lda, b, ldb,
-                  out, ldc, accumulate);
+    ppl__gemm_run(c->gemm, &(ppl__product){ dtype, transposed_a != 0, transposed_b != 0,
+                                            accumulate != 0, m, n, k, a, b, out, lda, ldb,
+                                            ldc });
 }
 
 void ppl_maths_transpose(ppl_dtype dtype, size_t rows, size_t columns, const void *x,

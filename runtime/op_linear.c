@@ -22,8 +22,9 @@ static void product(ppl_ctx *c, int turn_a, int turn_b, size_t m, size_t n, size
     if (m == 0 || n == 0)
         return;
     if (k > 0)
-        ppl__gemm_run(c->gemm, c->dtype, turn_a, turn_b, m, n, k, a, turn_a ? m : k, b,
-                      turn_b ? k : n, to, n, accumulate);
+        ppl__gemm_run(c->gemm, &(ppl__product){ c->dtype, turn_a, turn_b, accumulate, m, n,
+                                                k, a, b, to, turn_a ? m : k,
+                                                turn_b ? k : n, n });
     else if (!accumulate)
         c->kernels->fill(m * n, 0, to);
 }

@@ -825,10 +825,11 @@ static void check_product(int i, ppl__gemm *gemm, size_t m, size_t n, size_t k, 
 
     if (!accumulate)
         memset(c.data, -1, size), memset(again.data, -1, size);     /* NaN */
-    ppl__gemm_run(gemm, dtype_of(i), a.transposed, b.transposed, m, n, k, a.data, a.ld,
-                  b.data, b.ld, c.data, c.ld, accumulate);
-    ppl__gemm_run(gemm, dtype_of(i), a.transposed, b.transposed, m, n, k, a.data, a.ld,
-                  b.data, b.ld, again.data, c.ld, accumulate);
+    ppl__product p = { dtype_of(i), a.transposed, b.transposed, accumulate, m, n, k,
+                       a.data, b.data, c.data, a.ld, b.ld, c.ld };
+    ppl__gemm_run(gemm, &p);
+    p.c = again.data;
+    ppl__gemm_run(gemm, &p);
     ck_assert_msg(memcmp(c.data, again.data, size) == 0, "%zux%zux%zu varies", m, n, k);
     for (size_t e = 0; e < m * n; e += step) {
         size_t row = e / n, column = e % n;
