@@ -26,6 +26,15 @@ static ppl_shape without_last(const ppl_shape *shape, int count)
     return s;
 }
 
+/* 1 if the last `count` axes of both are the same; both have so many. */
+static int same_last(const ppl_shape *a, const ppl_shape *b, int count)
+{
+    int i = 1;
+    while (i <= count && a->dim[a->rank - i] == b->dim[b->rank - i])
+        i++;
+    return i > count;
+}
+
 /* The axis of `wide` that `from` does not broadcast along, or -1 if it broadcasts. */
 static int misfit(const ppl_shape *from, const ppl_shape *wide)
 {
@@ -584,7 +593,8 @@ ppl_status ppl__dist_fits(const ppl_dist *d, const ppl_tensor *value)
                         integers ? "ppl_from_integers makes them"
                                  : "ppl_to_float converts integers and masks");
     if (!ppl__same_shape(&value->shape, &d->shape) &&
-        misfit(&d->shape, &value->shape) >= 0)
+        (misfit(&d->shape, &value->shape) >= 0 ||
+         !same_last(&d->shape, &value->shape, f->event_dim)))
         return ppl_fail(d->ctx, PPL_ESHAPE, "%s: a value of shape %s does not fit the "
                         "distribution's shape %s; reshape the value or the parameters",
                         f->name, ppl_shape_text(&value->shape, text[0]),
@@ -651,6 +661,30 @@ ppl_tensor *ppl_dist_variance(ppl_dist *d)
 {
     ppl_tensor *t = ask(d, "variance", d ? d->family->variance : NULL);
     return t ? at_shape(t, &d->shape) : NULL;
+}
+
+ppl_tensor *ppl_dist_mode(ppl_dist *d)
+{
+    ppl_tensor *t = ask(d, "mode", d ? d->family->mode : NULL);
+    return t ? at_shape(t, &d->shape) : NULL;
+}
+
+ppl_tensor *ppl_dist_covariance(ppl_dist *d)
+{
+    ppl_tensor *t = ask(d, "covariance", d ? d->family->covariance : NULL);
+    if (!t)
+        return NULL;
+    ppl_shape shape = d->shape;
+    if (shape.rank == PPL_MAX_RANK) {
+        char text[PPL_SHAPE_TEXT];
+        ppl_fail(d->ctx, PPL_ESHAPE, "%s: a covariance of values of shape %s would have "
+                 "more than %d axes", d->family->name, ppl_shape_text(&shape, text),
+                 PPL_MAX_RANK);
+        return NULL;
+    }
+    shape.dim[shape.rank] = shape.dim[shape.rank - 1];
+    shape.rank++;
+    return at_shape(t, &shape);
 }
 
 /* cdf or icdf, elementwise, at the shape that d's and the argument's broadcast to. */

@@ -10,5 +10,6 @@
 #include <kiln/continuous.h>
 #include <kiln/discrete.h>
 #include <kiln/kl.h>
+#include <kiln/multivariate.h>
 
 #endif

@@ -138,6 +138,8 @@ typedef struct ppl_family {
     ppl_tensor *(*entropy)(const struct ppl_dist *d);       /* nats */
     ppl_tensor *(*mean)(const struct ppl_dist *d);
     ppl_tensor *(*variance)(const struct ppl_dist *d);
+    ppl_tensor *(*covariance)(const struct ppl_dist *d);    /* of vectors: [batch,n,n] */
+    ppl_tensor *(*mode)(const struct ppl_dist *d);          /* where the density is largest */
     ppl_tensor *(*enumerate)(const struct ppl_dist *d);     /* [K], the values in order */
     /* KL(q || p) of two members, one number for each value. */
     ppl_tensor *(*kl)(const struct ppl_dist *q, const struct ppl_dist *p);
@@ -209,6 +211,9 @@ PPL_API ppl_tensor *ppl_entropy(ppl_dist *d);
 /* d->shape. */
 PPL_API ppl_tensor *ppl_dist_mean(ppl_dist *d);
 PPL_API ppl_tensor *ppl_dist_variance(ppl_dist *d);
+PPL_API ppl_tensor *ppl_dist_mode(ppl_dist *d);
+/* Of a distribution of vectors: d->shape and its last axis once more. */
+PPL_API ppl_tensor *ppl_dist_covariance(ppl_dist *d);
 /* P(X <= value), and its inverse; elementwise, of the shape that d->shape and the argument
  * broadcast to. A probability outside 0..1 gives NaN. */
 PPL_API ppl_tensor *ppl_cdf(ppl_dist *d, ppl_tensor *value);

@@ -61,14 +61,21 @@ ppl_kl_rule ppl_kl_find(const ppl_ctx *c, const ppl_family *q, const ppl_family 
     return pair->rule;
 }
 
-/* 1 if `from` broadcasts to `to`. */
-static int broadcasts(const ppl_shape *from, const ppl_shape *to)
+/* 1 if `from` broadcasts to `to`; their last `own` axes must be the same. */
+static int broadcasts(const ppl_shape *from, const ppl_shape *to, int own)
 {
     for (int i = 1; i <= from->rank; i++)
-        if (i > to->rank || (from->dim[from->rank - i] != 1 &&
+        if (i > to->rank || ((i <= own || from->dim[from->rank - i] != 1) &&
                              from->dim[from->rank - i] != to->dim[to->rank - i]))
             return 0;
     return 1;
+}
+
+/* The axes of one value: of whichever family has more. */
+static int value_axes(const ppl_dist *q, const ppl_dist *p)
+{
+    const int a = q->family->event_dim, b = p->family->event_dim;
+    return a > b ? a : b;
 }
 
 static int comparable(const ppl_dist *q, const ppl_dist *p)
@@ -82,7 +89,7 @@ static int comparable(const ppl_dist *q, const ppl_dist *p)
         ppl_fail(q->ctx, PPL_ESHAPE, "kl: %s has event_dim %d and %s has event_dim %d; "
                  "make them equal with ppl_event", q_name, q->event_dim, p_name,
                  p->event_dim);
-    else if (!broadcasts(&p->shape, &q->shape))
+    else if (!broadcasts(&p->shape, &q->shape, value_axes(q, p)))
         ppl_fail(q->ctx, PPL_ESHAPE, "kl: p, %s of shape %s, does not broadcast to q, %s "
                  "of shape %s; a draw of q must be a value of p", p_name,
                  SHAPE_TEXT(p->shape), q_name, SHAPE_TEXT(q->shape));
@@ -118,8 +125,7 @@ ppl_tensor *ppl_kl(ppl_dist *q, ppl_dist *p)
     }
     ppl_tensor *t = rule(q, p), *mask = q->mask;
     if (t)
-        t = sum_event(q, t, from->event_dim > to->event_dim ? from->event_dim
-                                                            : to->event_dim);
+        t = sum_event(q, t, value_axes(q, p));
     if (p->mask)
         mask = mask ? ppl_and(mask, p->mask) : p->mask;
     return t && mask ? ppl_where(mask, t, ppl_scalar(q->ctx, 0)) : t;
