@@ -28,7 +28,8 @@ static int rows_in_header(const char *header)
         for (int i = 0; i < FAMILIES; i++)
             has |= strcmp(families[i].family->name, name) == 0;
         found += has;
-        ck_assert_msg(has || has_event_row(name), "family %s has no row in tests/families/%s.inc", name, header);
+        ck_assert_msg(has || has_event_row(name),
+                      "family %s has no row in tests/families/%s.inc", name, header);
     }
     fclose(file);
     return found;

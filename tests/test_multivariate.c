@@ -518,24 +518,13 @@ static void check_moments(ppl_ctx *c, const event_row *row, int point, const mem
     }
 }
 
-static const member *cdf_member;
-static const event_row *cdf_row;
-
-static double statistic_cdf(double s, const double *unused)
-{
-    (void)unused;
-    return cdf_row->cdf(s, cdf_member);
-}
-
 static void check_statistic(const event_row *row, int point, const member *m,
                             const double *x, int n)
 {
-    static double value[DRAWS];
+    static double u[DRAWS];
     for (int i = 0; i < DRAWS; i++)
-        value[i] = row->statistic(x + i * n, m);
-    cdf_row = row;
-    cdf_member = m;
-    const double p = ks_probability(value, DRAWS, statistic_cdf, NULL);
+        u[i] = row->cdf(row->statistic(x + i * n, m), m);
+    const double p = ks_probability(u, DRAWS);
     ck_assert_msg(p > 1e-4, "%s, point %d: fits with probability %g", row->golden, point,
                   p);
 }
