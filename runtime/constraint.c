@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * constraint.c - the constraints of parameters and supports: which values satisfy them,
- * and the smooth maps between them and all real numbers.
+ * constraint.c - constraints of single numbers, and checking tensors against any.
  *
- * Two rules check all but the simplex: strictly between two bounds (so that infinity is
- * outside), or between them with the bounds included. The maps follow transform_to of
+ * Few rules check all of them: between two bounds, strictly or not (so that infinity is
+ * outside), and integers. The maps follow transform_to and biject_to of
  * torch.distributions. At a bound that is included the unconstrained value is infinite.
  *
  * An interval whose lower bound is not below its upper is made without complaint, since
@@ -15,21 +14,20 @@
 
 #include <float.h>
 #include <math.h>
-#include <stdio.h>
-
-#define SIMPLEX_TOLERANCE 1e-6      /* of the sum: several roundings of a float softmax */
 
 /* ---- Checks ------------------------------------------------------------------------ */
 
 #define INSIDE_OPEN(x) ((lower < (x)) & ((x) < upper))
 #define INSIDE_CLOSED(x) ((lower <= (x)) & ((x) <= upper))
+#define INSIDE_HALF_OPEN(x) ((lower <= (x)) & ((x) < upper))
 #define INSIDE_INTEGERS(x) (INSIDE_CLOSED(x) && floor(x) == (x))
 #define INSIDE_BOOLEAN(x) (((x) == lower) | ((x) == upper))
 
 #define CHECK(name, inside)                                                              \
-    static int name(const ppl_constraint *self, const double *value, int64_t n)          \
+    static int name(const ppl_constraint *self, double *value, const ppl_shape *event)   \
     {                                                                                    \
         const double lower = self->lower, upper = self->upper;                           \
+        const int64_t n = ppl__shape_numel(*event);                                      \
         for (int64_t i = 0; i < n; i++)                                                  \
             if (!inside(value[i]))                                                       \
                 return 0;                                                                \
@@ -37,24 +35,35 @@
     }
 CHECK(check_open, INSIDE_OPEN)
 CHECK(check_closed, INSIDE_CLOSED)
+CHECK(check_half_open, INSIDE_HALF_OPEN)
 CHECK(check_integers, INSIDE_INTEGERS)
 CHECK(check_boolean, INSIDE_BOOLEAN)
 
-static int check_simplex(const ppl_constraint *self, const double *value, int64_t n)
-{
-    double sum = 0;
-    (void)self;
-    for (int64_t i = 0; i < n; i++) {
-        if (!(value[i] >= 0))
-            return 0;
-        sum += value[i];
-    }
-    return fabs(sum - 1) <= SIMPLEX_TOLERANCE;
-}
-
 /* ---- To and from all real numbers -------------------------------------------------- */
 
-static ppl_tensor *identity(const ppl_constraint *self, ppl_tensor *t)
+ppl_tensor *ppl__identity(const ppl_constraint *self, ppl_tensor *t)
+{
+    (void)self;
+    return t;
+}
+
+ppl_tensor *ppl__zeros_without(const ppl_tensor *t, int axes)
+{
+    if (!t || t->shape.rank < axes)
+        return NULL;
+    ppl_shape shape = t->shape;
+    while (axes-- > 0)
+        shape.dim[--shape.rank] = 0;
+    return ppl_full(t->ctx, shape, 0);
+}
+
+static ppl_tensor *identity_log_abs_det(const ppl_constraint *self, ppl_tensor *t)
+{
+    return ppl__zeros_without(t, self->type->event_dim);
+}
+
+/* The slope of exp t, and of lower + exp t. */
+static ppl_tensor *exp_log_abs_det(const ppl_constraint *self, ppl_tensor *t)
 {
     (void)self;
     return t;
@@ -85,6 +94,12 @@ static ppl_tensor *from_softplus_positive(const ppl_constraint *self, ppl_tensor
     return ppl_add(t, ppl_log(ppl_neg(ppl_expm1(ppl_neg(t)))));
 }
 
+static ppl_tensor *softplus_log_abs_det(const ppl_constraint *self, ppl_tensor *t)
+{
+    (void)self;
+    return ppl_neg(ppl_softplus(ppl_neg(t)));
+}
+
 /* PPL_OK if there is anything between the bounds. */
 static ppl_status check_bounds(const ppl_constraint *self, const ppl_tensor *t)
 {
@@ -112,6 +127,26 @@ static ppl_tensor *from_interval(const ppl_constraint *self, ppl_tensor *t)
     return ppl_sub(ppl_log(below), ppl_log(above));
 }
 
+/* The sigmoid of a large number rounds to 1: the number below upper then. */
+static ppl_tensor *to_half_open(const ppl_constraint *self, ppl_tensor *t)
+{
+    ppl_tensor *y = to_interval(self, t);
+    if (!y)
+        return NULL;
+    const double below = y->dtype == PPL_F32
+                         ? (double)nextafterf((float)self->upper, (float)self->lower)
+                         : nextafter(self->upper, self->lower);
+    return ppl_clamp(y, self->lower, below);
+}
+
+static ppl_tensor *interval_log_abs_det(const ppl_constraint *self, ppl_tensor *t)
+{
+    if (check_bounds(self, t) != PPL_OK)
+        return NULL;
+    ppl_tensor *both = ppl_add(ppl_softplus(t), ppl_softplus(ppl_neg(t)));
+    return ppl_affine(both, -1, log(self->upper - self->lower));
+}
+
 static ppl_tensor *to_greater(const ppl_constraint *self, ppl_tensor *t)
 {
     return ppl_affine(ppl_exp(t), 1, self->lower);
@@ -132,88 +167,87 @@ static ppl_tensor *from_less(const ppl_constraint *self, ppl_tensor *t)
     return ppl_log(ppl_affine(t, -1, self->upper));
 }
 
-static ppl_tensor *to_simplex(const ppl_constraint *self, ppl_tensor *t)
-{
-    (void)self;
-    return ppl_softmax(t, -1);
-}
-
 /* ---- The kinds --------------------------------------------------------------------- */
 
-static const ppl_constraint_type real = { "real", 0, check_open, identity, identity };
-static const ppl_constraint_type positive = {
-    "positive", 0, check_open, to_positive, from_positive
-};
-static const ppl_constraint_type softplus_positive = {
-    "softplus_positive", 0, check_open, to_softplus_positive, from_softplus_positive
-};
-static const ppl_constraint_type nonnegative = {
-    "nonnegative", 0, check_closed, to_positive, from_positive
-};
-static const ppl_constraint_type interval = {
-    "interval", 0, check_closed, to_interval, from_interval
-};
-static const ppl_constraint_type greater_than = {
-    "greater_than", 0, check_open, to_greater, from_greater
-};
-static const ppl_constraint_type less_than = {
-    "less_than", 0, check_open, to_less, from_less
-};
-static const ppl_constraint_type simplex = {
-    "simplex", 1, check_simplex, to_simplex, from_positive
-};
-static const ppl_constraint_type boolean = { "boolean", 0, check_boolean, NULL, NULL };
-static const ppl_constraint_type nonnegative_integer = {
-    "nonnegative_integer", 0, check_integers, NULL, NULL
-};
-static const ppl_constraint_type integer_interval = {
-    "integer_interval", 0, check_integers, NULL, NULL
+#define MAP(name, to, from, det)                                                         \
+    static const ppl_constraint_map name = {                                             \
+        .to_constrained = to, .from_constrained = from, .log_abs_det = det               \
+    };
+MAP(positive_map, to_positive, from_positive, exp_log_abs_det)
+MAP(softplus_map, to_softplus_positive, from_softplus_positive, softplus_log_abs_det)
+MAP(interval_map, to_interval, from_interval, interval_log_abs_det)
+MAP(half_open_map, to_half_open, from_interval, interval_log_abs_det)
+MAP(greater_map, to_greater, from_greater, exp_log_abs_det)
+MAP(less_map, to_less, from_less, exp_log_abs_det)
+
+const ppl_constraint_map ppl__identity_map = {
+    .to_constrained = ppl__identity, .from_constrained = ppl__identity,
+    .log_abs_det = identity_log_abs_det
 };
 
-const ppl_constraint ppl_constraint_real = { &real, -INFINITY, INFINITY };
-const ppl_constraint ppl_constraint_positive = { &positive, 0, INFINITY };
-const ppl_constraint ppl_constraint_softplus_positive = {
-    &softplus_positive, 0, INFINITY
+/* With one map, or with none (NULL). */
+#define KIND(id, text, rule, map)                                                        \
+    static const ppl_constraint_type id = {                                              \
+        .name = #id, .must = text, .check = rule, .optimise = map, .bijection = map      \
+    };
+KIND(real, "a finite number", check_open, &ppl__identity_map)
+KIND(positive, NULL, check_open, &positive_map)
+KIND(softplus_positive, "positive", check_open, &softplus_map)
+KIND(nonnegative, NULL, check_closed, &positive_map)
+KIND(interval, "between {lower} and {upper}", check_closed, &interval_map)
+KIND(half_open_interval, "at least {lower} and below {upper}", check_half_open,
+     &half_open_map)
+KIND(greater_than, "greater than {lower}", check_open, &greater_map)
+KIND(greater_than_eq, "at least {lower}", check_closed, &greater_map)
+KIND(less_than, "less than {upper}", check_open, &less_map)
+KIND(boolean, "0 or 1", check_boolean, NULL)
+KIND(integer, "an integer", check_integers, NULL)
+KIND(nonnegative_integer, "a nonnegative integer", check_integers, NULL)
+KIND(positive_integer, "a positive integer", check_integers, NULL)
+KIND(integer_interval, "an integer from {lower} to {upper}", check_integers, NULL)
+
+#define CONSTRAINT(id, low, high)                                                        \
+    const ppl_constraint ppl_constraint_##id = {                                         \
+        .type = &id, .lower = low, .upper = high                                         \
+    };
+CONSTRAINT(real, -INFINITY, INFINITY)
+CONSTRAINT(positive, 0, INFINITY)
+CONSTRAINT(softplus_positive, 0, INFINITY)
+CONSTRAINT(nonnegative, 0, DBL_MAX)
+CONSTRAINT(boolean, 0, 1)
+CONSTRAINT(integer, -DBL_MAX, DBL_MAX)
+CONSTRAINT(nonnegative_integer, 0, DBL_MAX)
+CONSTRAINT(positive_integer, 1, DBL_MAX)
+const ppl_constraint ppl_constraint_unit_interval = {
+    .type = &interval, .lower = 0, .upper = 1
 };
-const ppl_constraint ppl_constraint_nonnegative = { &nonnegative, 0, DBL_MAX };
-const ppl_constraint ppl_constraint_unit_interval = { &interval, 0, 1 };
-const ppl_constraint ppl_constraint_simplex = { &simplex, 0, 1 };
-const ppl_constraint ppl_constraint_boolean = { &boolean, 0, 1 };
-const ppl_constraint ppl_constraint_nonnegative_integer = {
-    &nonnegative_integer, 0, DBL_MAX
-};
 
-ppl_constraint ppl_interval(double lower, double upper)
-{
-    return (ppl_constraint){ &interval, lower, upper };
-}
+#define BOUNDED(name, kind, arguments, low, high)                                        \
+    ppl_constraint name arguments                                                        \
+    {                                                                                    \
+        return (ppl_constraint){ .type = &kind, .lower = low, .upper = high };           \
+    }
+BOUNDED(ppl_interval, interval, (double lower, double upper), lower, upper)
+BOUNDED(ppl_half_open_interval, half_open_interval, (double lower, double upper), lower,
+        upper)
+BOUNDED(ppl_greater_than, greater_than, (double lower), lower, INFINITY)
+BOUNDED(ppl_greater_than_eq, greater_than_eq, (double lower), lower, DBL_MAX)
+BOUNDED(ppl_less_than, less_than, (double upper), -INFINITY, upper)
+BOUNDED(ppl_integer_interval, integer_interval, (int64_t lower, int64_t upper),
+        (double)lower, (double)upper)
 
-ppl_constraint ppl_greater_than(double lower)
-{
-    return (ppl_constraint){ &greater_than, lower, INFINITY };
-}
-
-ppl_constraint ppl_less_than(double upper)
-{
-    return (ppl_constraint){ &less_than, -INFINITY, upper };
-}
-
-ppl_constraint ppl_integer_interval(int64_t lower, int64_t upper)
-{
-    return (ppl_constraint){ &integer_interval, (double)lower, (double)upper };
-}
-
-/* ---- For distributions ------------------------------------------------------------- */
+/* ---- Whole tensors ----------------------------------------------------------------- */
 
 /* The commonest checks as loops over an array; any other is asked about each element. */
 #define SKIP_WHILE(inside)                                                               \
     while (i < n && inside((double)x[i]))                                                \
         i++;
-#define ASKED(x) k->type->check(k, &(double){ x }, 1)
+#define ASKED(x) k->type->check(k, &(double){ x }, &scalar)
 #define SCAN(name, element)                                                              \
     static size_t name(const ppl_constraint *k, const element *x, size_t i, size_t n)    \
     {                                                                                    \
         const double lower = k->lower, upper = k->upper;                                 \
+        const ppl_shape scalar = PPL_SCALAR;                                             \
         if (k->type->check == check_open)                                                \
             SKIP_WHILE(INSIDE_OPEN)                                                      \
         else if (k->type->check == check_closed)                                         \
@@ -228,39 +262,33 @@ SCAN(scan_f32, float)
 SCAN(scan_f64, double)
 SCAN(scan_i64, int64_t)
 
-size_t ppl__constraint_scan(const ppl_constraint *k, ppl_dtype dtype, const void *data,
-                            size_t start, size_t n)
+/* Events of several elements, each copied to where its check may change it. */
+static size_t scan_events(const ppl_constraint *k, const ppl_tensor *t, size_t start)
 {
-    return dtype == PPL_F32 ? scan_f32(k, data, start, n)
-           : dtype == PPL_F64 ? scan_f64(k, data, start, n)
-                              : scan_i64(k, data, start, n);
+    const size_t n = (size_t)t->numel, event = ppl__event_size(k, t);
+    ppl__arena_mark mark = ppl__arena_here(&t->ctx->data);
+    double *copy = n > 0 ? ppl__arena_alloc(&t->ctx->data, event * sizeof *copy) : NULL;
+    ppl_shape shape = { ppl_constraint_event_dim(k), { 0 } };
+    size_t i = copy ? start : n;
+
+    for (int a = 0; a < shape.rank; a++)
+        shape.dim[a] = t->shape.dim[t->shape.rank - shape.rank + a];
+    for (; i + event <= n; i += event) {
+        for (size_t j = 0; j < event; j++)
+            copy[j] = ppl__number_at(t, i + j);
+        if (!k->type->check(k, copy, &shape))
+            break;
+    }
+    ppl__arena_release(&t->ctx->data, mark);
+    return i + event <= n ? i : n;
 }
 
-const char *ppl__constraint_text(const ppl_constraint *k,
-                                 char buffer[PPL__CONSTRAINT_TEXT])
+size_t ppl__first_violation(const ppl_constraint *k, const ppl_tensor *t, size_t start)
 {
-    const ppl_constraint_type *type = k->type;
-    if (type == &real)
-        return "a finite number";
-    if (type == &positive || type == &softplus_positive)
-        return "positive";
-    if (type == &boolean)
-        return "0 or 1";
-    if (type == &nonnegative_integer)
-        return "a nonnegative integer";
-    if (type == &simplex)
-        return "nonnegative, with sum 1";
-    if (type == &greater_than)
-        snprintf(buffer, PPL__CONSTRAINT_TEXT, "greater than %g", k->lower);
-    else if (type == &less_than)
-        snprintf(buffer, PPL__CONSTRAINT_TEXT, "less than %g", k->upper);
-    else if (type == &integer_interval)
-        snprintf(buffer, PPL__CONSTRAINT_TEXT, "an integer from %.0f to %.0f", k->lower,
-                 k->upper);
-    else if (type == &interval)
-        snprintf(buffer, PPL__CONSTRAINT_TEXT, "between %g and %g%s", k->lower, k->upper,
-                 k->lower < k->upper ? "" : ", and nothing is");
-    else
-        return type->name;
-    return buffer;
+    const size_t n = (size_t)t->numel;
+    if (ppl_constraint_event_dim(k) > 0)
+        return scan_events(k, t, start);
+    return t->dtype == PPL_F32   ? scan_f32(k, t->data, start, n)
+           : t->dtype == PPL_F64 ? scan_f64(k, t->data, start, n)
+                                 : scan_i64(k, t->data, start, n);
 }

@@ -13,7 +13,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- Shapes ------------------------------------------------------------------------ */
@@ -111,84 +110,6 @@ static int batch_of(ppl_ctx *c, const ppl_family *f, ppl_tensor *const *params,
 
 /* ---- Validation -------------------------------------------------------------------- */
 
-static double number_at(const ppl_tensor *t, size_t i)
-{
-    if (t->dtype == PPL_F32)
-        return ((const float *)t->data)[i];
-    return t->dtype == PPL_F64 ? ((const double *)t->data)[i]
-                               : (double)((const int64_t *)t->data)[i];
-}
-
-/* The fewest of 6, 9 and 17 digits that say which number it is. */
-static int number_text(const ppl_tensor *t, size_t i, char *buffer, size_t size)
-{
-    double x = number_at(t, i);
-    if (isnan(x))
-        return snprintf(buffer, size, "nan");
-    for (int digits = 6;; digits = digits == 6 ? 9 : 17) {
-        int length = snprintf(buffer, size, "%.*g", digits, x);
-        double back = strtod(buffer, NULL);
-        if (digits == 17 || (t->dtype == PPL_F32 ? (float)back == (float)x : back == x))
-            return length;
-    }
-}
-
-/* "[3,5]": where element i stands among the first `axes` axes; "" if there are none. */
-static const char *index_text(const ppl_shape *shape, size_t i, int axes, size_t event,
-                              char buffer[PPL_SHAPE_TEXT])
-{
-    ppl_shape index = { axes, { 0 } };
-    i /= event;
-    for (int a = axes; a-- > 0; i /= (size_t)shape->dim[a])
-        index.dim[a] = (int64_t)(i % (size_t)shape->dim[a]);
-    return axes > 0 ? ppl_shape_text(&index, buffer) : "";
-}
-
-/* "normal: scale[3,5] is -0.2; it must be positive". */
-static void fail_constraint(const ppl_family *f, const char *what,
-                            const ppl_constraint *k, const ppl_tensor *t, size_t i,
-                            size_t event)
-{
-    char index[PPL_SHAPE_TEXT], must[PPL__CONSTRAINT_TEXT], is[160];
-    int axes = t->shape.rank - k->type->event_dim, length = 0;
-    size_t shown = event < 4 ? event : 4;
-    if (k->type->event_dim == 0) {
-        number_text(t, i, is, sizeof is);
-    } else {
-        for (size_t n = 0; n < shown; n++) {
-            length += snprintf(is + length, sizeof is - (size_t)length, n ? ", " : "(");
-            length += number_text(t, i + n, is + length, sizeof is - (size_t)length);
-        }
-        snprintf(is + length, sizeof is - (size_t)length, shown < event ? ", ...)" : ")");
-    }
-    ppl_fail(t->ctx, PPL_ECONSTRAINT, "%s: %s%s is %s; it must be %s", f->name, what,
-             index_text(&t->shape, i, axes, event, index), is,
-             ppl__constraint_text(k, must));
-}
-
-/* The first event from element `start` on that violates k; numel if there is none. */
-static size_t scan_events(const ppl_constraint *k, const ppl_tensor *t, size_t start,
-                          size_t event)
-{
-    size_t n = (size_t)t->numel;
-    double *copy = NULL;
-    if (k->type->event_dim == 0)
-        return ppl__constraint_scan(k, (ppl_dtype)t->dtype, t->data, start, n);
-    if (t->dtype != PPL_F64 && n > 0 &&
-        !(copy = ppl__arena_alloc(&t->ctx->data, event * sizeof *copy)))
-        return n;
-    for (size_t i = start; i + event <= n && event > 0; i += event) {
-        const double *value = copy;
-        for (size_t j = 0; copy && j < event; j++)
-            copy[j] = number_at(t, i + j);
-        if (!copy)
-            value = (const double *)t->data + i;
-        if (!k->type->check(k, value, (int64_t)event))
-            return i;
-    }
-    return n;
-}
-
 /* 1 if d's mask leaves out the batch element that element i of a value belongs to. */
 static int left_out(const ppl_dist *d, const ppl_tensor *value, size_t i)
 {
@@ -213,15 +134,15 @@ static int left_out(const ppl_dist *d, const ppl_tensor *value, size_t i)
 static int satisfies(const ppl_family *f, const char *what, const ppl_constraint *k,
                      const ppl_tensor *t, const ppl_dist *d)
 {
-    size_t event = 1, n = (size_t)t->numel;
-    for (int a = 1; a <= k->type->event_dim && a <= t->shape.rank; a++)
-        event *= (size_t)t->shape.dim[t->shape.rank - a];
+    const size_t event = ppl__event_size(k, t), n = (size_t)t->numel;
+    char text[PPL__VIOLATION_TEXT];
     for (size_t i = 0;; i += event) {
-        i = scan_events(k, t, i, event);
+        i = ppl__first_violation(k, t, i);
         if (i >= n)
             return t->ctx->status == PPL_OK;
         if (!d || !left_out(d, t, i)) {
-            fail_constraint(f, what, k, t, i, event);
+            ppl_fail(t->ctx, PPL_ECONSTRAINT, "%s: %s%s", f->name, what,
+                     ppl__violation_text(k, t, i, text));
             return 0;
         }
     }
@@ -243,7 +164,7 @@ static size_t place_beside(const ppl_tensor *t, const ppl_shape *shape, size_t i
 
 static double beside(const ppl_tensor *t, const ppl_tensor *value, size_t i)
 {
-    return number_at(t, place_beside(t, &value->shape, i));
+    return ppl__number_at(t, place_beside(t, &value->shape, i));
 }
 
 /* "uniform: value[3] is 5.2; it must be at most 4". An infinite bound is none. */
@@ -253,7 +174,7 @@ static void fail_bounds(const ppl_dist *d, const ppl_tensor *value, size_t i,
     const double bound[2] = { lower ? beside(lower, value, i) : -INFINITY,
                               upper ? beside(upper, value, i) : INFINITY };
     char index[PPL_SHAPE_TEXT], is[64], low[64] = "", high[64] = "";
-    number_text(value, i, is, sizeof is);
+    ppl__number_text(value, i, is, sizeof is);
     if (!isinf(bound[0]))
         snprintf(low, sizeof low, "%s%.9g", isinf(bound[1]) ? "at least " : "between ",
                  bound[0]);
@@ -262,7 +183,8 @@ static void fail_bounds(const ppl_dist *d, const ppl_tensor *value, size_t i,
                  bound[1]);
     ppl_fail(d->ctx, PPL_ECONSTRAINT, "%s: value%s is %s; it must be %s%s",
              d->family->name,
-             index_text(&value->shape, i, value->shape.rank, 1, index), is, low, high);
+             ppl__index_text(&value->shape, i, value->shape.rank, 1, index), is, low,
+             high);
 }
 
 /* Fails on the first value beyond the bounds that the parameters set. */
@@ -271,7 +193,7 @@ static int within_bounds(const ppl_dist *d, const ppl_tensor *value)
     ppl_tensor *lower = NULL, *upper = NULL;
     d->family->bounds(d, &lower, &upper);
     for (size_t i = 0; i < (size_t)value->numel && d->ctx->status == PPL_OK; i++) {
-        double x = number_at(value, i);
+        double x = ppl__number_at(value, i);
         if ((lower && !(x >= beside(lower, value, i))) ||
             (upper && !(x <= beside(upper, value, i))))
             if (!left_out(d, value, i))
@@ -311,11 +233,11 @@ static int check_ascending(const ppl_dist *d, int i)
         n *= (size_t)batch.dim[a];
     for (size_t k = 0; k < n; k++) {
         size_t l = place_beside(low, &batch, k), h = place_beside(high, &batch, k);
-        if (number_at(low, l) < number_at(high, h))
+        if (ppl__number_at(low, l) < ppl__number_at(high, h))
             continue;
-        number_text(low, l, text[0], sizeof text[0]);
-        number_text(high, h, text[1], sizeof text[1]);
-        const char *where = index_text(&batch, k, batch.rank, 1, index);
+        ppl__number_text(low, l, text[0], sizeof text[0]);
+        ppl__number_text(high, h, text[1], sizeof text[1]);
+        const char *where = ppl__index_text(&batch, k, batch.rank, 1, index);
         ppl_fail(d->ctx, PPL_ECONSTRAINT, "%s: %s%s is %s and %s%s is %s; %s must be "
                  "below %s", d->family->name, name[0], where, text[0], name[1], where,
                  text[1], name[0], name[1]);

@@ -123,8 +123,8 @@ static ppl_status embed_shape(const ppl_op *op, ppl_tensor *const *inputs, int c
         return PPL_EDTYPE;
     const int64_t n = rank > 0 ? side_of(part, t->shape.dim[rank - 1]) : -1;
     if (n < 0 || rank == PPL_MAX_RANK)
-        return ppl_fail(t->ctx, PPL_ESHAPE, "%s: shape %s makes no %s; its last axis must "
-                        "have n%s elements, and its rank be below %d", op->name,
+        return ppl_fail(t->ctx, PPL_ESHAPE, "%s: shape %s makes no %s; its last axis "
+                        "must have n%s elements, and its rank be below %d", op->name,
                         ppl_shape_text(&t->shape, text), part_name[part],
                         part == PPL_DIAGONAL ? ""
                         : part == PPL_LOWER  ? "(n+1)/2"

@@ -7,8 +7,8 @@
  * the middle of a run, the block is replaced, leaves are pointed to the new one, and the
  * old one stays readable until the epochs of its leaves end, since views may read it.
  */
+#include "constraint.h"
 #include "hash.h"
-#include "ops.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -256,28 +256,43 @@ void ppl__store_free(ppl_ctx *c)
 
 /* ---- Constrained values ------------------------------------------------------------ */
 
+/* 1 if values of that shape can be under the constraint. */
+static int check_axes(ppl_ctx *c, ppl_name name, const ppl_constraint *constraint,
+                      ppl_shape shape)
+{
+    const ppl_constraint_map *map = ppl_constraint_optimise(constraint);
+    const int dims = ppl_constraint_event_dim(constraint);
+    char text[PPL_SHAPE_TEXT], must[PPL_CONSTRAINT_TEXT];
+    ppl_shape free = shape;
+
+    if (dims > shape.rank)
+        ppl_fail(c, PPL_ESHAPE, "parameter %s: a %s value has %d or more axes", name,
+                 constraint->type->name, dims);
+    else if (map != NULL && map->shape != NULL && !map->shape(constraint, &free))
+        ppl_fail(c, PPL_ESHAPE, "parameter %s: no %s value has shape %s; it must be %s",
+                 name, constraint->type->name, ppl_shape_text(&shape, text),
+                 ppl_constraint_text(constraint, must));
+    return ppl_ok(c);
+}
+
 /* Refuses values outside the constraint, naming the first. */
 static int check_values(ppl_ctx *c, ppl_name name, const ppl_constraint *constraint,
                         ppl_shape shape, const double *values)
 {
-    int64_t n = ppl__shape_numel(shape), event = 1;
-    int dims = constraint->type->event_dim;
+    char text[PPL__VIOLATION_TEXT];
+    const ppl_tensor *t;
+    size_t i;
 
-    if (dims > shape.rank) {
-        ppl_fail(c, PPL_ESHAPE, "parameter %s: a %s value has %d or more axes", name,
-                 constraint->type->name, dims);
+    if (!check_axes(c, name, constraint, shape))
         return 0;
-    }
-    for (int a = shape.rank - dims; a < shape.rank; a++)
-        event *= shape.dim[a];
-    for (int64_t i = 0; i + event <= n && event > 0; i += event)
-        if (!constraint->type->check(constraint, values + i, event)) {
-            ppl_fail(c, PPL_ECONSTRAINT, "parameter %s: element %lld is %g, outside its "
-                     "constraint (%s); give values inside it", name, (long long)i,
-                     values[i], constraint->type->name);
-            return 0;
-        }
-    return 1;
+    t = ppl__tensor_make(c, PPL_F64, shape, (void *)(uintptr_t)values);
+    if (t == NULL)
+        return 0;
+    i = ppl__first_violation(constraint, t, 0);
+    if (i < (size_t)t->numel)
+        ppl_fail(c, PPL_ECONSTRAINT, "parameter %s: value%s", name,
+                 ppl__violation_text(constraint, t, i, text));
+    return ppl_ok(c);
 }
 
 /* The unconstrained tensor behind constrained `values`; NULL on error. */
@@ -288,8 +303,8 @@ static ppl_tensor *unconstrain(ppl_ctx *c, const ppl_constraint *constraint,
     int enabled = ppl_set_grad_enabled(c, 0);
 
     t = ppl_from_doubles(c, shape, values);
-    if (t != NULL && constraint->type->from_constrained != NULL)
-        t = constraint->type->from_constrained(constraint, t);
+    if (t != NULL)
+        t = ppl_constraint_optimise(constraint)->from_constrained(constraint, t);
     ppl_set_grad_enabled(c, enabled);
     return t;
 }
@@ -391,7 +406,7 @@ static int shape_ok(ppl_ctx *c, ppl_name name, const ppl_shape *shape)
 
 static int constraint_ok(ppl_ctx *c, const ppl_msg *m)
 {
-    if (m->constraint.type == NULL || m->constraint.type->to_constrained == NULL)
+    if (ppl_constraint_optimise(&m->constraint) == NULL)
         ppl_fail(c, PPL_EUNSUPPORTED, "parameter %s: a %s value cannot be optimised; "
                  "give a constraint of real numbers", m->name,
                  m->constraint.type != NULL ? m->constraint.type->name : "(none)");
@@ -419,12 +434,35 @@ static struct param *create(ppl_ctx *c, const ppl_msg *m)
     return p;
 }
 
+/* The shape of elements that came without a constraint, now that there is one. */
+static int shape_leaf(ppl_ctx *c, struct param *p, const ppl_constraint *constraint)
+{
+    const ppl_constraint_map *map = ppl_constraint_optimise(constraint);
+    char text[PPL_SHAPE_TEXT];
+    ppl_shape free = p->info.shape;
+
+    if (!check_axes(c, p->info.name, constraint, p->info.shape))
+        return 0;
+    if (map->shape == NULL)
+        return 1;
+    map->shape(constraint, &free);
+    if (ppl__shape_numel(free) == p->info.count) {
+        p->leaf_shape = free;
+        return 1;
+    }
+    ppl_fail(c, PPL_ESHAPE, "parameter %s: %lld unconstrained elements were loaded, and a "
+             "%s value of shape %s has %lld", p->info.name, (long long)p->info.count,
+             constraint->type->name, ppl_shape_text(&p->info.shape, text),
+             (long long)ppl__shape_numel(free));
+    return 0;
+}
+
 /* A model names the constraint of a parameter that was loaded or written before. */
 static int adopt(ppl_ctx *c, struct param *p, const ppl_msg *m)
 {
     double *values;
 
-    if (!constraint_ok(c, m))
+    if (!constraint_ok(c, m) || (!p->constrained && !shape_leaf(c, p, &m->constraint)))
         return 0;
     if (p->constrained) {
         values = ppl__arena_alloc(&c->data, (size_t)p->info.count * sizeof *values);
@@ -452,8 +490,8 @@ static int same_as_before(ppl_ctx *c, const struct param *p, const ppl_msg *m)
         return 0;
     }
     if (a->type != NULL && b->type != NULL &&
-        (a->type != b->type || a->lower < b->lower || a->lower > b->lower ||
-         a->upper < b->upper || a->upper > b->upper)) {
+        (a->type != b->type || a->parts != b->parts || a->lower < b->lower ||
+         a->lower > b->lower || a->upper < b->upper || a->upper > b->upper)) {
         ppl_fail(c, PPL_EINVAL, "parameter %s was %s at first and is asked for as %s; "
                  "use one constraint", m->name, a->type->name, b->type->name);
         return 0;
@@ -502,7 +540,8 @@ static int have_value(ppl_ctx *c, struct param *p)
         (!c->grad_enabled || ppl_requires_grad(p->value.tensor)))
         return 1;
     p->leaf.tensor->turned = NULL;          /* a copy of what may have changed */
-    p->value = hold(c, constraint->type->to_constrained(constraint, p->leaf.tensor));
+    p->value = hold(c, ppl_constraint_optimise(constraint)->to_constrained(
+                           constraint, p->leaf.tensor));
     p->version = c->store->version;
     return p->value.tensor != NULL && check_shape(c, p->value.tensor, p->info.name,
                                                   &p->info.shape);
@@ -597,7 +636,7 @@ static void read_constrained(ppl_ctx *c, struct param *p, double *out, int64_t c
         ppl__tensor_make(c, c->dtype, p->leaf_shape, elements(c, p, 0));
 
     if (t != NULL && constraint->type != NULL)
-        t = constraint->type->to_constrained(constraint, t);
+        t = ppl_constraint_optimise(constraint)->to_constrained(constraint, t);
     ppl_read(t, out, count);
     ppl_epoch_end(c, mark);
     ppl_set_grad_enabled(c, enabled);

@@ -80,11 +80,11 @@ static ppl_status load(ppl_ctx *ctx)
 /* ---- A model with parameters of several kinds ------------------------------------ */
 
 /* Three probabilities from two numbers: the third is what is left to 1. */
-static int rest_check(const ppl_constraint *self, const double *value, int64_t n)
+static int rest_check(const ppl_constraint *self, double *value, const ppl_shape *event)
 {
     double sum = 0;
     (void)self;
-    for (int64_t i = 0; i < n; i++)
+    for (int64_t i = 0; i < event->dim[0]; i++)
         sum += value[i];
     return fabs(sum - 1) < 1e-5;
 }
@@ -102,9 +102,12 @@ static ppl_tensor *rest_from(const ppl_constraint *self, ppl_tensor *t)
     return ppl_slice(t, 0, 0, ppl_dim(t, 0) - 1);
 }
 
-static const ppl_constraint_type rest_type = { "rest", 1, rest_check, rest_to,
-                                               rest_from };
-static const ppl_constraint rest_constraint = { &rest_type, 0, 0 };
+static const ppl_constraint_map rest_map = { .to_constrained = rest_to,
+                                             .from_constrained = rest_from };
+static const ppl_constraint_type rest_type = { .name = "rest", .event_dim = 1,
+                                               .check = rest_check,
+                                               .optimise = &rest_map };
+static const ppl_constraint rest_constraint = { .type = &rest_type };
 static const double third[] = { 0.2, 0.3, 0.5 };
 
 static double loss_of_last_run;

@@ -122,18 +122,17 @@ START_TEST(values_outside_are_refused)
         double outside[2];
         const char *text;
     } bad[] = {
-        { &PPL_REAL, { 1, INFINITY }, "parameter p: element 1 is inf, outside its "
-          "constraint (real); give values inside it" },
-        { &PPL_REAL, { NAN, 1 }, "parameter p: element 0 is nan, outside its constraint "
-          "(real); give values inside it" },
-        { &PPL_POSITIVE, { 1, 0 }, "parameter p: element 1 is 0, outside its constraint "
-          "(positive); give values inside it" },
-        { &PPL_SOFTPLUS_POSITIVE, { -2, 1 }, "parameter p: element 0 is -2, outside its "
-          "constraint (softplus_positive); give values inside it" },
-        { &PPL_UNIT_INTERVAL, { 1, 1.5 }, "parameter p: element 1 is 1.5, outside its "
-          "constraint (interval); give values inside it" },
-        { &PPL_SIMPLEX, { 0.5, 0.4 }, "parameter p: element 0 is 0.5, outside its "
-          "constraint (simplex); give values inside it" },
+        { &PPL_REAL, { 1, INFINITY }, "parameter p: value[1] is inf; it must be a finite "
+          "number" },
+        { &PPL_REAL, { NAN, 1 }, "parameter p: value[0] is nan; it must be a finite "
+          "number" },
+        { &PPL_POSITIVE, { 1, 0 }, "parameter p: value[1] is 0; it must be positive" },
+        { &PPL_SOFTPLUS_POSITIVE, { -2, 1 },
+          "parameter p: value[0] is -2; it must be positive" },
+        { &PPL_UNIT_INTERVAL, { 1, 1.5 },
+          "parameter p: value[1] is 1.5; it must be between 0 and 1" },
+        { &PPL_SIMPLEX, { 0.5, 0.4 },
+          "parameter p: value is (0.5, 0.4); it must be nonnegative, with sum 1" },
     };
     for (int i = 0; i < COUNT_OF(bad); i++) {
         ppl_ctx *c = start(_i);
@@ -153,11 +152,11 @@ START_TEST(values_outside_are_refused)
 END_TEST
 
 /* A constraint of one's own: [3] numbers with sum 0, made of two free ones. */
-static int check_sum_zero(const ppl_constraint *self, const double *x, int64_t n)
+static int check_sum_zero(const ppl_constraint *self, double *x, const ppl_shape *event)
 {
     double sum = 0;
     (void)self;
-    for (int64_t i = 0; i < n; i++)
+    for (int64_t i = 0; i < event->dim[0]; i++)
         sum += x[i];
     return fabs(sum) < 1e-6;
 }
@@ -178,9 +177,11 @@ static ppl_tensor *from_sum_zero(const ppl_constraint *self, ppl_tensor *t)
 /* A constraint may store fewer elements than its values have. */
 START_TEST(constraints_of_ones_own)
 {
-    static const ppl_constraint_type type = { "sum_zero", 1, check_sum_zero, to_sum_zero,
-                                              from_sum_zero };
-    const ppl_constraint sum_zero = { &type, 0, 0 };
+    static const ppl_constraint_map map = { .to_constrained = to_sum_zero,
+                                            .from_constrained = from_sum_zero };
+    static const ppl_constraint_type type = { .name = "sum_zero", .event_dim = 1,
+                                              .check = check_sum_zero, .optimise = &map };
+    const ppl_constraint sum_zero = { .type = &type };
     const double first[] = { 1, 2, -3 }, second[] = { 4, -9, 5 };
     ask list[] = { { "p", PPL_SHAPE(3), ppl_init_values(first), sum_zero }, { 0 } };
     double out[3];
@@ -201,6 +202,53 @@ START_TEST(constraints_of_ones_own)
     assert_error(c, ppl_run(c, ask_for, list, NULL), PPL_ESHAPE, "the value given for "
                  "parameter loaded has shape [6] and the model asks for [3]; give one of "
                  "that shape");
+    stop(c);
+}
+END_TEST
+
+/* Matrices are stored by what is free in them, made, written first or loaded. */
+START_TEST(matrices_are_stored_by_their_free_elements)
+{
+    const double l[] = { 1, 0, 3, 2, 4, 0, -1, 0.5 };
+    ask list[] = { { "made", PPL_SHAPE(2, 2, 2), ppl_init_values(l), PPL_LOWER_CHOLESKY },
+                   { "written", PPL_SHAPE(2, 2, 2), PPL_ONES, PPL_LOWER_CHOLESKY },
+                   { "loaded", PPL_SHAPE(2, 2, 2), PPL_ONES, PPL_LOWER_CHOLESKY }, { 0 } };
+    const double free_elements[] = { 3, 0, log(2), -1, log(4), log(0.5) };
+    double out[8];
+    ppl_ctx *c = start(_i);
+    assert_ok(c, ppl_param_write(c, "written", PPL_SHAPE(2, 2, 2), l));
+    int loaded = ppl_param_declare(c, "loaded", PPL_SHAPE(2, 2, 2), 6);
+    ppl_slab slab = ppl_param_slab(c);
+    for (int i = 0; i < 6; i++)
+        if (_i == 0)
+            ((float *)slab.value + ppl_param_at(c, loaded)->offset)[i] =
+                (float)free_elements[i];
+        else
+            ((double *)slab.value + ppl_param_at(c, loaded)->offset)[i] =
+                free_elements[i];
+    ppl_trace *t = trace_of(c, ask_for, list, NULL);
+    for (int i = 0; i < 3; i++) {
+        assert_elements(list[i].name, value_of(t, list[i].name), 8, l, rounding(_i));
+        assert_ok(c, ppl_param_read(c, list[i].name, out, 8));
+        ck_assert(is_near(out[7], 0.5, rounding(_i)));
+        for (int k = 0; k < 6; k++)
+            ck_assert(is_near(stored(c, list[i].name, k), free_elements[k],
+                              rounding(_i)));
+    }
+    ck_assert_int_eq(ppl_param_at(c, ppl_param_find(c, "made"))->count, 6);
+    ck_assert_int_eq(ppl_param_declare(c, "short", PPL_SHAPE(2, 2), 4),
+                     ppl_param_count(c) - 1);
+    assert_error(c, ppl_run(c, ask_for, asks({ "short", PPL_SHAPE(2, 2), PPL_ONES,
+                                               PPL_LOWER_CHOLESKY }), NULL), PPL_ESHAPE,
+                 "parameter short: 4 unconstrained elements were loaded, and a "
+                 "lower_cholesky value of shape [2,2] has 3");
+    ck_assert_int_eq(ppl_param_declare(c, "flat", PPL_SHAPE(2, 3), 6),
+                     ppl_param_count(c) - 1);
+    assert_error(c, ppl_run(c, ask_for, asks({ "flat", PPL_SHAPE(2, 3), PPL_ONES,
+                                               PPL_CORR_CHOLESKY }), NULL), PPL_ESHAPE,
+                 "parameter flat: no corr_cholesky value has shape [2,3]; it must be a "
+                 "square matrix, lower triangular with a positive diagonal and rows of "
+                 "length 1");
     stop(c);
 }
 END_TEST
@@ -578,8 +626,7 @@ START_TEST(values_may_come_first)
     assert_ok(c, ppl_param_read(c, "p", out, 2));
     ck_assert_double_eq(out[0], -2);
     assert_error(c, ppl_run(c, ask_for, list, NULL), PPL_ECONSTRAINT, "parameter p: "
-                 "element 0 is -2, outside its constraint (positive); give values inside "
-                 "it");
+                 "value[0] is -2; it must be positive");
     list[0].shape = PPL_SHAPE(2, 1);
     assert_error(c, ppl_run(c, ask_for, list, NULL), PPL_ESHAPE, "parameter p has shape "
                  "[2] and the model asks for [2,1]; use one shape, or another name, or a "
@@ -664,7 +711,7 @@ START_TEST(refuses_parameters)
         { { "q", PPL_SHAPE(2), PPL_ONES, ppl_constraint_boolean }, PPL_EUNSUPPORTED,
           "parameter q: a boolean value cannot be optimised; give a constraint of real "
           "numbers" },
-        { { "q", PPL_SHAPE(2), PPL_ONES, { NULL, 0, 0 } }, PPL_EUNSUPPORTED, "parameter "
+        { { "q", PPL_SHAPE(2), PPL_ONES, { .type = NULL } }, PPL_EUNSUPPORTED, "parameter "
           "q: a (none) value cannot be optimised; give a constraint of real numbers" },
         { { "q", PPL_SHAPE(2, -1), PPL_ONES, PPL_REAL }, PPL_ESHAPE,
           "parameter q: shape [2,-1]: dimensions are 0 or more" },
@@ -675,11 +722,16 @@ START_TEST(refuses_parameters)
           "has" },
         { { "q", PPL_SCALAR, PPL_ONES, PPL_SIMPLEX }, PPL_ESHAPE,
           "parameter q: a simplex value has 1 or more axes" },
+        { { "q", PPL_SHAPE(2, 3), PPL_ONES, PPL_LOWER_CHOLESKY }, PPL_ESHAPE,
+          "parameter q: no lower_cholesky value has shape [2,3]; it must be a square "
+          "matrix, lower triangular with a positive diagonal" },
+        { { "q", PPL_SHAPE(2, 2), PPL_ONES, PPL_LOWER_CHOLESKY }, PPL_ECONSTRAINT,
+          "parameter q: value is (1, 1, 1, 1); it must be a square matrix, lower "
+          "triangular with a positive diagonal" },
         { { "q", PPL_SCALAR, ppl_init_values(NULL), PPL_REAL }, PPL_EINVAL,
           "parameter q: its initial values are NULL" },
         { { "q", PPL_SCALAR, ppl_init_values(one), ppl_interval(3, 2) }, PPL_ECONSTRAINT,
-          "parameter q: element 0 is 1, outside its constraint (interval); give values "
-          "inside it" },
+          "parameter q: value is 1; it must be between 3 and 2, and nothing is" },
         { { "", PPL_SCALAR, PPL_ONES, PPL_REAL }, PPL_EINVAL,
           "a name is empty; give it at least one character" },
     };
@@ -733,7 +785,8 @@ int main(void)
 {
     const TTest *const tests[] = {
         values_lie_in_their_constraint, values_outside_are_refused,
-        constraints_of_ones_own, initial_values, random_initial_values,
+        constraints_of_ones_own, matrices_are_stored_by_their_free_elements,
+        initial_values, random_initial_values,
         random_starts_depend_on_the_name,
         later_visits_find_it, leaves_belong_to_their_epoch, values_follow_the_slab,
         layers_follow_the_slab,

@@ -14,6 +14,7 @@
 #ifndef KILN_EFFECTS_H
 #define KILN_EFFECTS_H
 
+#include <kiln/constraint.h>
 #include <kiln/runtime.h>
 #include <kiln/tensor.h>
 
@@ -27,47 +28,6 @@ typedef const char *ppl_name;
 PPL_API ppl_name ppl_intern(ppl_ctx *c, const char *text);
 /* prefix, then suffix, interned; cheap when asked again. */
 PPL_API ppl_name ppl_intern_join(ppl_ctx *c, const char *prefix, const char *suffix);
-
-/* ---- Constraints ------------------------------------------------------------------- */
-
-struct ppl_constraint;
-
-/* A kind of constraint: a const row. to_constrained and from_constrained are inverse to
- * each other; they are smooth, so an optimiser may walk in unconstrained space. */
-typedef struct ppl_constraint_type {
-    const char *name;                   /* "positive" */
-    int event_dim;                      /* of one constrained value: 0, or 1 for a simplex */
-    /* 1 if `n` doubles (one event) satisfy it. */
-    int (*check)(const struct ppl_constraint *self, const double *value, int64_t n);
-    /* NULL: values cannot be moved smoothly (integers); such a parameter is refused. */
-    ppl_tensor *(*to_constrained)(const struct ppl_constraint *self, ppl_tensor *t);
-    ppl_tensor *(*from_constrained)(const struct ppl_constraint *self, ppl_tensor *t);
-} ppl_constraint_type;
-
-typedef struct ppl_constraint {
-    const ppl_constraint_type *type;
-    double lower, upper;                /* bounds, where the type has any */
-} ppl_constraint;
-
-PPL_API extern const ppl_constraint ppl_constraint_real;             /* finite numbers */
-PPL_API extern const ppl_constraint ppl_constraint_positive;         /* exp */
-PPL_API extern const ppl_constraint ppl_constraint_softplus_positive;
-PPL_API extern const ppl_constraint ppl_constraint_nonnegative;      /* exp; 0 too */
-PPL_API extern const ppl_constraint ppl_constraint_unit_interval;    /* sigmoid; 0, 1 too */
-PPL_API extern const ppl_constraint ppl_constraint_simplex;          /* softmax, last axis */
-PPL_API extern const ppl_constraint ppl_constraint_boolean;          /* 0 or 1 */
-PPL_API extern const ppl_constraint ppl_constraint_nonnegative_integer;
-#define PPL_REAL ppl_constraint_real
-#define PPL_POSITIVE ppl_constraint_positive
-#define PPL_SOFTPLUS_POSITIVE ppl_constraint_softplus_positive
-#define PPL_NONNEGATIVE ppl_constraint_nonnegative
-#define PPL_UNIT_INTERVAL ppl_constraint_unit_interval
-#define PPL_SIMPLEX ppl_constraint_simplex
-PPL_API ppl_constraint ppl_interval(double lower, double upper);        /* sigmoid, affine */
-PPL_API ppl_constraint ppl_greater_than(double lower);
-PPL_API ppl_constraint ppl_less_than(double upper);
-/* Both bounds included. */
-PPL_API ppl_constraint ppl_integer_interval(int64_t lower, int64_t upper);
 
 /* ---- Random numbers ---------------------------------------------------------------- */
 

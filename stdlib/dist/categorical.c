@@ -327,11 +327,11 @@ ppl_dist *ppl_categorical_logits(ppl_tensor *logits)
 
 /* ---- The constraints of weights ---------------------------------------------------- */
 
-static int check_probs(const ppl_constraint *self, const double *value, int64_t n)
+static int check_probs(const ppl_constraint *self, double *value, const ppl_shape *event)
 {
     double sum = 0;
     (void)self;
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; i < event->dim[0]; i++) {
         if (!(value[i] >= 0))
             return 0;
         sum += value[i];
@@ -339,11 +339,12 @@ static int check_probs(const ppl_constraint *self, const double *value, int64_t 
     return sum > 0 && sum < INFINITY;
 }
 
-static int check_logits(const ppl_constraint *self, const double *value, int64_t n)
+static int check_logits(const ppl_constraint *self, double *value,
+                        const ppl_shape *event)
 {
     double top = -INFINITY;
     (void)self;
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; i < event->dim[0]; i++) {
         if (!(value[i] < INFINITY))
             return 0;
         top = value[i] > top ? value[i] : top;
@@ -352,13 +353,15 @@ static int check_logits(const ppl_constraint *self, const double *value, int64_t
 }
 
 static const ppl_constraint_type probs_type = {
-    "nonnegative, finite and not all 0", 1, check_probs, NULL, NULL
+    .name = "weights", .must = "nonnegative, finite and not all 0", .event_dim = 1,
+    .check = check_probs
 };
 static const ppl_constraint_type logits_type = {
-    "numbers below infinity, and not all -inf", 1, check_logits, NULL, NULL
+    .name = "logits", .must = "numbers below infinity, and not all -inf", .event_dim = 1,
+    .check = check_logits
 };
-static const ppl_constraint probs_constraint = { &probs_type, 0, 0 };
-static const ppl_constraint logits_constraint = { &logits_type, 0, 0 };
+static const ppl_constraint probs_constraint = { .type = &probs_type };
+static const ppl_constraint logits_constraint = { .type = &logits_type };
 
 const ppl_family ppl_family_categorical = {
     .name = "categorical",
