@@ -230,6 +230,15 @@ ppl_tensor *ppl_cholesky(ppl_tensor *t, double jitter)
     return ppl_apply(&cholesky_row, &t, 1, &jitter, sizeof jitter);
 }
 
+ppl_tensor *ppl_add_jitter(ppl_tensor *t, double jitter)
+{
+    static const ppl_op named = { .name = "add_jitter" };
+    if (!t || need_square(&named, t, 0) != PPL_OK)
+        return NULL;
+    ppl_tensor *diagonal = ppl_full(t->ctx, PPL_SHAPE((int64_t)side(t)), jitter);
+    return ppl_add(t, ppl_matrix_embed(diagonal, PPL_DIAGONAL));
+}
+
 /* ---- Triangular solves ------------------------------------------------------------- */
 
 /* b [n,m] becomes X with A X = b. */

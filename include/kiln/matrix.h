@@ -29,6 +29,8 @@ PPL_API ppl_tensor *ppl_matrix_keep(ppl_tensor *t, ppl_part part);
 /* [..,m] and [..,n] give [..,m,n]; leading axes broadcast. */
 PPL_API ppl_tensor *ppl_outer(ppl_tensor *a, ppl_tensor *b);
 
+/* t + jitter I. */
+PPL_API ppl_tensor *ppl_add_jitter(ppl_tensor *t, double jitter);
 /* The lower triangular L with L L^T = t + jitter I; of t the lower triangle is read, and
  * its gradient is symmetric. Where t is not positive definite: PPL_ESINGULAR, naming the
  * matrix, the pivot and what jitter would mend it. */
