@@ -21,3 +21,46 @@ static inline double dirichlet_cdf(double s, const member *m)
     const double *a = m->param[0].x;
     return beta_i(a[0], a[1] + a[2], s);
 }
+
+#define MAKE_EVENT_2(name)                                                               \
+    static inline ppl_dist *make_##name(ppl_tensor *const *p, const double *attr)        \
+    {                                                                                    \
+        (void)attr;                                                                      \
+        return ppl_##name(p[0], p[1]);                                                   \
+    }
+MAKE_EVENT_2(multivariate_normal)
+MAKE_EVENT_2(multivariate_normal_cholesky)
+MAKE_EVENT_2(multivariate_normal_precision)
+
+/* z^T z of two numbers, z = L^-1 (x - loc), which is exponential of mean 2. */
+static inline double squared_length(const double *x, const double *loc, const double *L)
+{
+    const double a = (x[0] - loc[0]) / L[0];
+    const double b = (x[1] - loc[1] - L[2] * a) / L[3];
+    return a * a + b * b;
+}
+
+static inline double cholesky_length(const double *x, const member *m)
+{
+    return squared_length(x, m->param[0].x, m->param[1].x);
+}
+
+static inline double covariance_length(const double *x, const member *m)
+{
+    const double *S = m->param[1].x, a = sqrt(S[0]);
+    const double L[] = { a, 0, S[2] / a, sqrt(S[3] - S[2] * S[2] / S[0]) };
+    return squared_length(x, m->param[0].x, L);
+}
+
+static inline double precision_length(const double *x, const member *m)
+{
+    const double *P = m->param[1].x, *loc = m->param[0].x;
+    const double a = x[0] - loc[0], b = x[1] - loc[1];
+    return P[0] * a * a + 2 * P[1] * a * b + P[3] * b * b;
+}
+
+static inline double length_cdf(double s, const member *m)
+{
+    (void)m;
+    return -expm1(-s / 2);
+}

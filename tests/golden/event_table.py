@@ -71,13 +71,16 @@ def slopes(f, x, kind="free"):
 
 
 def record(log_prob, params, value, kinds=None, value_kind="free", attr=None,
-           discrete=False, **answers):
-    """One point. `answers`: entropy(*params), mean, variance, covariance, mode."""
+           discrete=False, f64_only=False, **answers):
+    """One point. `answers`: entropy(*params), mean, variance, covariance, mode. f64_only:
+    worse conditioned than a float parameter can be."""
     params, x = exact(list(params)), exact(value)
     kinds = kinds or ["free"] * len(params)
     r = {"params": params, "value": value if discrete else x}
     if attr:
         r["attr"] = list(attr)
+    if f64_only:
+        r["f64_only"] = 1
     r["log_prob"] = log_prob(x, *params)
     if not discrete:
         r["d_value"] = slopes(lambda t: log_prob(t, *params), x, value_kind)
@@ -99,13 +102,15 @@ def write_family(name, records, points):
     write_json(folder / name, {"records": records, "points": points})
 
 
-def kl_record(kl, q, p, kinds=None, attr=None):
+def kl_record(kl, q, p, kinds=None, attr=None, f64_only=False):
     """One pair of members; `kl(q, p)` of two lists of parameters."""
     q, p = exact(list(q)), exact(list(p))
     kinds = kinds or ["free"] * len(q)
     r = {"q": q, "p": p, "kl": kl(q, p)}
     if attr:
         r["attr"] = list(attr)
+    if f64_only:
+        r["f64_only"] = 1
     r["d_q"] = [slopes(lambda t, i=i: kl(q[:i] + [t] + q[i + 1:], p), x, kind)
                 for i, (x, kind) in enumerate(zip(q, kinds))]
     r["d_p"] = [slopes(lambda t, i=i: kl(q, p[:i] + [t] + p[i + 1:]), x, kind)
