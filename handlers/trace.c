@@ -127,7 +127,16 @@ ppl_trace *ppl_get_trace(ppl_ctx *c, ppl_model model, const void *arg,
     all[0] = ppl_trace_into(c, &t);
     if (count > 0)
         memcpy(all + 1, handlers, count * sizeof *all);
-    return ppl_run(c, model, arg, all) == PPL_OK ? t : NULL;
+    if (ppl_run(c, model, arg, all) == PPL_OK)
+        return t;
+    if (ppl_error(c) == PPL_ESHAPE)
+        ppl_trace_annotate_error(t);
+    return NULL;
+}
+
+ppl_ctx *ppl_trace_ctx(const ppl_trace *t)
+{
+    return t != NULL ? t->ctx : NULL;
 }
 
 int ppl_trace_count(const ppl_trace *t)
@@ -165,64 +174,4 @@ double ppl_trace_log_prob(ppl_trace *t)
             sum += m->scale * ppl_total(ppl_site_log_prob(m));
     }
     return sum;
-}
-
-/* ---- The table of shapes ----------------------------------------------------------- */
-
-/* "20 5 | 100": the axes of a batch and of an event. */
-static const char *shape_text(ppl_shape shape, int event_dim, char *out, size_t size)
-{
-    size_t at = 0;
-
-    out[0] = '\0';
-    for (int a = 0; a <= shape.rank && at + 1 < size; a++) {
-        int written = 0;
-
-        if (a == shape.rank - event_dim)
-            written = snprintf(out + at, size - at, "%s|", a > 0 ? " " : "");
-        if (written > 0)
-            at += (size_t)written;
-        if (a < shape.rank && at + 1 < size)
-            at += (size_t)snprintf(out + at, size - at, "%s%lld", at > 0 ? " " : "",
-                                   (long long)shape.dim[a]);
-    }
-    return out;
-}
-
-static void write_row(const ppl_msg *m, FILE *out)
-{
-    char site[160], value[160], log_prob[160];
-    int event_dim = m->dist != NULL ? m->dist->event_dim : 0;
-    const char *what = m->dist != NULL              ? m->dist->family->name
-                       : m->kind == PPL_SITE_PARAM ? "parameter"
-                                                   : "deterministic";
-
-    ppl_site_text(m, site, sizeof site);
-    shape_text(ppl_tensor_shape(m->value), event_dim, value, sizeof value);
-    fprintf(out, "%-24s %-20s %-9s %16s", site, what,
-            (m->flags & PPL_OBSERVED) != 0      ? "observed"
-            : m->kind == PPL_SITE_SAMPLE ? "latent"
-                                         : "",
-            value);
-    if (m->log_prob != NULL)
-        fprintf(out, "   log_prob %s",
-                shape_text(ppl_tensor_shape(m->log_prob), 0, log_prob, sizeof log_prob));
-    for (const ppl_frame *f = m->plates; f != NULL; f = f->inner)
-        fprintf(out, "   plate %s (dim %d, %lld of %lld)", f->name, f->dim,
-                (long long)f->size, (long long)f->full_size);
-    fputc('\n', out);
-}
-
-ppl_status ppl_trace_write(const ppl_trace *t, FILE *out)
-{
-    if (t == NULL)
-        return PPL_EINVAL;
-    if (ppl_boundary_enter(t->ctx) != PPL_OK)
-        return ppl_error(t->ctx);
-    fprintf(out, "%-24s %-20s %-9s %16s\n", "site", "distribution", "", "batch | event");
-    for (int i = 0; i < t->count; i++)
-        write_row(t->msg[i], out);
-    if (fflush(out) != 0 || ferror(out))
-        ppl_fail(t->ctx, PPL_EIO, "ppl_trace_write: the file could not be written");
-    return ppl_boundary_leave(t->ctx);
 }

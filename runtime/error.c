@@ -102,6 +102,18 @@ ppl_status ppl_fail(ppl_ctx *c, ppl_status status, const char *format, ...)
     return c->status;
 }
 
+void ppl_error_append(ppl_ctx *c, const char *format, ...)
+{
+    size_t length = strlen(c->error);
+    va_list args;
+
+    if (ppl_error(c) == PPL_OK)
+        return;
+    va_start(args, format);
+    vsnprintf(c->error + length, sizeof c->error - length, format, args);
+    va_end(args);
+}
+
 void ppl_set_error_hook(ppl_ctx *c, ppl_error_hook hook, void *user)
 {
     c->hook = hook;

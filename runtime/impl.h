@@ -147,7 +147,6 @@ void ppl__unwind(ppl_ctx *c, int depth);
 /* ---- The context ------------------------------------------------------------------- */
 
 #define PPL__MAX_EPOCHS 32
-#define PPL__ERROR_TEXT 2048
 
 typedef struct ppl__epoch {
     uint32_t serial;
@@ -196,7 +195,7 @@ struct ppl_ctx {
     ppl_status status;              /* PPL_OK once a boundary call has returned it */
     ppl_status reported;            /* the one that the latest boundary call returned */
     int boundaries;                 /* boundary calls that are open, one in another */
-    char error[PPL__ERROR_TEXT];
+    char error[PPL_ERROR_TEXT + 1];
     ppl_error_hook hook;
     void *hook_user;
 

@@ -125,47 +125,6 @@ START_TEST(trace_survives_failures)
 }
 END_TEST
 
-/* The table of sites, with log-probabilities where they were asked for. */
-START_TEST(trace_writes_a_table)
-{
-    ppl_ctx *c = start(_i);
-    char text[2000] = "";
-    ppl_trace *t = trace_of(c, everything, NULL, NULL);
-    ppl_site_log_prob(site_of(t, "z", 1));
-    FILE *file = tmpfile();
-    assert_ok(c, ppl_trace_write(t, file));
-    rewind(file);
-    fread(text, 1, sizeof text - 1, file);
-    fclose(file);
-    ck_assert_str_eq(text,
-        "site                     distribution                      batch | event\n"
-        "w                        parameter                                 2 3 |\n"
-        "z[0]                     normal               latent               2 | 3\n"
-        "z[1]                     normal               latent               2 | 3"
-        "   log_prob 2 |\n"
-        "n                        bernoulli            latent                   |\n"
-        "d                        deterministic                                 |\n"
-        "x                        normal               observed               2 |\n"
-        "f                        factor               observed               2 |\n"
-        "aux[4]                   normal               latent                   |\n");
-    stop(c);
-}
-END_TEST
-
-START_TEST(trace_tells_of_a_full_disk)
-{
-    FILE *full = fopen("/dev/full", "w");
-    if (!full)
-        return;                         /* not on this system */
-    ppl_ctx *c = start(_i);
-    ppl_trace *t = trace_of(c, everything, NULL, NULL);
-    assert_error(c, ppl_trace_write(t, full), PPL_EIO,
-                 "ppl_trace_write: the file could not be written");
-    fclose(full);
-    stop(c);
-}
-END_TEST
-
 /* ---- replay ------------------------------------------------------------------------ */
 
 /* Latents take the values of the trace, with their gradients; what the trace lacks is
@@ -684,8 +643,8 @@ int main(void)
 {
     const TTest *const tests[] = {
         trace_records, no_trace_has_nothing, trace_log_prob_sums, trace_finds_among_many,
-        trace_begins_anew, trace_survives_failures, trace_writes_a_table,
-        trace_tells_of_a_full_disk, replay_takes_values, replay_keeps_provenance,
+        trace_begins_anew, trace_survives_failures,
+        replay_takes_values, replay_keeps_provenance,
         of_two_replays_the_outer_wins, replay_refuses_another_kind, condition_observes,
         of_two_conditions_the_outer_wins, condition_beats_replay,
         condition_wants_to_be_reached, condition_finds_indices, condition_refuses_values,

@@ -30,6 +30,7 @@ PPL_API ppl_handler *ppl_trace_into(ppl_ctx *c, ppl_trace **out);
 /* Runs trace(handlers(model)) and returns the trace; NULL with the error recorded. */
 PPL_API ppl_trace *ppl_get_trace(ppl_ctx *c, ppl_model model, const void *arg,
                                  ppl_handler *const *handlers);
+PPL_API ppl_ctx *ppl_trace_ctx(const ppl_trace *t);      /* NULL gives NULL */
 /* Messages in order of their visit; a parameter visited again is recorded once. */
 PPL_API int ppl_trace_count(const ppl_trace *t);
 PPL_API ppl_msg *ppl_trace_at(const ppl_trace *t, int i);
@@ -38,8 +39,17 @@ PPL_API ppl_msg *ppl_trace_find(const ppl_trace *t, const char *name, int64_t in
 /* Sum of the log-probabilities of all sample sites, scaled and masked, in nats, in double;
  * NaN with the error recorded if one fails. */
 PPL_API double ppl_trace_log_prob(ppl_trace *t);
-/* The table of shapes: site, distribution, batch | event, value, log_prob if computed. */
+/* The table of shapes: site, distribution, role, batch | event of the distribution, value,
+ * log_prob if it was computed, plates. Also of a run that failed: up to where it did. */
 PPL_API PPL_MUST_CHECK ppl_status ppl_trace_write(const ppl_trace *t, FILE *out);
+/* Runs trace(handlers(model)) in an epoch of its own, computes the log-probabilities and
+ * writes the table, whether the run fails or not; returns the first error. */
+PPL_API PPL_MUST_CHECK ppl_status ppl_write_shapes(ppl_ctx *c, ppl_model model,
+                                                   const void *arg,
+                                                   ppl_handler *const *handlers, FILE *out);
+/* Adds the table's last rows to the text of the error, as far as there is room. (Errors of
+ * shapes in ppl_get_trace have them already.) */
+PPL_API void ppl_trace_annotate_error(const ppl_trace *t);
 
 /* ---- Values supplied from outside -------------------------------------------------- */
 

@@ -124,6 +124,11 @@ PPL_API ppl_status ppl_boundary_leave(ppl_ctx *c);
  * models, handlers, ops and distributions of your own. */
 PPL_API ppl_status ppl_fail(ppl_ctx *c, ppl_status status, const char *format, ...)
     PPL_PRINTF(3, 4);
+/* Adds to the text of the error that there is, as far as there is room: for those who know
+ * more of where it happened. */
+PPL_API void ppl_error_append(ppl_ctx *c, const char *format, ...) PPL_PRINTF(2, 3);
+/* Characters that an error's text can have. */
+#define PPL_ERROR_TEXT 2047
 /* `hook` is called once at each first error: a place for a breakpoint or a log line. It
  * may not jump. NULL removes it. (PPL_ESCAPE is no error, and does not call it.) */
 typedef void (*ppl_error_hook)(void *user, ppl_status status, const char *text);
