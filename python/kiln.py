@@ -30,7 +30,8 @@ class Init(Structure):
 
 
 class Constraint(Structure):
-    _fields_ = [("type", c_void_p), ("lower", c_double), ("upper", c_double)]
+    _fields_ = [("type", c_void_p), ("lower", c_double), ("upper", c_double),
+                ("parts", c_void_p)]
 
 
 class CtxOpts(Structure):
