@@ -217,8 +217,7 @@ static const struct {
         "use one shape, or another name, or a file of these dimensions\n"
         "  at site w; 2 sites and 3 parameters visited" },
     [PARAMETER_CONSTRAINT] = { PPL_ECONSTRAINT,
-        "parameter v: element 1 is -3, outside its "
-        "constraint (positive); give values inside it\n"
+        "parameter v: value[1] is -3; it must be positive\n"
         "  at site v; 2 sites and 3 parameters visited" },
     [OTHER_CONSTRAINT] = { PPL_EINVAL,
         "parameter w was real at first and is asked for as "
@@ -414,8 +413,7 @@ START_TEST(parameters_stay_inside)
     OK(ppl_svi_step(svi, &good, NULL));
     state before = state_of(elbo);
     FAILS(ppl_param_write(c, "scale", PPL_SHAPE(3), LIST(1, 2, -0.5)), PPL_ECONSTRAINT,
-          "parameter scale: element 2 is -0.5, outside its constraint (positive); give "
-          "values inside it");
+          "parameter scale: value[2] is -0.5; it must be positive");
     state after = state_of(elbo);
     same_state("a refused value", &before, &after);
     free_state(&before);
