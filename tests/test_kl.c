@@ -255,7 +255,8 @@ START_TEST(gradients_agree_with_differences)
                 point[side][n] = x;
                 double slope = (f[1] - f[0]) / (2 * h),
                        found = side ? a.d_p[n] : a.d_q[n];
-                ck_assert_msg(is_near(found, slope, _i ? 1e-6 : 1e-4),
+                /* Where p does not cover q there is none. */
+                ck_assert_msg(isnan(slope) || is_near(found, slope, _i ? 1e-6 : 1e-4),
                               "%s, %s[%d]: %g, not %g", row->golden, side ? "p" : "q", n,
                               found, slope);
             }

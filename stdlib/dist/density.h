@@ -18,7 +18,7 @@
 #include <math.h>
 
 #define PPL__SPAN 256
-#define PPL__MAX_INPUTS 4
+#define PPL__MAX_INPUTS 8
 
 /* Some elements of a node. */
 typedef struct ppl__span {

@@ -3,14 +3,19 @@
  * makers.h - for families.h: a member of each family from its parameters in order, and
  * the cdfs of those that have none of their own. In alphabetical order.
  */
+MAKE_3(asymmetric_laplace)
 MAKE_1(bernoulli)
 MAKE_1(bernoulli_logits)
 MAKE_2(beta)
 MAKE_1(categorical)
 MAKE_1(categorical_logits)
+MAKE_2(cauchy)
 MAKE_1(exponential)
 MAKE_2(gamma)
+MAKE_2(laplace)
+MAKE_2(logistic)
 MAKE_2(normal)
+MAKE_2(soft_laplace)
 
 static inline ppl_dist *make_delta(ppl_tensor *const *p)
 {

@@ -40,8 +40,9 @@ def write_kl(name, records):
 def slope(f, x):
     """f'(x), in steps relative to x, one-sided where the other side is outside."""
     size = abs(x) or mpf(1)
+    digits = 100 + int(abs(mp.log10(size)))  # so that a step from 1e-300 shows
     for direction in (0, 1, -1):
-        with workdps(100):
+        with workdps(digits):
             try:
                 d = diff(lambda h: f(x + h * size), 0, direction=direction) / size
             except (ValueError, ZeroDivisionError, TypeError):
@@ -84,16 +85,16 @@ def record(log_prob, params, x, discrete=False, counts=(), **answers):
     return r
 
 
-def quantile(cdf, params, probability, low, high, upper=False):
+def quantile(cdf, params, probability, low, high, survival=None):
     """The record of icdf at one probability, by bisection between low and high; of
-    inverse_survival if `upper`."""
+    inverse_survival where survival(x, *params) is given."""
     exact, p = [mpf(a) for a in params], mpf(probability)
     low, high = mpf(low), mpf(high)
     for _ in range(400):
         middle = (low + high) / 2
-        at = cdf(middle, *exact)
-        low, high = (middle, high) if (1 - at > p if upper else at < p) else (low, middle)
-    key = "survival" if upper else "probability"
+        below = survival(middle, *exact) > p if survival else cdf(middle, *exact) < p
+        low, high = (middle, high) if below else (low, middle)
+    key = "survival" if survival else "probability"
     return {"params": exact, key: p, "value": (low + high) / 2}
 
 
