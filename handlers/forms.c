@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * forms.c - the handlers as functions of functions, from the table in handlers.h.
+ * forms.c - the handlers as functions of functions, from the table in
+ * handlers_forms.h.
  */
-#include <kiln/handlers.h>
+#include <kiln/handlers_forms.h>
 
 #define FORM(name, params, args)                                                           \
     ppl_fn *ppl_##name##_fn params                                                         \

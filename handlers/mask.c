@@ -2,7 +2,7 @@
 /*
  * mask.c - leave elements of sites out: masks of nested handlers are joined by and.
  */
-#include <kiln/handlers.h>
+#include <kiln/handlers_weight.h>
 
 typedef struct mask {
     ppl_handler base;

@@ -4,7 +4,7 @@
  * guide has drawn. Plates take its indices likewise. The values keep their gradients. Of
  * two replays the outer one has the last word, as messages travel outward.
  */
-#include <kiln/handlers.h>
+#include <kiln/handlers_trace.h>
 
 typedef struct replay {
     ppl_handler base;

@@ -3,7 +3,7 @@
  * scale.c - multiply log-probabilities: an annealed KL, a weight of the data. Zero is
  * refused, since 0 times an infinite log-probability is no zero; mask leaves sites out.
  */
-#include <kiln/handlers.h>
+#include <kiln/handlers_weight.h>
 
 #include <math.h>
 

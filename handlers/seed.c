@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * seed.c - key the draws inside by a seed of their own. The message keeps the first seed
- * it meets on its way out, which is the innermost.
+ * seed.c - key the draws inside by a seed or key of their own. The message keeps the first
+ * seed it meets on its way out, which is the innermost. And keys: splitting one, asking
+ * for one.
  */
-#include <kiln/handlers.h>
+#include <kiln/handlers_weight.h>
+
+#include <string.h>
+
+/* A stream that no sampler uses: of keys under a key. */
+#define KEYS UINT32_MAX
 
 typedef struct seed {
     ppl_handler base;
@@ -27,4 +33,27 @@ ppl_handler *ppl_seed(ppl_ctx *c, uint64_t value)
     self->base.ops = &seed_ops;
     self->seed = value;
     return &self->base;
+}
+
+ppl_handler *ppl_seed_key(ppl_ctx *c, ppl_rng key)
+{
+    return ppl_seed(c, (uint64_t)key.key[1] << 32 | key.key[0]);
+}
+
+ppl_rng ppl_rng_split(const ppl_rng *key, uint64_t n)
+{
+    uint32_t words[4];
+    ppl_rng child;
+
+    ppl_rng_block(key, KEYS, n, 0, words);
+    memcpy(child.key, words, sizeof child.key);
+    return child;
+}
+
+ppl_rng ppl_rng_at(ppl_ctx *c, const char *name, int64_t index)
+{
+    const ppl_msg m = { .ctx = c, .name = ppl_intern(c, name),
+                        .index = index < 0 ? PPL_NO_INDEX : index };
+
+    return m.name != NULL ? ppl_site_rng(&m) : (ppl_rng){ { 0, 0 } };
 }

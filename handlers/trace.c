@@ -3,10 +3,12 @@
  * trace.c - record the messages of a run: the handler that all inference stands on.
  *
  * Messages are copied on the way back, when values are known, into chunks that never
- * move; an open-addressed table finds them by address. All of it is epoch memory. A trace
- * that is pushed again begins anew.
+ * move; a table finds them by address. All of it is epoch memory. A trace that is pushed
+ * again begins anew.
  */
-#include <kiln/handlers.h>
+#include "address.h"
+
+#include <kiln/handlers_trace.h>
 
 #include <string.h>
 
@@ -15,71 +17,44 @@
 struct ppl_trace {
     ppl_handler base;
     ppl_ctx *ctx;
-    ppl_msg **msg;                  /* in order of visit */
+    ppl__addresses address;         /* of the messages, in order of visit */
+    ppl_msg **msg;
     int count, capacity;
-    int *slot;                      /* 1 + position, 0 for empty; a power of two */
-    size_t slots;
     ppl_msg *chunk;
     int chunk_left;
 };
 
-static size_t slot_of(const ppl_trace *t, ppl_name name, int64_t index)
-{
-    size_t i = ppl_address_hash(name, index) & (t->slots - 1);
-
-    for (; t->slot[i] != 0; i = (i + 1) & (t->slots - 1)) {
-        const ppl_msg *m = t->msg[t->slot[i] - 1];
-
-        if (m->name == name && m->index == index)
-            break;
-    }
-    return i;
-}
-
-/* Room for one more message: doubles, leaving the old arrays to the epoch. */
+/* Room for one more message: doubles, leaving the old array to the epoch. */
 static int make_room(ppl_trace *t)
 {
     int capacity = t->capacity != 0 ? 2 * t->capacity : CHUNK;
-    size_t slots = 2 * (size_t)capacity;
     ppl_msg **msg;
-    int *slot;
 
-    if (t->count < t->capacity)
-        return 1;
+    if (t->chunk_left == 0) {
+        t->chunk = ppl_alloc(t->ctx, CHUNK * sizeof *t->chunk);
+        t->chunk_left = t->chunk != NULL ? CHUNK : 0;
+    }
+    if (t->chunk_left == 0 || t->count < t->capacity)
+        return t->chunk_left > 0;
     msg = ppl_alloc(t->ctx, (size_t)capacity * sizeof *msg);
-    slot = ppl_alloc(t->ctx, slots * sizeof *slot);
-    if (msg == NULL || slot == NULL)
+    if (msg == NULL)
         return 0;
     if (t->count > 0)
         memcpy(msg, t->msg, (size_t)t->count * sizeof *msg);
     t->msg = msg;
     t->capacity = capacity;
-    t->slot = slot;
-    t->slots = slots;
-    for (int i = 0; i < t->count; i++)
-        t->slot[slot_of(t, t->msg[i]->name, t->msg[i]->index)] = i + 1;
     return 1;
 }
 
+/* A parameter visited again is there already. */
 static void record(ppl_trace *t, const ppl_msg *m)
 {
-    size_t slot;
-
-    if (!make_room(t))
-        return;
-    slot = slot_of(t, m->name, m->index);
-    if (t->slot[slot] != 0)
-        return;                     /* a parameter visited again */
-    if (t->chunk_left == 0) {
-        t->chunk = ppl_alloc(t->ctx, CHUNK * sizeof *t->chunk);
-        t->chunk_left = t->chunk != NULL ? CHUNK : 0;
-    }
-    if (t->chunk_left == 0)
+    if (!make_room(t) ||
+        ppl__address_enter(t->ctx, &t->address, m->name, m->index) != t->count)
         return;
     *t->chunk = *m;
-    t->msg[t->count] = t->chunk++;
+    t->msg[t->count++] = t->chunk++;
     t->chunk_left--;
-    t->slot[slot] = ++t->count;
 }
 
 static void trace_postprocess(ppl_handler *h, ppl_msg *m)
@@ -159,8 +134,8 @@ ppl_msg *ppl_trace_find(const ppl_trace *t, const char *name, int64_t index)
     interned = ppl_intern(t->ctx, name);
     if (interned == NULL)
         return NULL;
-    at = t->slot[slot_of(t, interned, index < 0 ? -1 : index)];
-    return at != 0 ? t->msg[at - 1] : NULL;
+    at = ppl__address_find(&t->address, interned, index < 0 ? PPL_NO_INDEX : index);
+    return at >= 0 ? t->msg[at] : NULL;
 }
 
 double ppl_trace_log_prob(ppl_trace *t)

@@ -186,6 +186,9 @@ PPL_API ppl_tensor *ppl_inverse_survival(ppl_dist *d, ppl_tensor *probability);
 
 /* ---- The statements of a model ----------------------------------------------------- */
 
+/* The index of a site that has none. */
+#define PPL_NO_INDEX (-1)
+
 /* A latent value: drawn, or supplied by a handler. */
 PPL_API ppl_tensor *ppl_sample(ppl_ctx *c, const char *name, ppl_dist *d);
 PPL_API ppl_tensor *ppl_sample_at(ppl_ctx *c, const char *name, int64_t index, ppl_dist *d);
@@ -289,7 +292,7 @@ typedef struct ppl_msg {
     ppl_ctx *ctx;
     ppl_kind kind;
     ppl_name name;                  /* of an outer handler's rename, if any */
-    int64_t index;                  /* -1: the site has no index */
+    int64_t index;                  /* PPL_NO_INDEX: the site has none */
     int site;                       /* dense id of (name, index) within the epoch */
     unsigned flags;
     ppl_tensor *value;              /* meaningful with PPL_DONE */
