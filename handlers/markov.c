@@ -8,6 +8,8 @@
  */
 #include "address.h"
 
+#include <kiln/handlers_plate.h>
+
 #include <string.h>
 
 typedef struct markov {
