@@ -58,25 +58,25 @@ static ppl_tensor *in_cube(const init *self, ppl_ctx *c, ppl_shape shape, const 
     return ppl_from_doubles(c, shape, u);
 }
 
-/* Uniform in unconstrained space; a radius of 0 is what is feasible without a draw. A draw
- * moved to unconstrained space tells the shape of a value there. */
+/* Uniform in unconstrained space; a radius of 0 is what is feasible without a draw. */
 static ppl_tensor *uniform(const init *self, ppl_dist *d, const ppl_rng *rng)
 {
     const ppl_family *f = d->family;
-    const ppl_constraint *k = f->support;
+    const ppl_constraint_map *map =
+        f->support != NULL ? ppl_constraint_optimise(f->support) : NULL;
     ppl_tensor *lower = NULL, *upper = NULL;
     ppl_shape shape = d->shape;
 
     if (f->bounds != NULL)
         f->bounds(d, &lower, &upper);
     if ((f->flags & PPL_DISCRETE) != 0 ||
-        (lower == NULL && upper == NULL && (k == NULL || k->type->to_constrained == NULL)))
+        (lower == NULL && upper == NULL && map == NULL))
         return one_draw(self, d, rng);
     if (lower != NULL || upper != NULL)
         return within_bounds(in_cube(self, d->ctx, shape, rng), lower, upper);
-    if (k->type->event_dim > 0)
-        shape = ppl_tensor_shape(k->type->from_constrained(k, ppl_dist_sample(d, rng)));
-    return k->type->to_constrained(k, in_cube(self, d->ctx, shape, rng));
+    if (map->shape != NULL && !map->shape(f->support, &shape))
+        return one_draw(self, d, rng);
+    return map->to_constrained(f->support, in_cube(self, d->ctx, shape, rng));
 }
 
 static double element(const ppl_tensor *t, const void *data, size_t i)

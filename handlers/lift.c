@@ -31,14 +31,21 @@ typedef struct lift {
 
 /* ---- The prior of a parameter ------------------------------------------------------ */
 
+static int is_any_number(const ppl_constraint *k)
+{
+    return k->type == NULL || k->type == PPL_REAL.type ||
+           k->type == ppl_constraint_real_vector.type ||
+           k->type == ppl_constraint_square.type;
+}
+
 /* Whether all that `inner` allows is in `outer`; a prior that does not say what it allows
  * is believed. */
 static int lies_within(const ppl_constraint *inner, const ppl_constraint *outer)
 {
-    if (inner == NULL || outer->type == NULL || outer->type == PPL_REAL.type)
+    if (inner == NULL || is_any_number(outer))
         return 1;
-    if (inner->type->event_dim > 0 || outer->type->event_dim > 0)
-        return inner->type == outer->type;
+    if (ppl_constraint_event_dim(inner) > 0 || ppl_constraint_event_dim(outer) > 0)
+        return inner->type == outer->type && inner->parts == outer->parts;
     return (inner->lower >= outer->lower || outer->lower <= -DBL_MAX) &&
            (inner->upper <= outer->upper || outer->upper >= DBL_MAX);
 }
@@ -67,13 +74,14 @@ static ppl_dist *at_shape(const ppl_msg *m, ppl_dist *d)
 static ppl_dist *prior_of(lift *self, ppl_msg *m)
 {
     ppl_dist *d = self->prior(m, self->user);
+    char must[PPL_CONSTRAINT_TEXT];
 
     if (d == NULL)
         return NULL;
     if (!lies_within(d->family->support, &m->constraint)) {
-        ppl_fail(m->ctx, PPL_ECONSTRAINT, "lift: the prior of parameter %s (%s) reaches "
-                 "beyond what the parameter may be (%s); give a prior within it", m->name,
-                 d->family->name, m->constraint.type->name);
+        ppl_fail(m->ctx, PPL_ECONSTRAINT, "lift: parameter %s must be %s, and its prior "
+                 "(%s) reaches beyond that; give a prior within it", m->name,
+                 ppl_constraint_text(&m->constraint, must), d->family->name);
         return NULL;
     }
     return at_shape(m, d);

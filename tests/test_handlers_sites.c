@@ -288,17 +288,17 @@ START_TEST(lift_refuses)
         ppl_status status;
         const char *text;
     } bad[] = {
-        { { { "s", normal } }, PPL_ECONSTRAINT, "lift: the prior of parameter s (normal) "
-          "reaches beyond what the parameter may be (positive); give a prior within it" },
+        { { { "s", normal } }, PPL_ECONSTRAINT, "lift: parameter s must be positive, "
+          "and its prior (normal) reaches beyond that; give a prior within it" },
         { { { "w", standard(c, PPL_SHAPE(2)) } }, PPL_ESHAPE, "lift: the prior of "
           "parameter w has shape [2] and the parameter [2,3]; give a prior that "
           "broadcasts to it" },
         { { { "b", ppl_event(standard(c, PPL_SHAPE(1)), 1) } }, PPL_ESHAPE, "lift: the "
           "prior of parameter b has shape [1] and the parameter [2]; give a prior that "
           "broadcasts to it" },
-        { { { "s", standard(c, PPL_SHAPE(1)) } }, PPL_ECONSTRAINT, "lift: the prior of "
-          "parameter s (normal) reaches beyond what the parameter may be (positive); give "
-          "a prior within it" },
+        { { { "s", standard(c, PPL_SHAPE(1)) } }, PPL_ECONSTRAINT, "lift: parameter s "
+          "must be positive, and its prior (normal) reaches beyond that; give a prior "
+          "within it" },
         { { { "typo", normal } }, PPL_EUNUSED, "lift: no parameter typo was reached; check "
           "name and index, or pass `unused` to have such values counted" },
     };
