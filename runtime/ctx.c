@@ -237,6 +237,7 @@ void ppl_epoch_end(ppl_ctx *c, ppl_epoch mark)
         ppl__unwind(c, e->handlers);
     }
     ppl__store_epoch_end(c, mark);
+    ppl__program_epoch_end(c, mark);
     release_memory(c, e);
     c->tape_count = e->tape;
     if (c->site_space == e->serial) {

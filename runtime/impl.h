@@ -74,7 +74,9 @@ enum {
     PPL__REQUIRES_GRAD = 1,         /* a leaf that wants a gradient is behind it */
     PPL__LEAF = 2,                  /* ppl_variable or a parameter's leaf */
     PPL__VIEW = 4,                  /* shares the elements (and adjoint) of `base` */
-    PPL__FOLDED = 8                 /* of linear: its adjoint went through the activation */
+    PPL__FOLDED = 8,                /* of linear: its adjoint went through the activation */
+    PPL__MOVES = 16                 /* without a gradient of its own, but made of what has one
+                                       (a mask, a detached value): for programs */
 };
 
 #define PPL__ROOM 32
@@ -119,6 +121,12 @@ void *ppl__grad_buffer(ppl_tensor *t);
 /* Records `t` (an op's output that requires a gradient) on the tape; 0 if there is no
  * memory. */
 int ppl__tape_push(ppl_tensor *t);
+/* Notes a node in the program that is being recorded; 0 if there is no memory. */
+int ppl__program_note(struct ppl_program *p, ppl_tensor *out);
+/* A number that moves was read into C. */
+void ppl__program_read(struct ppl_program *p);
+/* Forgets the one that is being recorded if it was begun in an epoch that ends. */
+void ppl__program_epoch_end(ppl_ctx *c, ppl_epoch mark);
 size_t ppl__dtype_size(ppl_dtype dtype);
 int64_t ppl__shape_numel(ppl_shape shape);
 /* dst [shape] = src [from] stretched; and its transpose, of the context's floating dtype:
@@ -225,6 +233,7 @@ struct ppl_ctx {
     ppl__step_key step_key;
     ppl__store *store;
 
+    struct ppl_program *program;    /* the one being recorded, or NULL */
     ppl_tensor **tape;
     size_t tape_count, tape_capacity;
     ppl__owned *owned;

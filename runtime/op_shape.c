@@ -108,6 +108,8 @@ ppl_tensor *ppl_detach(ppl_tensor *t)
     ppl_tensor *same = ppl__tensor_make(t->ctx, (ppl_dtype)t->dtype, t->shape, t->data);
     if (same)
         same->sites = t->sites;
+    if (same && ppl__moves(t))
+        same->flags = PPL__MOVES;
     return same;
 }
 

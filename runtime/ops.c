@@ -142,6 +142,7 @@ ppl_tensor *ppl_apply(const ppl_op *op, ppl_tensor *const *inputs, int count,
         return NULL;
     out->op = op;
     out->sites = sites;
+    out->flags = flags & (PPL__REQUIRES_GRAD | PPL__MOVES) ? PPL__MOVES : 0;
     if ((op->shape ? own_rule(op, out) : broadcast_rule(op, out)) != PPL_OK)
         return NULL;
     if (!ppl__make_elements(out) || ((op->flags & PPL_OP_BROADCAST) && !stretch(out)))
@@ -151,10 +152,12 @@ ppl_tensor *ppl_apply(const ppl_op *op, ppl_tensor *const *inputs, int count,
         return NULL;
     if ((flags & PPL__REQUIRES_GRAD) && c->grad_enabled && op->vjp &&
         out->dtype == c->dtype) {
-        out->flags = PPL__REQUIRES_GRAD;
+        out->flags |= PPL__REQUIRES_GRAD;
         if (!ppl__tape_push(out))
             return NULL;
     }
+    if (c->program && ppl__moves(out) && !ppl__program_note(c->program, out))
+        return NULL;
     return out;
 }
 

@@ -68,6 +68,12 @@ static inline int ppl__usable(const ppl_ctx *c, const ppl_tensor *t)
     return t && t->ctx == c && ppl__epoch_open(c, t->epoch_depth, t->epoch);
 }
 
+/* 1 if the elements of `t` are others for other values of a leaf or a latent. */
+static inline int ppl__moves(const ppl_tensor *t)
+{
+    return t->sites || t->flags & (PPL__REQUIRES_GRAD | PPL__MOVES);
+}
+
 /* The byte address of element i. */
 static inline void *ppl__at(const ppl_tensor *t, const void *elements, size_t i)
 {

@@ -278,6 +278,25 @@ ppl_tensor *ppl_grad(ppl_tensor *leaf)
     return grad ? t : NULL;
 }
 
+void ppl_leaf_write(ppl_tensor *leaf, const double *data)
+{
+    if (!leaf || ppl__check(leaf->ctx, leaf, "leaf_write: the leaf") != PPL_OK)
+        return;
+    for (int64_t i = 0; i < leaf->numel; i++)
+        if (leaf->dtype == PPL_F32)
+            ((float *)leaf->data)[i] = (float)data[i];
+        else
+            ((double *)leaf->data)[i] = data[i];
+}
+
+void ppl_leaf_grad(const ppl_tensor *leaf, double *out)
+{
+    for (int64_t i = 0; leaf && i < leaf->numel; i++)
+        out[i] = !leaf->grad ? 0
+                 : leaf->dtype == PPL_F32 ? (double)((const float *)leaf->grad)[i]
+                                          : ((const double *)leaf->grad)[i];
+}
+
 int ppl_set_grad_enabled(ppl_ctx *c, int enabled)
 {
     int before = c->grad_enabled;

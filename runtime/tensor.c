@@ -133,6 +133,8 @@ ppl_tensor *ppl__view(ppl_tensor *t, ppl_shape shape, int64_t offset)
     view->offset = t->offset + offset;
     view->sites = t->sites;
     view->flags = PPL__VIEW;
+    if (t->flags & (PPL__REQUIRES_GRAD | PPL__MOVES))
+        view->flags |= PPL__MOVES;
     if (t->ctx->grad_enabled)
         view->flags |= t->flags & PPL__REQUIRES_GRAD;
     return view;
@@ -308,6 +310,8 @@ static int open_to_read(const ppl_tensor *t, const char *what)
 {
     if (!t || ppl__check(t->ctx, t, what) != PPL_OK)
         return 0;
+    if (t->ctx->program && ppl__moves(t))
+        ppl__program_read(t->ctx->program);
     if (t->sites && t->sites != t->ctx->taint)
         t->ctx->taint = ppl_sites_union(t->ctx, t->ctx->taint, t->sites);
     return 1;

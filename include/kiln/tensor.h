@@ -175,6 +175,31 @@ PPL_API ppl_tensor *ppl_grad(ppl_tensor *leaf);
 /* Nonzero: record operations (the default). Returns what it was. */
 PPL_API int ppl_set_grad_enabled(ppl_ctx *c, int enabled);
 
+/* ---- Programs ---------------------------------------------------------------------- */
+
+/*
+ * A computation recorded once and run again on other numbers, without its C code: what is
+ * asked thousands of times (a log density by MCMC) then costs its arithmetic and little
+ * else. Record with a leaf (ppl_variable), end with the roots whose weighted sum is the
+ * value, set the leaf, run. It belongs to the epoch that it was begun in.
+ */
+typedef struct ppl_program ppl_program;
+/* From here on operations on what depends on a leaf or a latent are noted. */
+PPL_API ppl_program *ppl_program_begin(ppl_ctx *c);
+/* The value will be the sum over i of weights[i] (NULL: 1) times the sum of root i.
+ * PPL_EUNSUPPORTED if a number that depends on a leaf or a latent was read into C meanwhile,
+ * since the C code may branch on it. Constants of the computation are as they were. */
+PPL_API PPL_MUST_CHECK ppl_status ppl_program_end(ppl_program *p, ppl_tensor *const *roots,
+                                                  const double *weights, int count);
+/* The value, for what the leaves hold now; with `gradient` also their gradients, which are
+ * those of the latest run (of parameters: added to the slab's). Values of distributions
+ * are not checked against supports again. */
+PPL_API PPL_MUST_CHECK ppl_status ppl_program_run(ppl_program *p, int gradient,
+                                                  double *value);
+/* Gives a leaf of ppl_variable other elements; reads its gradient, without a tensor. */
+PPL_API void ppl_leaf_write(ppl_tensor *leaf, const double *data);
+PPL_API void ppl_leaf_grad(const ppl_tensor *leaf, double *out);
+
 /* ---- Operations of your own -------------------------------------------------------- */
 
 /*

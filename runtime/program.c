@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * program.c - programs: a computation recorded once and run again on other numbers.
+ *
+ * Between begin and end every operation on what depends on a leaf or a latent is noted in
+ * order. At the end the reverse sweep over the notes is laid out once as a list of calls
+ * with their buffers, in the order that the tape's sweep would have taken, so that a run
+ * is two loops over function pointers: nothing is looked up, checked or allocated.
+ *
+ * A C program may branch on a number it has read; what it would do with another number is
+ * not in the notes. So a read of what depends on a leaf or a latent makes the recording
+ * end with PPL_EUNSUPPORTED, and the caller runs its function anew each time instead.
+ */
+#include "ops.h"
+
+#include <string.h>
+
+/* One call of the reverse sweep. */
+typedef struct call {
+    ppl_tensor **outs;              /* one node, or `count` of a row that go together */
+    int count, i;
+    void *grad;                     /* where input i's adjoint is */
+    int reduced;                    /* by way of the scratch, at the output's shape */
+} call;
+
+struct ppl_program {
+    ppl_ctx *ctx;
+    ppl_epoch epoch;                /* that it was begun in */
+    int read;                       /* a number that moves was read into C meanwhile */
+    size_t tape;                    /* when it was begun */
+    ppl_tensor **node;
+    size_t count, capacity;
+    call *calls;
+    size_t call_count;
+    ppl_tensor **root;
+    double *weight;
+    int roots;
+    char *adjoint, *seeded;         /* all adjoints in one block; the block to start from */
+    size_t adjoint_bytes;
+    void *scratch;
+    ppl_tensor **turned;            /* inputs with a turned copy (ppl_linear) of what moves */
+    size_t turned_count;
+};
+
+/* ---- Recording --------------------------------------------------------------------- */
+
+int ppl__program_note(ppl_program *p, ppl_tensor *out)
+{
+    if (p->count == p->capacity) {
+        size_t larger = p->capacity ? 2 * p->capacity : 64;
+        ppl_tensor **node = ppl__arena_alloc(&p->ctx->data, larger * sizeof *node);
+        if (!node)
+            return 0;
+        if (p->count > 0)
+            memcpy(node, p->node, p->count * sizeof *node);
+        p->node = node;
+        p->capacity = larger;
+    }
+    p->node[p->count++] = out;
+    return 1;
+}
+
+ppl_program *ppl_program_begin(ppl_ctx *c)
+{
+    if (!ppl_ok(c))
+        return NULL;
+    if (c->program) {
+        ppl_fail(c, PPL_EINVAL, "program_begin: a program is being recorded already; end "
+                 "it first");
+        return NULL;
+    }
+    ppl_program *p = ppl_alloc(c, sizeof *p);
+    if (!p)
+        return NULL;
+    p->ctx = c;
+    p->epoch = c->epoch_depth;
+    p->tape = c->tape_count;
+    c->program = p;
+    return p;
+}
+
+void ppl__program_read(ppl_program *p)
+{
+    p->read = 1;
+}
+
+void ppl__program_epoch_end(ppl_ctx *c, ppl_epoch mark)
+{
+    if (c->program && c->program->epoch >= mark)
+        c->program = NULL;
+}
+
+/* ---- Laying out the reverse sweep -------------------------------------------------- */
+
+static ppl_tensor *owner_of(ppl_tensor *t)
+{
+    return t->flags & PPL__VIEW ? t->base : t;
+}
+
+static size_t bytes_of(const ppl_tensor *t)
+{
+    return (size_t)t->numel * ppl__dtype_size((ppl_dtype)t->dtype);
+}
+
+/* 1 if an adjoint is a parameter's, to which a sweep adds. */
+static int in_slab(ppl_ctx *c, const void *grad)
+{
+    ppl_slab s = ppl_param_slab(c);
+    const char *from = s.grad, *at = grad;
+    return from && at >= from && at < from + (size_t)s.size * ppl__dtype_size(s.dtype);
+}
+
+/* Room in the block for the adjoint of t's owner; the offset, plus one, marks it. A leaf of
+ * ppl_variable has its gradient there too: that of the latest run. */
+static void give_adjoint(ppl_program *p, ppl_tensor *t)
+{
+    ppl_tensor *owner = owner_of(t);
+    if (owner->grad && !(owner->flags & PPL__LEAF && !in_slab(p->ctx, owner->grad)))
+        return;
+    if (owner->grad && (uintptr_t)owner->grad <= p->adjoint_bytes)
+        return;
+    owner->grad = (void *)(uintptr_t)(p->adjoint_bytes + 1);
+    p->adjoint_bytes += (bytes_of(owner) + 63) & ~(size_t)63;
+}
+
+/* Walks back from the roots: who has an adjoint. Returns the number of calls at most. */
+static size_t reach(ppl_program *p)
+{
+    size_t calls = 0;
+    for (int i = 0; i < p->roots; i++)
+        if (p->root[i]->flags & PPL__REQUIRES_GRAD)
+            give_adjoint(p, p->root[i]);
+    for (size_t k = p->count; k-- > 0;) {
+        ppl_tensor *out = p->node[k];
+        if (!out->grad || !(out->flags & PPL__REQUIRES_GRAD))
+            continue;
+        for (int i = 0; i < out->inputs; i++)
+            if (out->input[i]->flags & PPL__REQUIRES_GRAD) {
+                give_adjoint(p, out->input[i]);
+                calls++;
+            }
+    }
+    return calls;
+}
+
+/* From the marks of give_adjoint to addresses. */
+static void *place(const ppl_program *p, ppl_tensor *owner)
+{
+    uintptr_t mark = (uintptr_t)owner->grad;
+    if (mark > 0 && mark <= p->adjoint_bytes)
+        owner->grad = p->adjoint + (mark - 1);
+    return owner->grad;
+}
+
+static void *adjoint_of(const ppl_program *p, ppl_tensor *t)
+{
+    void *grad = place(p, owner_of(t));
+    return t->flags & PPL__VIEW ? ppl__at(t, grad, (size_t)t->offset) : grad;
+}
+
+static int is_reduced(const ppl_tensor *out, int i)
+{
+    return (out->op->flags & PPL_OP_BROADCAST) &&
+           !ppl__same_shape(&out->input[i]->shape, &out->shape);
+}
+
+/* Contributions put off: to one input of one row, which go together when it is due. */
+typedef struct later {
+    struct later *next;
+    ppl_tensor *input, **outs;
+    const ppl_op *op;
+    int i, count, capacity;
+} later;
+
+static int put_off(ppl_program *p, later **list, ppl_tensor *out, int i)
+{
+    later *l = *list;
+    ppl_ctx *c = p->ctx;
+    while (l && (l->input != out->input[i] || l->op != out->op || l->i != i))
+        l = l->next;
+    if (!l) {
+        if (!(l = ppl__arena_alloc(&c->data, sizeof *l)))
+            return 0;
+        *l = (later){ *list, out->input[i], NULL, out->op, i, 0, 0 };
+        *list = l;
+    }
+    if (l->count == l->capacity) {
+        int larger = l->capacity ? 2 * l->capacity : 8;
+        ppl_tensor **outs = ppl__arena_alloc(&c->data, (size_t)larger * sizeof *outs);
+        if (!outs)
+            return 0;
+        if (l->count > 0)
+            memcpy(outs, l->outs, (size_t)l->count * sizeof *outs);
+        l->outs = outs;
+        l->capacity = larger;
+    }
+    l->outs[l->count++] = out;
+    return 1;
+}
+
+/* Appends the calls put off to `input` (NULL: all that are left). */
+static void take_due(ppl_program *p, later **list, const ppl_tensor *input)
+{
+    for (later **at = list; *at;) {
+        later *l = *at;
+        if (input && l->input != input) {
+            at = &l->next;
+            continue;
+        }
+        p->calls[p->call_count++] =
+            (call){ l->outs, l->count, l->i, adjoint_of(p, l->input), 0 };
+        *at = l->next;
+    }
+}
+
+static int lay_out(ppl_program *p)
+{
+    ppl_ctx *c = p->ctx;
+    later *list = NULL;
+    size_t most = reach(p), scratch = 0;
+    p->calls = ppl__arena_alloc(&c->data, (most + 1) * sizeof *p->calls);
+    p->adjoint = ppl__arena_alloc(&c->data, p->adjoint_bytes);
+    p->seeded = ppl__arena_alloc(&c->data, p->adjoint_bytes);
+    if (!p->calls || !p->adjoint || !p->seeded)
+        return 0;
+    for (size_t k = p->count; k-- > 0;) {
+        ppl_tensor *out = p->node[k];
+        if (!out->grad || !(out->flags & PPL__REQUIRES_GRAD))
+            continue;
+        place(p, out);
+        take_due(p, &list, out);
+        for (int i = 0; i < out->inputs; i++) {
+            ppl_tensor *input = out->input[i];
+            if (!(input->flags & PPL__REQUIRES_GRAD))
+                continue;
+            if (out->op->vjp_together && !(input->flags & PPL__VIEW)) {
+                if (!put_off(p, &list, out, i))
+                    return 0;
+                continue;
+            }
+            if (is_reduced(out, i) && bytes_of(out) > scratch)
+                scratch = bytes_of(out);
+            p->calls[p->call_count++] =
+                (call){ &p->node[k], 1, i, adjoint_of(p, input), is_reduced(out, i) };
+        }
+    }
+    take_due(p, &list, NULL);
+    return scratch == 0 || (p->scratch = ppl__arena_alloc(&c->data, scratch)) != NULL;
+}
+
+/* The adjoints that a sweep starts from: each root's weight, and zeros. */
+static void seed(ppl_program *p)
+{
+    memset(p->adjoint, 0, p->adjoint_bytes);
+    for (int i = 0; i < p->roots; i++) {
+        ppl_tensor *root = p->root[i];
+        if (!(root->flags & PPL__REQUIRES_GRAD))
+            continue;
+        void *grad = adjoint_of(p, root);
+        for (int64_t k = 0; k < root->numel; k++)
+            ppl__add_number(p->ctx, ppl__at(root, grad, (size_t)k), p->weight[i]);
+    }
+    memcpy(p->seeded, p->adjoint, p->adjoint_bytes);
+}
+
+/* Which inputs have to be turned anew in each run. */
+static int list_turned(ppl_program *p)
+{
+    for (int fill = 0; fill < 2; fill++) {
+        size_t count = 0;
+        for (size_t k = 0; k < p->count; k++)
+            for (int i = 0; i < p->node[k]->inputs; i++) {
+                ppl_tensor *t = p->node[k]->input[i];
+                if (!t->turned || !ppl__moves(t))
+                    continue;
+                if (fill)
+                    p->turned[count] = t;
+                count++;
+            }
+        p->turned_count = count;
+        if (!fill && !(p->turned = ppl__arena_alloc(&p->ctx->data,
+                                                    (count + 1) * sizeof *p->turned)))
+            return 0;
+    }
+    return 1;
+}
+
+static void forget_turned(ppl_program *p)
+{
+    for (size_t k = 0; k < p->turned_count; k++)
+        p->turned[k]->turned = NULL;
+}
+
+static int keep_roots(ppl_program *p, ppl_tensor *const *roots, const double *weights,
+                      int count)
+{
+    ppl_ctx *c = p->ctx;
+    p->root = ppl__arena_alloc(&c->data, (size_t)(count + 1) * sizeof *p->root);
+    p->weight = ppl__arena_alloc(&c->data, (size_t)(count + 1) * sizeof *p->weight);
+    if (!p->root || !p->weight)
+        return 0;
+    for (int i = 0; i < count; i++) {
+        if (ppl__check_numbered(c, "program_end: root", roots[i], i) != PPL_OK ||
+            ppl__need_dtype("program_end", roots[i], i, c->dtype) != PPL_OK)
+            return 0;
+        p->root[i] = roots[i];
+        p->weight[i] = weights ? weights[i] : 1;
+    }
+    p->roots = count;
+    return 1;
+}
+
+ppl_status ppl_program_end(ppl_program *p, ppl_tensor *const *roots,
+                           const double *weights, int count)
+{
+    ppl_ctx *c = p ? p->ctx : NULL;
+    if (!p)
+        return PPL_EINVAL;
+    if (c->program == p)
+        c->program = NULL;
+    if (ppl_boundary_enter(c) != PPL_OK)
+        return ppl_error(c);
+    c->tape_count = p->tape;        /* the notes take the place of the tape's */
+    if (p->read)
+        ppl_fail(c, PPL_EUNSUPPORTED, "program_end: the computation read a value that "
+                 "depends on a leaf or a latent (ppl_item, ppl_read, ppl_data, "
+                 "ppl_total), so it may take another way with other numbers; run it anew "
+                 "each time");
+    else if (keep_roots(p, roots, weights, count) && lay_out(p) && list_turned(p))
+        seed(p);
+    return ppl_boundary_leave(c);
+}
+
+/* ---- Running ----------------------------------------------------------------------- */
+
+/* The inputs of another shape than the output's, stretched anew. */
+static void restretch(ppl_tensor *out)
+{
+    for (int i = 0; i < out->inputs; i++) {
+        const ppl_tensor *t = out->input[i];
+        if (out->operand[i] != t->data && ppl__moves(t))
+            ppl__expand_into((ppl_dtype)t->dtype, out->shape,
+                             (void *)(uintptr_t)out->operand[i], t->shape, t->data);
+    }
+}
+
+static void forward(ppl_program *p)
+{
+    for (size_t k = 0; k < p->count; k++) {
+        ppl_tensor *out = p->node[k];
+        if (out->operand)
+            restretch(out);
+        out->flags &= (unsigned char)~PPL__FOLDED;
+        out->op->forward(out);
+    }
+}
+
+static void backward(ppl_program *p)
+{
+    const ppl_ctx *c = p->ctx;
+    memcpy(p->adjoint, p->seeded, p->adjoint_bytes);
+    for (size_t k = 0; k < p->call_count; k++) {
+        const call *due = &p->calls[k];
+        ppl_tensor *out = due->outs[0];
+        const ppl_op *op = out->op;
+        if (due->reduced) {
+            memset(p->scratch, 0, bytes_of(out));
+            op->vjp(out, due->i, p->scratch);
+            ppl__reduce_into(c, out->input[due->i]->shape, due->grad, out->shape,
+                             p->scratch);
+        } else if (due->count == 1 || !op->vjp_together ||
+                   !op->vjp_together(due->outs, due->count, due->i, due->grad)) {
+            for (int n = 0; n < due->count; n++)
+                op->vjp(due->outs[n], due->i, due->grad);
+        }
+    }
+}
+
+ppl_status ppl_program_run(ppl_program *p, int gradient, double *value)
+{
+    ppl_ctx *c = p ? p->ctx : NULL;
+    double sum = 0;
+    *value = 0;
+    if (!p || ppl_boundary_enter(c) != PPL_OK)
+        return p ? ppl_error(c) : PPL_EINVAL;
+    ppl__arena_mark mark = ppl__arena_here(&c->data);
+    forget_turned(p);
+    forward(p);
+    for (int i = 0; i < p->roots; i++)
+        sum += p->weight[i] * c->kernels->sum((size_t)p->root[i]->numel, p->root[i]->data);
+    if (gradient && c->status == PPL_OK)
+        backward(p);
+    forget_turned(p);
+    ppl__arena_release(&c->data, mark);
+    *value = sum;
+    return ppl_boundary_leave(c);
+}
