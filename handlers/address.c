@@ -6,7 +6,26 @@
 
 #include <string.h>
 
-#define FIRST 32                    /* entries of a new table */
+#define FIRST 32                    /* elements of a new array */
+
+int ppl__make_room(ppl_ctx *c, void **array, int *capacity, int need, size_t size)
+{
+    int larger = *capacity != 0 ? *capacity : FIRST;
+    void *block;
+
+    if (need <= *capacity)
+        return 1;
+    while (larger < need)
+        larger *= 2;
+    block = ppl_alloc(c, (size_t)larger * size);
+    if (block == NULL)
+        return 0;
+    if (*capacity > 0)
+        memcpy(block, *array, (size_t)*capacity * size);
+    *array = block;
+    *capacity = larger;
+    return 1;
+}
 
 static size_t slot_of(const ppl__addresses *t, ppl_name name, int64_t index)
 {
@@ -21,21 +40,27 @@ static size_t slot_of(const ppl__addresses *t, ppl_name name, int64_t index)
     return i;
 }
 
-/* Doubles the table, leaving the old arrays to the epoch. */
-static int grow(ppl_ctx *c, ppl__addresses *t)
+/* Makes room for one more entry; with the entries the slots double. */
+static int make_room(ppl_ctx *c, ppl__addresses *t)
 {
-    int capacity = t->capacity != 0 ? 2 * t->capacity : FIRST;
-    size_t slots = 2 * (size_t)capacity;
-    ppl__address *entry = ppl_alloc(c, (size_t)capacity * sizeof *entry);
-    int *slot = ppl_alloc(c, slots * sizeof *slot);
+    size_t slots;
+    int *slot;
 
-    if (entry == NULL || slot == NULL)
+    if (t->count < t->capacity)
+        return 1;
+    if (!ppl__make_room(c, (void **)&t->entry, &t->capacity, t->count + 1,
+                        sizeof *t->entry))
         return 0;
-    if (t->count > 0)
-        memcpy(entry, t->entry, (size_t)t->count * sizeof *entry);
-    *t = (ppl__addresses){ entry, t->count, capacity, slot, slots };
+    slots = 2 * (size_t)t->capacity;
+    slot = ppl_alloc(c, slots * sizeof *slot);
+    if (slot == NULL) {
+        t->capacity = t->count;     /* as if there were no room: the slots are the old */
+        return 0;
+    }
+    t->slot = slot;
+    t->slots = slots;
     for (int i = 0; i < t->count; i++)
-        slot[slot_of(t, entry[i].name, entry[i].index)] = i + 1;
+        slot[slot_of(t, t->entry[i].name, t->entry[i].index)] = i + 1;
     return 1;
 }
 
@@ -48,7 +73,7 @@ int ppl__address_enter(ppl_ctx *c, ppl__addresses *t, ppl_name name, int64_t ind
 {
     size_t slot;
 
-    if (t->count == t->capacity && !grow(c, t))
+    if (!make_room(c, t))
         return -1;
     slot = slot_of(t, name, index);
     if (t->slot[slot] == 0) {

@@ -21,6 +21,10 @@ typedef struct ppl__addresses {
     size_t slots;
 } ppl__addresses;
 
+/* Room for `need` elements in an array of the epoch, *capacity of them now: doubles, with
+ * zeros, leaving the old array to the epoch; 0 with the error recorded. */
+int ppl__make_room(ppl_ctx *c, void **array, int *capacity, int need, size_t size);
+
 /* The number of an address that was entered, or -1. */
 int ppl__address_find(const ppl__addresses *t, ppl_name name, int64_t index);
 /* The same, entered now (and numbered count - 1) if it was not; -1 when out of memory. */

@@ -89,24 +89,6 @@ static ppl_dist *prior_of(lift *self, ppl_msg *m)
 
 /* ---- The handler ------------------------------------------------------------------- */
 
-/* Room for one more value. */
-static int make_room(ppl_ctx *c, lift *self)
-{
-    int capacity = self->capacity != 0 ? 2 * self->capacity : 32;
-    ppl_tensor **value;
-
-    if (self->lifted.count < self->capacity)
-        return 1;
-    value = ppl_alloc(c, (size_t)capacity * sizeof *value);
-    if (value == NULL)
-        return 0;
-    if (self->capacity > 0)
-        memcpy(value, self->value, (size_t)self->capacity * sizeof *value);
-    self->value = value;
-    self->capacity = capacity;
-    return 1;
-}
-
 static void lift_process(ppl_handler *h, ppl_msg *m)
 {
     lift *self = (lift *)h;
@@ -122,7 +104,8 @@ static void lift_process(ppl_handler *h, ppl_msg *m)
         return;
     }
     prior = prior_of(self, m);
-    if (prior == NULL || !make_room(m->ctx, self))
+    if (prior == NULL || !ppl__make_room(m->ctx, (void **)&self->value, &self->capacity,
+                                         self->lifted.count + 1, sizeof *self->value))
         return;
     self->pending = ppl__address_enter(m->ctx, &self->lifted, m->name, m->index);
     m->kind = PPL_SITE_SAMPLE;

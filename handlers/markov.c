@@ -10,8 +10,6 @@
 
 #include <kiln/handlers_plate.h>
 
-#include <string.h>
-
 typedef struct markov {
     ppl_handler base;
     ppl_ctx *ctx;
@@ -20,26 +18,6 @@ typedef struct markov {
     ppl__address *latent;
     int capacity;
 } markov;
-
-/* Room for site ids below `need`. */
-static int make_room(markov *self, int need)
-{
-    int capacity = self->capacity != 0 ? self->capacity : 64;
-    ppl__address *latent;
-
-    if (need <= self->capacity)
-        return 1;
-    while (capacity < need)
-        capacity *= 2;
-    latent = ppl_alloc(self->ctx, (size_t)capacity * sizeof *latent);
-    if (latent == NULL)
-        return 0;
-    if (self->capacity > 0)
-        memcpy(latent, self->latent, (size_t)self->capacity * sizeof *latent);
-    self->latent = latent;
-    self->capacity = capacity;
-    return 1;
-}
 
 static void check_parents(const markov *self, const ppl_msg *m)
 {
@@ -68,7 +46,9 @@ static void markov_postprocess(ppl_handler *h, ppl_msg *m)
     if (m->kind != PPL_SITE_SAMPLE || m->index < 0 || (m->flags & PPL_SKIP) != 0)
         return;
     check_parents(self, m);
-    if ((m->flags & PPL_OBSERVED) == 0 && make_room(self, m->site + 1))
+    if ((m->flags & PPL_OBSERVED) == 0 &&
+        ppl__make_room(self->ctx, (void **)&self->latent, &self->capacity, m->site + 1,
+                       sizeof *self->latent))
         self->latent[m->site] = (ppl__address){ m->name, m->index };
 }
 

@@ -24,26 +24,16 @@ struct ppl_trace {
     int chunk_left;
 };
 
-/* Room for one more message: doubles, leaving the old array to the epoch. */
+/* Room for one more message. */
 static int make_room(ppl_trace *t)
 {
-    int capacity = t->capacity != 0 ? 2 * t->capacity : CHUNK;
-    ppl_msg **msg;
-
     if (t->chunk_left == 0) {
         t->chunk = ppl_alloc(t->ctx, CHUNK * sizeof *t->chunk);
         t->chunk_left = t->chunk != NULL ? CHUNK : 0;
     }
-    if (t->chunk_left == 0 || t->count < t->capacity)
-        return t->chunk_left > 0;
-    msg = ppl_alloc(t->ctx, (size_t)capacity * sizeof *msg);
-    if (msg == NULL)
-        return 0;
-    if (t->count > 0)
-        memcpy(msg, t->msg, (size_t)t->count * sizeof *msg);
-    t->msg = msg;
-    t->capacity = capacity;
-    return 1;
+    return t->chunk_left > 0 &&
+           ppl__make_room(t->ctx, (void **)&t->msg, &t->capacity, t->count + 1,
+                          sizeof *t->msg);
 }
 
 /* A parameter visited again is there already. */

@@ -14,6 +14,7 @@
 #define PPL_VERSION_PATCH 0
 #define PPL_VERSION "0.1.0"
 
+#include <kiln/conjugate.h>
 #include <kiln/constraint.h>
 #include <kiln/distributions.h>
 #include <kiln/effects.h>

@@ -6,6 +6,7 @@
  */
 #include "inference.h"
 
+#include <kiln/conjugate.h>
 #include <kiln/functions.h>
 
 #include <dlfcn.h>
@@ -272,6 +273,7 @@ static const ppl_reparam_row *decentred(void)
 FORM(block, &(ppl_block_opts){ .hide = (const char *[]){ "x", NULL } })
 FORM(block_plate, "around", 0)
 NO_ARGS(broadcast)
+FORM(collapse, ppl_conjugate_pairs, (const char *const[]){ NULL })
 FORM(condition, given(), &unused)
 FORM(do, given(), &unused)
 FORM(escape, never, NULL, NULL)

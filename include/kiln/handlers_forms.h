@@ -27,6 +27,8 @@ extern "C" {
     X(block, (ppl_fn *f, const ppl_block_opts *opts), (c, opts))                           \
     X(block_plate, (ppl_fn *f, const char *name, int dim), (c, name, dim))                 \
     X(broadcast, (ppl_fn *f), (c))                                                         \
+    X(collapse, (ppl_fn *f, const ppl_conjugacy *table, const char *const *names),         \
+      (c, table, names))                                                                   \
     X(condition, (ppl_fn *f, const ppl_value *values, int *unused), (c, values, unused))   \
     X(do, (ppl_fn *f, const ppl_value *values, int *unused), (c, values, unused))          \
     X(escape, (ppl_fn *f, int (*when)(const ppl_msg *m, void *user), void *user,           \

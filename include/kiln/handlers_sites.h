@@ -121,6 +121,35 @@ typedef struct ppl_reparam_row {
  * value (by a replay further in) is left as it is. */
 PPL_API ppl_handler *ppl_reparam(ppl_ctx *c, const ppl_reparam_row *rows);
 
+/* ---- collapse: latents integrated out ---------------------------------------------- */
+
+/* What to know of a conjugate pair: a latent of family `prior` that is parameter `param` of
+ * sites of family `likelihood`. A table of rows ends with prior NULL. */
+typedef struct ppl_conjugacy {
+    const ppl_family *prior, *likelihood;
+    int param;
+    /* The sufficient statistics of each value of x, as many as `statistics` (2 at most):
+     * x's shape without the likelihood's event axes, then the prior's event axes. */
+    int statistics;
+    void (*statistic)(const ppl_dist *likelihood, ppl_tensor *x, ppl_tensor **out);
+    /* The latent given x, from their sums over the x of each latent. */
+    ppl_dist *(*posterior)(const ppl_dist *prior, ppl_tensor *const *sum);
+} ppl_conjugacy;
+
+/* For latents `names` (NULL: every latent of a prior family in the table that is neither
+ * masked nor scaled further in) whose children x have them for a parameter: p(z) p(x | z)
+ * becomes p(x) p(z | x). Each x, as it is reached, has its density given those before, z
+ * integrated out; where the handler is left, z is sampled from its posterior given all of
+ * them. The joint density is the same; hide z (ppl_block, further out) and what remains
+ * is the marginal model. A latent that is itself such a child is not integrated out.
+ *
+ * Of the elements of a collapsed log_prob only the sum counts. Masks leave elements out
+ * exactly. Errors (PPL_EUNSUPPORTED): a site or deterministic value that depends on z in
+ * another way; a mask of z, or a scale other than 1, further in. PPL_EUNUSED: a name that
+ * was never reached. */
+PPL_API ppl_handler *ppl_collapse(ppl_ctx *c, const ppl_conjugacy *table,
+                                  const char *const *names);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kiln/conjugate.h - the conjugate pairs that ppl_collapse knows (handlers_sites.h).
+ */
+#ifndef KILN_CONJUGATE_H
+#define KILN_CONJUGATE_H
+
+#include <kiln/handlers_sites.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* In the order of stdlib/conjugate/pairs.c, which has the formulas:
+ *
+ *     latent       children
+ *     Normal       Normal (its loc)
+ *     Beta         Bernoulli (its probs)
+ *     Gamma        Exponential, Gamma (their rates)
+ *     Dirichlet    Categorical (its probs)
+ *
+ * The last row's prior is NULL. */
+PPL_API extern const ppl_conjugacy ppl_conjugate_pairs[];
+
+#ifdef __cplusplus
+}
+#endif
+#endif
