@@ -22,6 +22,7 @@
 #include <kiln/handlers.h>
 #include <kiln/infer.h>
 #include <kiln/io.h>
+#include <kiln/log_density.h>
 #include <kiln/maths.h>
 #include <kiln/matrix.h>
 #include <kiln/nn.h>

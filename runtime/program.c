@@ -318,6 +318,8 @@ ppl_status ppl_program_end(ppl_program *p, ppl_tensor *const *roots,
         return PPL_EINVAL;
     if (c->program == p)
         c->program = NULL;
+    if (!ppl_ok(c))
+        return ppl_error(c);        /* of what was recorded; it stands */
     if (ppl_boundary_enter(c) != PPL_OK)
         return ppl_error(c);
     c->tape_count = p->tape;        /* the notes take the place of the tape's */
