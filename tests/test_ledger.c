@@ -326,6 +326,46 @@ START_TEST(failed_steps_leave_no_mark)
 }
 END_TEST
 
+/* ---- What a site asks for ---------------------------------------------------------- */
+
+static void ask(ppl_msg *m, void *user)
+{
+    if (strcmp(m->name, "z") == 0 && m->index == 1)
+        ppl_msg_set_option(m, &ppl_option_estimator, user);
+}
+
+/* The guide, of whose sites z[1] asks for an estimator. */
+static void asking_guide(ppl_ctx *ctx, const void *arg)
+{
+    ppl_scope s = ppl_push(ctx, ppl_infer_config(ctx, ask, (void *)(uintptr_t)arg));
+
+    guide(ctx, NULL);
+    ppl_pop(ctx, s);
+}
+
+/* A ratio is sampled where the site asks for it; a KL that cannot be had is an error that
+ * says why. */
+START_TEST(sites_ask_for_estimators)
+{
+    static const ppl_estimator ratio = PPL_SAMPLED_RATIO, kl = PPL_ANALYTIC_KL;
+    ppl_elbo *elbo;
+    double loss;
+
+    begin(_i);
+    elbo = ppl_trace_mean_field_elbo(c, NULL);
+    estimate(elbo, model, asking_guide, &ratio, 0);
+    ck_assert_int_eq(ppl_ledger_find(elbo, "z", 0)->estimator, PPL_ANALYTIC_KL);
+    ck_assert_int_eq(ppl_ledger_find(elbo, "z", 1)->estimator, PPL_SAMPLED_RATIO);
+    ck_assert_str_eq(ppl_ledger_find(elbo, "z", 1)->reason, "asked for");
+    estimate(elbo, model, asking_guide, &kl, 0);
+    ck_assert_int_eq(ppl_ledger_find(elbo, "z", 1)->estimator, PPL_ANALYTIC_KL);
+    FAILS(ppl_elbo_estimate(ppl_trace_elbo(c, NULL), model, asking_guide, &kl, 0, &loss),
+          PPL_EUNSUPPORTED, "ppl_trace_elbo: site z[1] asks for an analytic KL "
+          "(ppl_option_estimator), which it cannot have: trace ELBO");
+    end();
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -334,6 +374,7 @@ int main(void)
         tables,
         a_full_disk,
         failed_steps_leave_no_mark,
+        sites_ask_for_estimators,
         NULL
     };
 

@@ -73,6 +73,11 @@ typedef enum ppl_estimator {
     PPL_SCORE_FUNCTION              /* log p - log q at the sample, score-function gradient */
 } ppl_estimator;
 
+/* Option of a guide's latent, const ppl_estimator: PPL_SAMPLED_RATIO has the mean-field
+ * ELBO sample a ratio whose KL it could swap in (to compare the two); PPL_ANALYTIC_KL makes
+ * it an error (PPL_EUNSUPPORTED, with the reason) that it cannot. */
+PPL_API extern const ppl_option_key ppl_option_estimator;
+
 typedef struct ppl_ledger_row {
     ppl_name name;
     int64_t index;

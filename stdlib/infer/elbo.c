@@ -19,6 +19,8 @@
 #include <math.h>
 #include <string.h>
 
+const ppl_option_key ppl_option_estimator = { "estimator" };
+
 struct ppl_elbo {
     ppl_ctx *ctx;
     const char *name;
@@ -185,14 +187,31 @@ static int enter_ratio(estimate *e, ppl_msg *q, ppl_msg *p, ppl__reason reason)
     return enter_term(e, q, PPL_SCORE_FUNCTION, &reason, value);
 }
 
+/* A site that asks for its analytic KL and cannot have it. */
+static int refuse(estimate *e, const ppl_msg *q, const ppl__reason *reason)
+{
+    char site[128], text[192];
+
+    ppl_fail(e->elbo->ctx, PPL_EUNSUPPORTED, "%s: site %s asks for an analytic KL "
+             "(ppl_option_estimator), which it cannot have: %s", e->elbo->name,
+             ppl_site_text(q, site, sizeof site),
+             ppl__reason_text(reason, text, sizeof text));
+    return 0;
+}
+
 static int enter_latent(estimate *e, ppl_msg *q, ppl_msg *p, int position)
 {
+    const ppl_estimator *asked = ppl_msg_option(q, &ppl_option_estimator);
     ppl__reason reason = { .why = PPL__WHY_SAMPLED };
 
     if (p == NULL)
         reason.why = PPL__WHY_AUXILIARY;
+    else if (e->elbo->analytic && asked != NULL && *asked == PPL_SAMPLED_RATIO)
+        reason.why = PPL__WHY_ASKED;
     else if (e->elbo->analytic && swap_is_valid(e, q, p, position, &reason))
         return enter_term(e, q, PPL_ANALYTIC_KL, &reason, add_kl(e, q, p, position));
+    if (asked != NULL && *asked == PPL_ANALYTIC_KL)
+        return refuse(e, q, &reason);
     return enter_ratio(e, q, p, reason);
 }
 

@@ -179,11 +179,9 @@ const char *ppl_estimator_name(ppl_estimator estimator)
     return (unsigned)estimator < 4 ? name[estimator] : "?";
 }
 
-static void write_reason(ppl__entry *e)
+const char *ppl__reason_text(const ppl__reason *r, char *out, size_t size)
 {
-    const ppl__reason *r = &e->reason;
-    char *out = e->row.reason, at[32] = "";
-    size_t size = sizeof e->row.reason;
+    char at[32] = "";
 
     if (r->index >= 0 && r->why == PPL__WHY_DEPENDENCE)
         snprintf(at, sizeof at, "[%lld]", (long long)r->index);
@@ -199,6 +197,9 @@ static void write_reason(ppl__entry *e)
         break;
     case PPL__WHY_SAMPLED:
         snprintf(out, size, "trace ELBO");
+        break;
+    case PPL__WHY_ASKED:
+        snprintf(out, size, "asked for");
         break;
     case PPL__WHY_NO_RULE:
         snprintf(out, size, "no closed form for KL(%s || %s)", r->q, r->p);
@@ -221,6 +222,7 @@ static void write_reason(ppl__entry *e)
         snprintf(out, size, "%s is not reparameterised", r->q);
         break;
     }
+    return out;
 }
 
 int ppl_ledger_count(const ppl_elbo *elbo)
@@ -235,7 +237,7 @@ const ppl_ledger_row *ppl_ledger_at(const ppl_elbo *elbo, int i)
     if (i < 0 || i >= ppl_ledger_count(elbo))
         return NULL;
     e = &ppl__ledger_of(elbo)->entry[i];
-    write_reason(e);
+    ppl__reason_text(&e->reason, e->row.reason, sizeof e->row.reason);
     return &e->row;
 }
 

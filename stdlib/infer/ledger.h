@@ -14,6 +14,7 @@ typedef enum ppl__why {
     PPL__WHY_GUIDE,                 /* observed in the guide: minus its log-probability */
     PPL__WHY_VALID,                 /* the swap is valid */
     PPL__WHY_SAMPLED,               /* this ELBO samples every ratio */
+    PPL__WHY_ASKED,                 /* the site asks for it (ppl_option_estimator) */
     PPL__WHY_NO_RULE,
     PPL__WHY_SCALE,
     PPL__WHY_MASK,
@@ -29,6 +30,9 @@ typedef struct ppl__reason {
     ppl_name name;                  /* DEPENDENCE: the latent at fault */
     int64_t index;
 } ppl__reason;
+
+/* In words, into a buffer; returns it. */
+const char *ppl__reason_text(const ppl__reason *r, char *out, size_t size);
 
 /* What one particle says of a site, or several together. */
 typedef struct ppl__note {
