@@ -58,6 +58,15 @@ void ppl_rng_block(const ppl_rng *rng, uint32_t stream, uint64_t element, uint32
     memcpy(words, word.v, sizeof word.v);
 }
 
+/* The last stream and attempt, which no sampler comes to. */
+ppl_rng ppl_rng_part(const ppl_rng *rng, uint64_t part)
+{
+    uint32_t words[4];
+
+    ppl_rng_block(rng, UINT32_MAX, part, UINT32_MAX, words);
+    return (ppl_rng){ { words[0], words[1] } };
+}
+
 /* The middle of one of 2^52 intervals of (0,1), by two words: an odd multiple of 2^-53,
  * which a double holds exactly, so that rounding makes neither 0 nor 1 of it. */
 static double unit(uint32_t high, uint32_t low)

@@ -309,6 +309,25 @@ START_TEST(draws_differ_between_sites)
 END_TEST
 
 /* Two contexts of one seed draw alike, and in f32 what f64 draws, rounded. */
+/* Parts of a value have keys of their own, each a fit of its own. */
+START_TEST(parts_are_unrelated)
+{
+    double x[64], y[64], sum = 0;
+    (void)_i;
+    for (uint64_t part = 0; part < 50; part++) {
+        const ppl_rng key = ppl_rng_part(&seeds[1], part);
+        const ppl_rng next = ppl_rng_part(&seeds[1], part + 1);
+        const ppl_rng again = ppl_rng_part(&seeds[1], part);
+        ck_assert_mem_eq(&key, &again, sizeof key);
+        ppl_rng_normals(&key, 0, 64, x);
+        ppl_rng_normals(&next, 0, 64, y);
+        for (int i = 0; i < 64; i++)
+            sum += x[i] * y[i];
+    }
+    ck_assert(fabs(sum) <= 4 * sqrt(50 * 64));
+}
+END_TEST
+
 START_TEST(dtypes_draw_alike)
 {
     ppl_ctx *single = start(0), *twice = start(0), *wide = start(1);
@@ -335,7 +354,7 @@ int main(void)
         philox_gives_its_known_answers, uniforms_are_uniform, normals_are_normal,
         elements_do_not_depend_on_their_number, every_coordinate_counts,
         draws_are_keyed_as_documented, draws_depend_on_the_site_alone,
-        draws_differ_between_sites, dtypes_draw_alike, NULL
+        draws_differ_between_sites, parts_are_unrelated, dtypes_draw_alike, NULL
     };
     return run_tests("rng", tests);
 }

@@ -51,6 +51,9 @@ PPL_API double ppl_rng_uniform(const ppl_rng *rng, uint32_t stream, uint64_t ele
                                uint32_t attempt);
 PPL_API void ppl_rng_normal_pair(const ppl_rng *rng, uint32_t stream, uint64_t element,
                                  uint32_t attempt, double pair[2]);
+/* The random numbers of part `part` of a value: as good as unrelated to those of `rng` and
+ * of other parts. For distributions made of others. */
+PPL_API ppl_rng ppl_rng_part(const ppl_rng *rng, uint64_t part);
 
 /* What every draw is keyed by: the seed and the step (counted up by each ppl_run outside a
  * step and by each step). They are all of the generator's state. */

@@ -361,7 +361,7 @@ static const ppl_constraint_type logits_type = {
     .check = check_logits
 };
 static const ppl_constraint probs_constraint = { .type = &probs_type };
-static const ppl_constraint logits_constraint = { .type = &logits_type };
+const ppl_constraint ppl__logits_constraint = { .type = &logits_type };
 
 const ppl_family ppl_family_categorical = {
     .name = "categorical",
@@ -383,7 +383,7 @@ const ppl_family ppl_family_categorical_logits = {
     .name = "categorical_logits",
     .params = 1,
     .param_name = { "logits" },
-    .param_constraint = { &logits_constraint },
+    .param_constraint = { &ppl__logits_constraint },
     .param_event_dim = { 1 },
     .support = &ppl_constraint_nonnegative_integer,
     .flags = PPL_DISCRETE | PPL_ENUMERABLE,

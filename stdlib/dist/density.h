@@ -107,6 +107,11 @@ static inline double ppl__kl_share(double q, double p, double log_q, double log_
     return q * (log_q - log_p) + (p - q);
 }
 
+/* ---- Shared by families of categories ---------------------------------------------- */
+
+/* Logits over the last axis: below infinity, and not all -inf. */
+extern const ppl_constraint ppl__logits_constraint;
+
 /* ---- Rules that stdlib/kl/pairs.c registers for pairs of parameterisations --------- */
 
 ppl_tensor *ppl__bernoulli_kl(const ppl_dist *q, const ppl_dist *p);
