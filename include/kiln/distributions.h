@@ -9,6 +9,7 @@
 #include <kiln/constructed.h>
 #include <kiln/continuous.h>
 #include <kiln/discrete.h>
+#include <kiln/hmm.h>
 #include <kiln/kl.h>
 #include <kiln/multivariate.h>
 

@@ -3,7 +3,8 @@
  * dirichlet.c - Dirichlet(concentration a [..,K]) on the simplex, a_k > 0; A = sum a.
  *
  *   log p(x)   sum_k (a_k - 1) log x_k + log Gamma(A) - sum_k log Gamma(a_k)
- *   mean a/A, variance a_k (A - a_k) / (A^2 (A + 1)), covariance (diag m - m m^T) / (A + 1)
+ *   mean a/A, variance a_k (A - a_k) / (A^2 (A + 1)),
+ *              covariance (diag m - m m^T) / (A + 1), m = a/A
  *   mode       (a - 1) / (A - K); NaN unless every a_k > 1
  *   entropy    log B(a) + (A - K) psi(A) - sum_k (a_k - 1) psi(a_k)
  *   draw       g_k / sum g, g_k of Gamma(a_k, 1); dx_j/da_k = x_j ((j == k) - x_k) times
@@ -14,7 +15,8 @@
  * terms are taken together (stirling.h, r and r' there), with m = a/A:
  *
  *   log p      sum_k a_k log(x_k / m_k) + c,
- *              c = sum_k (log a_k / 2 - r(a_k)) - log A / 2 + r(A) - (K - 1) log(2 pi) / 2
+ *              c = sum_k (log a_k / 2 - r(a_k)) - log A / 2 + r(A)
+ *              - (K - 1) log(2 pi) / 2
  *   entropy    sum_k log m_k - c + (A - K) (r'(A) - 1/(2A))
  *              - sum_k (a_k - 1) (r'(a_k) - 1/(2 a_k))
  *   KL         sum_k D(q_k, p_k) - D(A_q, A_p),
@@ -325,8 +327,8 @@ static ppl_tensor *kl(const ppl_dist *q, const ppl_dist *p)
 ppl_dist *ppl_dirichlet(ppl_tensor *concentration)
 {
     if (concentration && ppl_rank(concentration) > 0 && ppl_dim(concentration, -1) == 0) {
-        ppl_fail(ppl_tensor_ctx(concentration), PPL_ESHAPE, "dirichlet: concentration has "
-                 "shape %s, which is no component at all; its last axis counts them",
+        ppl_fail(ppl_tensor_ctx(concentration), PPL_ESHAPE, "dirichlet: concentration "
+                 "has shape %s, which is no component at all; its last axis counts them",
                  SHAPE_OF(concentration));
         return NULL;
     }

@@ -3,6 +3,11 @@
  * multivariate.h - for events.h: a member of each family from its parameters in order,
  * and statistics of draws whose distribution is known. In alphabetical order.
  */
+static inline ppl_dist *make_discrete_hmm(ppl_tensor *const *p, const double *attr)
+{
+    return ppl_discrete_hmm(p[0], p[1], ppl_normal(p[2], p[3]), (int64_t)attr[0]);
+}
+
 static inline ppl_dist *make_dirichlet(ppl_tensor *const *p, const double *attr)
 {
     (void)attr;
@@ -63,4 +68,26 @@ static inline double length_cdf(double s, const member *m)
 {
     (void)m;
     return -expm1(-s / 2);
+}
+
+/* x_2 - x_1 of two states: a mixture of four normals. */
+static inline double first_difference(const double *x, const member *m)
+{
+    (void)m;
+    return x[1] - x[0];
+}
+
+static inline double discrete_hmm_cdf(double s, const member *m)
+{
+    const double *A = m->param[1].x, *loc = m->param[2].x, *scale = m->param[3].x;
+    double first = 1 / (1 + exp(m->param[0].x[1] - m->param[0].x[0])), sum = 0;
+    double stay[2] = { 1 / (1 + exp(A[1] - A[0])), 1 / (1 + exp(A[2] - A[3])) };
+    first = first * stay[0] + (1 - first) * (1 - stay[1]);      /* P(z_1 = 0) */
+    for (int i = 0; i < 2; i++)
+        for (int j = 0; j < 2; j++) {
+            double p = (i ? 1 - first : first) * (i == j ? stay[i] : 1 - stay[i]);
+            double width = hypot(scale[i], scale[j]) * sqrt(2);
+            sum += p * erfc((loc[j] - loc[i] - s) / width) / 2;
+        }
+    return sum;
 }

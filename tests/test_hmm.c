@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_hmm.c - hidden Markov models beyond what test_multivariate asks of every family:
+ * filters and posteriors, time axes, observations of other kinds, and what is refused.
+ */
+#include "fixture.h"
+
+#include "events.h"
+
+static const ppl_rng rng = { { 0x12345678, 0x9abcdef0 } };
+
+static void assert_all(const char *what, int record, const ppl_tensor *t,
+                       const event *expected, double tolerance)
+{
+    event found = { .n = (int)ppl_numel(t) };
+    ck_assert_msg(found.n == expected->n, "%s, case %d: %d elements, not %d", what, record,
+                  found.n, expected->n);
+    ppl_read(t, found.x, found.n);
+    for (int k = 0; k < found.n; k++)
+        ck_assert_msg(is_near(found.x[k], expected->x[k], tolerance),
+                      "%s, case %d: element %d is %.17g, not %.17g", what, record, k,
+                      found.x[k], expected->x[k]);
+}
+
+/* ---- Discrete states --------------------------------------------------------------- */
+
+static ppl_dist *normal_hmm(ppl_ctx *c, const member *m, int64_t duration)
+{
+    ppl_tensor *p[4];
+    for (int i = 0; i < 4; i++)
+        p[i] = event_tensor(c, &m->param[i], 0, 0);
+    return ppl_discrete_hmm(p[0], p[1], ppl_normal(p[2], p[3]), duration);
+}
+
+/* The probabilities of a categorical by logits. */
+static ppl_tensor *probabilities(ppl_dist *d)
+{
+    ck_assert_ptr_nonnull(d);
+    return ppl_softmax(d->param[0], -1);
+}
+
+START_TEST(discrete_states_are_known)
+{
+    ppl_ctx *c = start(_i);
+    json_t *root = golden_load("hmm.json");
+    const json_t *cases = json_object_get(root, "discrete");
+    ck_assert_int_ge((int)json_array_size(cases), 20);
+    for (size_t k = 0; k < json_array_size(cases); k++) {
+        const json_t *record = json_array_get(cases, k);
+        const member m = golden_member(record, "params");
+        const event value = golden_event(record, "value");
+        const event filter = golden_event(record, "filter");
+        const event posterior = golden_event(record, "posterior");
+        const double tolerance = _i ? 1e-12 : 5e-4;
+        ppl_dist *d = normal_hmm(c, &m, value.n);
+        ppl_tensor *x = event_tensor(c, &value, 0, 0);
+        assert_all("filter", (int)k, probabilities(ppl_discrete_hmm_filter(d, x)), &filter,
+                   tolerance);
+        assert_all("posterior", (int)k, probabilities(ppl_discrete_hmm_posterior(d, x)),
+                   &posterior, tolerance);
+    }
+    json_decref(root);
+    stop(c);
+}
+END_TEST
+
+START_TEST(observations_may_be_categories)
+{
+    ppl_ctx *c = start(_i);
+    json_t *root = golden_load("hmm.json");
+    const json_t *cases = json_object_get(root, "categorical");
+    for (size_t k = 0; k < json_array_size(cases); k++) {
+        const json_t *record = json_array_get(cases, k);
+        const member m = golden_member(record, "params");
+        const event value = golden_event(record, "value");
+        const event log_prob = golden_event(record, "log_prob");
+        const event posterior = golden_event(record, "posterior");
+        const double tolerance = _i ? 1e-12 : 1e-5;
+        int64_t x[8], draws[8];
+        for (int i = 0; i < value.n; i++)
+            x[i] = (int64_t)value.x[i];
+        ppl_dist *d = ppl_discrete_hmm(event_tensor(c, &m.param[0], 0, 0),
+                                       event_tensor(c, &m.param[1], 0, 0),
+                                       ppl_categorical(event_tensor(c, &m.param[2], 0, 0)),
+                                       value.n);
+        ppl_tensor *at = ppl_from_integers(c, PPL_SHAPE(value.n), x);
+        assert_all("log_prob", (int)k, ppl_log_prob(d, at), &log_prob, tolerance);
+        assert_all("posterior", (int)k, probabilities(ppl_discrete_hmm_posterior(d, at)),
+                   &posterior, tolerance);
+        ppl_tensor *draw = ppl_dist_sample(d, &rng);
+        ck_assert_int_eq(ppl_tensor_dtype(draw), PPL_I64);
+        memcpy(draws, ppl_data(draw), (size_t)value.n * sizeof *draws);
+        for (int i = 0; i < value.n; i++)
+            ck_assert(draws[i] >= 0 && draws[i] < m.param[2].shape.dim[2]);
+    }
+    json_decref(root);
+    stop(c);
+}
+END_TEST
+
+/* Vectors observed, batches of chains and of steps: as the chains one by one. */
+START_TEST(batches_are_chains_one_by_one)
+{
+    ppl_ctx *c = start(_i);
+    static const double loc[] = { 0, 1, 2, -1, 0.5, 3 }, logits[] = { 0, 1, -1, 0.5 };
+    double x[24], one[3], all[3];
+    for (int i = 0; i < 24; i++)
+        x[i] = (i * 5 % 7 - 3) / 2.0;
+    ppl_tensor *A = ppl_from_doubles(c, PPL_SHAPE(2, 2), logits);
+    ppl_tensor *value = ppl_from_doubles(c, PPL_SHAPE(3, 4, 2), x);
+    ppl_tensor *first = ppl_from_doubles(c, PPL_SHAPE(3, 2), loc);
+    ppl_dist *each = ppl_event(ppl_normal(ppl_from_doubles(c, PPL_SHAPE(2, 2), loc),
+                                          ppl_scalar(c, 1)), 1);
+    ppl_dist *d = ppl_discrete_hmm(first, A, each, 4);
+    assert_shaped("a draw", ppl_dist_sample(d, &rng), PPL_SHAPE(3, 4, 2));
+    assert_shaped("log_prob", ppl_log_prob(d, value), PPL_SHAPE(3));
+    ppl_read(ppl_log_prob(d, value), all, 3);
+    assert_shaped("filter", ppl_discrete_hmm_filter(d, value)->param[0], PPL_SHAPE(3, 2));
+    assert_shaped("posterior", ppl_discrete_hmm_posterior(d, value)->param[0],
+                  PPL_SHAPE(3, 4, 2));
+    for (int i = 0; i < 3; i++) {
+        ppl_dist *single = ppl_discrete_hmm(ppl_row(first, i), A, each, 4);
+        ppl_read(ppl_log_prob(single, ppl_row(value, i)), one, 1);
+        ck_assert(is_near(one[0], all[i], rounding(_i)));
+    }
+    stop(c);
+}
+END_TEST
+
+/* A step behind the observation's mask is not observed: its state is summed out. */
+START_TEST(a_masked_step_is_not_observed)
+{
+    ppl_ctx *c = start(_i);
+    static const double logits[] = { 0, 1, -1, 0.5 };
+    static const unsigned char seen[] = { 1, 0 };
+    ppl_tensor *first = numbers(c, 0.5, 0), *loc = numbers(c, -1, 1);
+    ppl_tensor *A = ppl_from_doubles(c, PPL_SHAPE(2, 2), logits);
+    ppl_dist *each = ppl_normal(loc, ppl_scalar(c, 1));
+    ppl_dist *masked = ppl_masked(ppl_expand_dist(each, PPL_SHAPE(2, 2)),
+                                  ppl_from_mask(c, PPL_SHAPE(2, 1), seen));
+    double both = ppl_item(ppl_log_prob(ppl_discrete_hmm(first, A, masked, 2),
+                                        numbers(c, 0.25, 7)));
+    double one = ppl_item(ppl_log_prob(ppl_discrete_hmm(first, A, each, 1),
+                                       numbers(c, 0.25)));
+    ck_assert(is_near(both, one, rounding(_i)));
+    stop(c);
+}
+END_TEST
+
+START_TEST(posteriors_have_gradients)
+{
+    ppl_ctx *c = start(1);
+    double f[2], logits[] = { 0, 1, -1, 0.5 };
+    (void)_i;
+    for (int k = 0; k < 4; k++) {
+        double gradient = NAN;
+        for (int side = 0; side < 3; side++) {
+            double moved[4];
+            memcpy(moved, logits, sizeof moved);
+            moved[k] += side < 2 ? (side ? 1e-5 : -1e-5) : 0;
+            ppl_tensor *A = ppl_variable(c, PPL_SHAPE(2, 2), moved);
+            ppl_dist *d = ppl_discrete_hmm(numbers(c, 0.5, 0), A,
+                                           ppl_normal(numbers(c, -1, 1),
+                                                      ppl_scalar(c, 1)), 3);
+            ppl_tensor *p = probabilities(ppl_discrete_hmm_posterior(
+                d, numbers(c, 0.25, 1, -0.5)));
+            ppl_tensor *root = ppl_sum(ppl_mul(p, counted(c, PPL_SHAPE(3, 2))), PPL_ALL);
+            if (side < 2) {
+                f[side] = ppl_item(root);
+                continue;
+            }
+            assert_ok(c, ppl_backward(root));
+            double g[4];
+            ppl_read(ppl_grad(A), g, 4);
+            gradient = g[k];
+        }
+        ck_assert(is_near(gradient, (f[1] - f[0]) / 2e-5, 1e-8));
+    }
+    stop(c);
+}
+END_TEST
+
+START_TEST(what_does_not_fit_is_refused)
+{
+    ppl_ctx *c = start(_i);
+    ppl_tensor *two = numbers(c, 0, 1), *three = numbers(c, 0, 1, 2);
+    ppl_tensor *A = ppl_full(c, PPL_SHAPE(2, 2), 0);
+    ppl_tensor *steps = ppl_full(c, PPL_SHAPE(3, 2, 2), 0);
+    ppl_dist *each = ppl_normal(two, ppl_scalar(c, 1));
+    assert_null(c, ppl_discrete_hmm(three, A, each, 0), PPL_ESHAPE,
+                "discrete_hmm: initial_logits has shape [3], transition_logits [2,2], and "
+                "the observation the batch [2]; states are the last axis, in "
+                "transition_logits the last two, and must be equally many");
+    assert_null(c, ppl_discrete_hmm(two, steps, each, 2), PPL_ESHAPE,
+                "discrete_hmm: the time axis of transition_logits has 3 steps, where "
+                "others, or the duration, have 2; make them equal or 1");
+    assert_null(c, ppl_discrete_hmm(two, steps,
+                                    ppl_expand_dist(each, PPL_SHAPE(2, 2)), 0),
+                PPL_ESHAPE,
+                "discrete_hmm: the time axis of the observation has 2 steps, where others, "
+                "or the duration, have 3; make them equal or 1");
+    ppl_dist *d = ppl_discrete_hmm(two, steps, each, 0);
+    assert_null(c, ppl_discrete_hmm_filter(d, two), PPL_ESHAPE,
+                "discrete_hmm: a value of shape [2] does not fit the distribution's shape "
+                "[3]");
+    assert_null(c, ppl_discrete_hmm_posterior(each, two), PPL_EINVAL,
+                "discrete_hmm_posterior: the distribution is a normal; it must be a "
+                "discrete_hmm");
+    assert_null(c, ppl_log_prob(d, two), PPL_ESHAPE,
+                "discrete_hmm: a value of shape [2] does not fit the distribution's shape "
+                "[3]; reshape the value or the parameters");
+    assert_null(c, ppl_discrete_hmm(numbers(c, -INFINITY, -INFINITY), A, each, 3),
+                PPL_ECONSTRAINT,
+                "discrete_hmm: initial_logits is (-inf, -inf); it must be numbers below "
+                "infinity, and not all -inf");
+    ck_assert_ptr_null(ppl_discrete_hmm(two, A, NULL, 3));
+    stop(c);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {
+        discrete_states_are_known, observations_may_be_categories,
+        batches_are_chains_one_by_one, a_masked_step_is_not_observed,
+        posteriors_have_gradients, what_does_not_fit_is_refused, NULL
+    };
+    return run_tests("hmm", tests);
+}
