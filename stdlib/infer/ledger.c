@@ -90,7 +90,11 @@ int ppl__ledger_note(ppl__ledger *l, const ppl_msg *m, const ppl__note *note)
     before = e->noted ? e->note.value : 0;
     e->note = *note;
     e->note.value += before;
-    e->noted = 1;
+    if (!e->noted) {
+        e->noted = 1;
+        e->next = l->noted;
+        l->noted = i + 1;
+    }
     return 1;
 }
 
@@ -125,20 +129,20 @@ static void commit_average(ppl__entry *e)
     e->row.baseline = average_of(a);
 }
 
-static void forget_notes(ppl__entry *e)
+static void forget_note(ppl__entry *e)
 {
     e->noted = 0;
     e->cost.noted = e->cost.notes = 0;
 }
 
+/* What an estimate says costs its own sites, however many others there have been. */
 void ppl__ledger_commit(ppl__ledger *l, int particles)
 {
-    for (int i = 0; i < l->count; i++) {
-        ppl__entry *e = &l->entry[i];
+    while (l->noted > 0) {
+        ppl__entry *e = &l->entry[l->noted - 1];
         double value = e->note.value / particles, off = value - e->row.mean;
 
-        if (!e->noted)
-            continue;
+        l->noted = e->next;
         commit_average(e);
         e->noted = 0;
         e->row.estimator = e->note.estimator;
@@ -154,13 +158,13 @@ void ppl__ledger_commit(ppl__ledger *l, int particles)
 /* The newest entry is nobody's stepping stone in the table, so they can go one by one. */
 void ppl__ledger_drop(ppl__ledger *l)
 {
+    for (; l->noted > 0; l->noted = l->entry[l->noted - 1].next)
+        forget_note(&l->entry[l->noted - 1]);
     for (; l->count > l->kept; l->count--) {
         const ppl_ledger_row *row = &l->entry[l->count - 1].row;
 
         l->slot[slot_of(l, row->name, row->index)] = 0;
     }
-    for (int i = 0; i < l->count; i++)
-        forget_notes(&l->entry[i]);
 }
 
 void ppl__ledger_free(ppl__ledger *l)

@@ -53,6 +53,7 @@ typedef struct ppl__entry {
     ppl__reason reason;
     double squares;                 /* sum of squared deviations (Welford 1962) */
     int noted;                      /* `note` is of the estimate in the making */
+    int next;                       /* 1 + the entry noted before it, 0 for none */
     ppl__note note;
     ppl__average cost;              /* of a score-function site */
 } ppl__entry;
@@ -64,6 +65,7 @@ typedef struct ppl__ledger {
     size_t capacity, slots;
     int count;
     int kept;                       /* entries that an estimate has been entered for */
+    int noted;                      /* 1 + the entry noted last, 0 for none */
 } ppl__ledger;
 
 /* Notes a term of the current estimate; 0 with PPL_ENOMEM recorded when out of memory. */
