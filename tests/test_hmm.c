@@ -180,6 +180,121 @@ START_TEST(posteriors_have_gradients)
 }
 END_TEST
 
+/* ---- Gaussian states --------------------------------------------------------------- */
+
+static ppl_dist *gaussian_hmm(ppl_ctx *c, const member *m, int64_t duration)
+{
+    ppl_tensor *p[8];
+    for (int i = 0; i < 8; i++)
+        p[i] = event_tensor(c, &m->param[i], 0, 0);
+    return ppl_gaussian_hmm(ppl_multivariate_normal_cholesky(p[0], p[1]), p[2],
+                            ppl_multivariate_normal_cholesky(p[3], p[4]), p[5],
+                            ppl_multivariate_normal_cholesky(p[6], p[7]), duration);
+}
+
+/* Against the joint normal of all that is and is not observed. */
+START_TEST(gaussian_states_are_known)
+{
+    ppl_ctx *c = start(1);
+    json_t *root = golden_load("hmm.json");
+    const json_t *cases = json_object_get(root, "gaussian");
+    (void)_i;
+    ck_assert_int_ge((int)json_array_size(cases), 20);
+    for (size_t k = 0; k < json_array_size(cases); k++) {
+        const json_t *record = json_array_get(cases, k);
+        const member m = golden_member(record, "params");
+        const event value = golden_event(record, "value"), loc = golden_event(record, "loc");
+        const event P = golden_event(record, "covariance");
+        const int n = m.param[0].n, T = (int)value.shape.dim[0];
+        ppl_dist *d = gaussian_hmm(c, &m, T);
+        ppl_dist *all = ppl_gaussian_hmm_posterior(d, event_tensor(c, &value, 0, 0));
+        ck_assert_msg(all != NULL, "case %d: %s", (int)k, ppl_error_text(c));
+        assert_all("loc", (int)k, ppl_dist_mean(all), &loc, 1e-9);
+        assert_all("covariance", (int)k, ppl_dist_covariance(all), &P, 1e-9);
+        ppl_dist *last = ppl_gaussian_hmm_filter(d, event_tensor(c, &value, 0, 0));
+        event end = { .n = n };
+        memcpy(end.x, loc.x + (T - 1) * n, (size_t)n * sizeof(double));
+        assert_all("filter's loc", (int)k, ppl_dist_mean(last), &end, 1e-11);
+        end.n = n * n;
+        memcpy(end.x, P.x + (T - 1) * n * n, (size_t)(n * n) * sizeof(double));
+        assert_all("filter's covariance", (int)k, ppl_dist_covariance(last), &end, 1e-11);
+    }
+    json_decref(root);
+    stop(c);
+}
+END_TEST
+
+/* The filter's and the posterior's gradients, by central differences. */
+START_TEST(known_states_have_gradients)
+{
+    ppl_ctx *c = start(1);
+    const double start_at[] = { 0.75, 0.25, -0.25, 0.5 };
+    ppl_tensor *zero = ppl_full(c, PPL_SHAPE(2), 0);
+    ppl_tensor *one = ppl_full(c, PPL_SHAPE(2), 1), *half = ppl_full(c, PPL_SHAPE(1), 0.5);
+    ppl_tensor *H = ppl_from_doubles(c, PPL_SHAPE(2, 1), LIST(1, 0.5));
+    ppl_tensor *x = ppl_from_doubles(c, PPL_SHAPE(3, 1), LIST(1, 0, 2));
+    for (int k = 0; k < 8; k++) {
+        double f[2] = { 0 }, g[4] = { 0 };
+        for (int side = 0; side < 3; side++) {
+            double moved[4];
+            memcpy(moved, start_at, sizeof moved);
+            moved[k / 2] += side < 2 ? (side ? 1e-5 : -1e-5) : 0;
+            ppl_tensor *F = ppl_variable(c, PPL_SHAPE(2, 2), moved);
+            ppl_dist *d = ppl_gaussian_hmm(
+                ppl_event(ppl_normal(zero, one), 1), F, ppl_event(ppl_normal(zero, one), 1),
+                H, ppl_event(ppl_normal(ppl_full(c, PPL_SHAPE(1), 0), half), 1), 3);
+            ppl_dist *known = k % 2 ? ppl_gaussian_hmm_posterior(d, x)
+                                    : ppl_gaussian_hmm_filter(d, x);
+            ppl_tensor *P = ppl_dist_covariance(known), *m = ppl_dist_mean(known);
+            ppl_tensor *root =
+                ppl_add(ppl_sum(ppl_mul(P, counted(c, ppl_tensor_shape(P))), PPL_ALL),
+                        ppl_sum(ppl_mul(m, counted(c, ppl_tensor_shape(m))), PPL_ALL));
+            if (side < 2)
+                f[side] = ppl_item(root);
+            else
+                assert_ok(c, ppl_backward(root));
+            ppl_read(ppl_grad(F), g, 4);
+        }
+        ck_assert_msg(is_near(g[k / 2], (f[1] - f[0]) / 2e-5, 1e-7), "%d: %.12g not %.12g",
+                      k, g[k / 2], (f[1] - f[0]) / 2e-5);
+    }
+    stop(c);
+}
+END_TEST
+
+START_TEST(gaussian_batches_are_chains_one_by_one)
+{
+    ppl_ctx *c = start(_i);
+    double x[12], one, all[3];
+    for (int i = 0; i < 12; i++)
+        x[i] = (i * 5 % 7 - 3) / 2.0;
+    ppl_tensor *value = ppl_from_doubles(c, PPL_SHAPE(3, 4, 1), x);
+    ppl_tensor *first = ppl_from_doubles(c, PPL_SHAPE(3, 2), LIST(0, 1, 2, -1, 0.5, 3));
+    ppl_tensor *unit = ppl_scalar(c, 1), *H = ppl_full(c, PPL_SHAPE(2, 1), 0.5);
+    ppl_tensor *F = ppl_from_doubles(c, PPL_SHAPE(2, 2), LIST(0.75, 0.25, -0.25, 0.5));
+    ppl_dist *moves = ppl_event(ppl_normal(ppl_full(c, PPL_SHAPE(4, 2), 0.25), unit), 1);
+    ppl_dist *noise = ppl_event(ppl_normal(ppl_full(c, PPL_SHAPE(1), 0), unit), 1);
+    ppl_dist *d = ppl_gaussian_hmm(ppl_event(ppl_normal(first, unit), 1), F, moves, H,
+                                   noise, 0);
+    assert_shaped("a draw", ppl_dist_sample(d, &rng), PPL_SHAPE(3, 4, 1));
+    assert_shaped("mean", ppl_dist_mean(d), PPL_SHAPE(3, 4, 1));
+    assert_shaped("entropy", ppl_entropy(d), PPL_SHAPE(3));
+    assert_shaped("filter", ppl_gaussian_hmm_filter(d, value)->param[0], PPL_SHAPE(3, 2));
+    assert_shaped("posterior", ppl_gaussian_hmm_posterior(d, value)->param[1],
+                  PPL_SHAPE(3, 4, 2, 2));
+    ppl_read(ppl_log_prob(d, value), all, 3);
+    for (int i = 0; i < 3; i++) {
+        ppl_dist *single = ppl_gaussian_hmm(ppl_event(ppl_normal(ppl_row(first, i), unit),
+                                                      1), F, moves, H, noise, 4);
+        ppl_read(ppl_log_prob(single, ppl_row(value, i)), &one, 1);
+        ck_assert(is_near(one, all[i], rounding(_i)));
+    }
+    stop(c);
+}
+END_TEST
+
+/* ---- What is refused --------------------------------------------------------------- */
+
 START_TEST(what_does_not_fit_is_refused)
 {
     ppl_ctx *c = start(_i);
@@ -218,12 +333,46 @@ START_TEST(what_does_not_fit_is_refused)
 }
 END_TEST
 
+START_TEST(what_does_not_fit_a_gaussian_is_refused)
+{
+    ppl_ctx *c = start(_i);
+    ppl_tensor *zero = ppl_full(c, PPL_SHAPE(2), 0), *unit = ppl_scalar(c, 1);
+    ppl_tensor *F = ppl_full(c, PPL_SHAPE(2, 2), 0), *H = ppl_full(c, PPL_SHAPE(2, 1), 0);
+    ppl_dist *two = ppl_event(ppl_normal(zero, unit), 1);
+    ppl_dist *one = ppl_event(ppl_normal(ppl_full(c, PPL_SHAPE(1), 0), unit), 1);
+    assert_null(c, ppl_gaussian_hmm(two, F, one, H, one, 3), PPL_ESHAPE,
+                "gaussian_hmm: the initial state has 2 numbers, the transition's noise 1, "
+                "and an observation's 1; transition_matrix [2,2] must be [..,2,2] and "
+                "observation_matrix [2,1] [..,2,1]");
+    assert_null(c, ppl_gaussian_hmm(two, F, ppl_normal(zero, unit), H, one, 3),
+                PPL_EUNSUPPORTED,
+                "gaussian_hmm: the transition distribution is a normal with event_dim 0; it "
+                "must be a multivariate_normal, or a normal with event_dim 1");
+    assert_null(c, ppl_gaussian_hmm(two, F, two, H,
+                                    ppl_masked(one, ppl_equal(unit, unit)), 3),
+                PPL_EUNSUPPORTED,
+                "gaussian_hmm: the observation distribution has a mask, and cannot; leave "
+                "steps out by making their noise wide");
+    assert_null(c, ppl_gaussian_hmm(two, ppl_full(c, PPL_SHAPE(3, 2, 2), 0), two, H, one,
+                                    4), PPL_ESHAPE,
+                "gaussian_hmm: the time axis of transition_matrix has 3 steps, where "
+                "others, or the duration, have 4; make them equal or 1");
+    assert_null(c, ppl_gaussian_hmm_filter(two, zero), PPL_EINVAL,
+                "gaussian_hmm_filter: the distribution is a normal; it must be a "
+                "gaussian_hmm");
+    ck_assert_ptr_null(ppl_gaussian_hmm(NULL, F, two, H, one, 3));
+    stop(c);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
         discrete_states_are_known, observations_may_be_categories,
         batches_are_chains_one_by_one, a_masked_step_is_not_observed,
-        posteriors_have_gradients, what_does_not_fit_is_refused, NULL
+        posteriors_have_gradients, gaussian_states_are_known,
+        known_states_have_gradients, gaussian_batches_are_chains_one_by_one,
+        what_does_not_fit_is_refused, what_does_not_fit_a_gaussian_is_refused, NULL
     };
     return run_tests("hmm", tests);
 }

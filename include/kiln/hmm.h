@@ -31,7 +31,22 @@ PPL_API ppl_dist *ppl_discrete_hmm_filter(ppl_dist *hmm, ppl_tensor *value);
 /* z_t given x_1 .. x_T, for t = 1 .. T: categorical of logits [..,T,S]. */
 PPL_API ppl_dist *ppl_discrete_hmm_posterior(ppl_dist *hmm, ppl_tensor *value);
 
+/* States of n numbers, k observed: z_t = z_(t-1) transition_matrix + noise, x_t = z_t
+ * observation_matrix + noise (row vectors, as in Pyro). initial [..,n], transition (the
+ * noise) [..,T,n] and observation [..,T,k] are multivariate normals, or normals with
+ * event_dim 1; transition_matrix [..,T,n,n], observation_matrix [..,T,n,k]; time axes as
+ * above. Values are [..,T,k]. log_prob is a Kalman filter of square roots, with gradients
+ * in all parameters; cost T (n + k)^2 (2 n + k). Reparameterised. */
+PPL_API ppl_dist *ppl_gaussian_hmm(ppl_dist *initial, ppl_tensor *transition_matrix,
+                                   ppl_dist *transition, ppl_tensor *observation_matrix,
+                                   ppl_dist *observation, int64_t duration);
+/* z_T given x_1 .. x_T: a multivariate normal of n numbers. */
+PPL_API ppl_dist *ppl_gaussian_hmm_filter(ppl_dist *hmm, ppl_tensor *value);
+/* z_t given x_1 .. x_T, for t = 1 .. T: multivariate normals [..,T,n]. */
+PPL_API ppl_dist *ppl_gaussian_hmm_posterior(ppl_dist *hmm, ppl_tensor *value);
+
 PPL_API extern const ppl_family ppl_family_discrete_hmm;
+PPL_API extern const ppl_family ppl_family_gaussian_hmm;
 
 #ifdef __cplusplus
 }

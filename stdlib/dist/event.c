@@ -23,8 +23,7 @@ typedef struct header {
 
 /* ---- Shapes ------------------------------------------------------------------------ */
 
-/* Widens `batch` by the leading axes of a shape; 0 if they do not broadcast. */
-static int widen(ppl_shape *batch, const ppl_shape *shape, int rank)
+int ppl__widen(ppl_shape *batch, const ppl_shape *shape, int rank)
 {
     ppl_shape joined = *batch;
     if (rank > joined.rank) {
@@ -63,7 +62,7 @@ ppl_status ppl__event_shape(const ppl_op *op, ppl_tensor *const *inputs, int cou
     for (int i = 0; i < count; i++) {
         const ppl_shape s = ppl_tensor_shape(inputs[i]);
         char text[2][PPL_SHAPE_TEXT];
-        if (s.rank < f->axes[i] || !widen(&h->batch, &s, s.rank - f->axes[i]))
+        if (s.rank < f->axes[i] || !ppl__widen(&h->batch, &s, s.rank - f->axes[i]))
             return ppl_fail(c, PPL_ESHAPE, "%s: input %d has shape %s, which does not "
                             "broadcast to the batch %s; its last %d axes are one value",
                             op->name, i, ppl_shape_text(&s, text[0]),

@@ -77,6 +77,8 @@ const char *ppl__event_index(const ppl__event *e, char text[PPL_SHAPE_TEXT]);
 
 /* The last `axes` axes of parameter i: an event_shape. */
 ppl_shape ppl__event_of_param(const ppl_dist *d, int i, int axes);
+/* Widens `batch` by the first `rank` axes of a shape; 0 if they do not broadcast. */
+int ppl__widen(ppl_shape *batch, const ppl_shape *shape, int rank);
 /* t with an axis of 1 behind its last. */
 ppl_tensor *ppl__one_more_axis(ppl_tensor *t);
 

@@ -86,6 +86,43 @@ void ppl__invert_lower(size_t n, const double *l, double *inverse)
     }
 }
 
+/* row -= 2 (v . row) / (v . v) v, unless v is 0. */
+static void reflect(size_t n, const double *v, double *row)
+{
+    const double square = ppl__dot(n, v, v), f = 2 * ppl__dot(n, v, row);
+
+    for (size_t j = 0; square > 0 && j < n; j++)
+        row[j] -= f / square * v[j];
+}
+
+/* Row i becomes norm e_i under the normal v with v_i = first - norm, which for first > 0
+ * is written so that nothing cancels. */
+void ppl__triangularise(size_t p, size_t q, double *a, double *l)
+{
+    for (size_t i = 0; i < p; i++) {
+        double *v = a + i * q + i;
+        const size_t n = q - i;
+        const double rest = ppl__dot(n - 1, v + 1, v + 1), first = v[0];
+        const double norm = sqrt(first * first + rest);
+        memcpy(l + i * p, a + i * q, i * sizeof *l);
+        memset(l + i * p + i, 0, (p - i) * sizeof *l);
+        l[i * p + i] = norm;
+        v[0] = first > 0 ? -rest / (first + norm) : first - norm;
+        for (size_t r = i + 1; r < p; r++)
+            reflect(n, v, a + r * q + i);
+    }
+}
+
+void ppl__orthonormal_rows(size_t p, size_t q, const double *normals, double *rows)
+{
+    memset(rows, 0, p * q * sizeof *rows);
+    for (size_t r = 0; r < p; r++) {
+        rows[r * q + r] = 1;
+        for (size_t i = p; i-- > 0;)
+            reflect(q - i, normals + i * q + i, rows + r * q + i);
+    }
+}
+
 double ppl__log_diagonal(size_t n, const double *l)
 {
     double sum = 0;

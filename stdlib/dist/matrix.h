@@ -25,6 +25,11 @@ void ppl__solve_lower(size_t n, size_t m, const double *l, double *x);
 void ppl__solve_lower_transposed(size_t n, size_t m, const double *l, double *x);
 /* inverse = L^-1. */
 void ppl__invert_lower(size_t n, const double *l, double *inverse);
+/* L [p,p] with L L^T = a a^T and a diagonal >= 0, of a [p,q], p <= q, by Householder's
+ * reflections; their normals stay in a. */
+void ppl__triangularise(size_t p, size_t q, double *a, double *l);
+/* The Q [p,q] with a = L Q and Q Q^T = I, from the normals. */
+void ppl__orthonormal_rows(size_t p, size_t q, const double *normals, double *rows);
 
 /* c [m,n] += scale a b, a [m,k] or with 'T' its transpose, [k,m]; b likewise. 'N': as they
  * stand. c overlaps neither. */

@@ -27,6 +27,14 @@ static inline double dirichlet_cdf(double s, const member *m)
     return beta_i(a[0], a[1] + a[2], s);
 }
 
+static inline ppl_dist *make_gaussian_hmm(ppl_tensor *const *p, const double *attr)
+{
+    return ppl_gaussian_hmm(ppl_multivariate_normal_cholesky(p[0], p[1]), p[2],
+                            ppl_multivariate_normal_cholesky(p[3], p[4]), p[5],
+                            ppl_multivariate_normal_cholesky(p[6], p[7]),
+                            (int64_t)attr[0]);
+}
+
 #define MAKE_EVENT_2(name)                                                               \
     static inline ppl_dist *make_##name(ppl_tensor *const *p, const double *attr)        \
     {                                                                                    \
