@@ -13,10 +13,10 @@ static inline int ppl__is_open_latent(const ppl_msg *m)
     return m->kind == PPL_SITE_SAMPLE && (m->flags & (PPL_OBSERVED | PPL_DONE)) == 0;
 }
 
-/* PPL_HIDE_*; 0 for an inspection. */
+/* PPL_HIDE_*: of an inspection, for the kind it is made for. */
 static inline unsigned ppl__kind_bit(const ppl_msg *m)
 {
-    switch (m->kind) {
+    switch (m->kind == PPL_SITE_INSPECT ? m->inspected : m->kind) {
     case PPL_SITE_SAMPLE:
         return (m->flags & PPL_OBSERVED) != 0 ? PPL_HIDE_OBSERVED : PPL_HIDE_LATENT;
     case PPL_SITE_PARAM:

@@ -133,8 +133,8 @@ static ppl_frame *make_frame(const plate *self, int dim, int64_t copy)
 static void plate_enter(ppl_handler *h, ppl_ctx *c)
 {
     plate *self = (plate *)h;
-    ppl_msg m = { .ctx = c, .kind = PPL_SITE_INSPECT, .name = self->name,
-                  .index = PPL_NO_INDEX, .scale = 1 };
+    ppl_msg m = { .ctx = c, .kind = PPL_SITE_INSPECT, .inspected = PPL_SITE_SUBSAMPLE,
+                  .name = self->name, .index = PPL_NO_INDEX, .scale = 1 };
     int dim;
 
     ppl_send(&m);

@@ -279,8 +279,9 @@ void ppl_msg_set_option(ppl_msg *m, const ppl_option_key *key, const void *value
 
 ppl_rng ppl_site_rng(const ppl_msg *m)
 {
-    ppl_msg probe = { .ctx = m->ctx, .kind = PPL_SITE_INSPECT, .name = m->name,
-                      .index = m->index, .scale = 1, .seed = m->seed };
+    ppl_msg probe = { .ctx = m->ctx, .kind = PPL_SITE_INSPECT, .inspected = m->kind,
+                      .name = m->name, .index = m->index, .flags = m->flags & PPL_OBSERVED,
+                      .scale = 1, .seed = m->seed };
 
     ppl_send(&probe);
     return ppl__site_rng(m->ctx, probe.seed, probe.name, probe.index);

@@ -294,6 +294,7 @@ typedef struct ppl_option {
 typedef struct ppl_msg {
     ppl_ctx *ctx;
     ppl_kind kind;
+    ppl_kind inspected;             /* of an inspection: the kind it is made for */
     ppl_name name;                  /* of an outer handler's rename, if any */
     int64_t index;                  /* PPL_NO_INDEX: the site has none */
     int site;                       /* dense id of (name, index) within the epoch */
