@@ -4,7 +4,8 @@
  *
  * Read in this order: runtime.h (contexts, errors, memory), tensor.h and matrix.h
  * (operations), effects.h (sample, observe, param; handlers; distributions), functions.h,
- * handlers.h, distributions.h, nn.h (layers), optim.h, infer.h (ELBOs, SVI), io.h (files).
+ * handlers.h, distributions.h, nn.h (layers), optim.h, infer.h (ELBOs, SVI),
+ * structure.h (pictures, checks), io.h (files).
  */
 #ifndef KILN_H
 #define KILN_H
@@ -28,6 +29,7 @@
 #include <kiln/nn.h>
 #include <kiln/optim.h>
 #include <kiln/runtime.h>
+#include <kiln/structure.h>
 #include <kiln/tensor.h>
 
 #endif

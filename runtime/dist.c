@@ -524,6 +524,28 @@ ppl_status ppl__dist_fits(const ppl_dist *d, const ppl_tensor *value)
     return PPL_OK;
 }
 
+/* Tries it out, and takes the error back unless it is another one. */
+int ppl_dist_admits(const ppl_dist *d, const ppl_tensor *value, char *why, size_t size)
+{
+    char before[PPL_ERROR_TEXT + 1];
+    if (!d || !value || d->ctx->status != PPL_OK)
+        return 0;
+    ppl_ctx *c = d->ctx;
+    ppl_status reported = c->reported;
+    ppl_error_hook hook = c->hook;
+    memcpy(before, c->error, sizeof before);
+    c->hook = NULL;
+    int admits = ppl__dist_fits(d, value) == PPL_OK && in_support(d, value);
+    c->hook = hook;
+    if (c->status == PPL_OK || c->status == PPL_ENOMEM)
+        return admits && c->status == PPL_OK;
+    snprintf(why, size, "%.*s", (int)strcspn(c->error, "\n"), c->error);
+    c->status = PPL_OK;
+    c->reported = reported;
+    memcpy(c->error, before, sizeof before);
+    return 0;
+}
+
 /* One number for each batch element from one for each value. */
 static ppl_tensor *per_batch(const ppl_dist *d, ppl_tensor *t)
 {

@@ -254,6 +254,49 @@ START_TEST(tables)
 }
 END_TEST
 
+/* As comma-separated values: every digit of what the rows have, texts in quotes. */
+static void quoted_guide(ppl_ctx *ctx, const void *arg)
+{
+    (void)arg;
+    ppl_sample(ctx, "the \"first\", z", ppl_normal(number(1), number(2)));
+    ppl_sample_at(ctx, "z", 3, ppl_normal(number(0), number(2)));
+}
+
+static void quoted_model(ppl_ctx *ctx, const void *arg)
+{
+    (void)arg;
+    ppl_sample(ctx, "the \"first\", z", ppl_normal(number(0), number(1)));
+    ppl_sample_at(ctx, "z", 3, ppl_normal(number(0), number(1)));
+}
+
+START_TEST(comma_separated_values)
+{
+    char *written = NULL, text[1000];
+    const ppl_ledger_row *first, *z;
+    size_t size = 0;
+    FILE *out = open_memstream(&written, &size);
+    ppl_elbo *elbo;
+
+    begin(_i);
+    elbo = ppl_trace_elbo(c, NULL);
+    for (int i = 0; i < 3; i++)
+        estimate(elbo, quoted_model, quoted_guide, NULL, 0);
+    OK(ppl_ledger_write_csv(elbo, out));
+    fclose(out);
+    first = ppl_ledger_at(elbo, 0);
+    z = ppl_ledger_at(elbo, 1);
+    snprintf(text, sizeof text,
+             "site,index,estimator,steps,mean,variance,why\n"
+             "\"the \"\"first\"\", z\",,sampled ratio,3,%.17g,%.17g,\"trace ELBO\"\n"
+             "\"z\",3,sampled ratio,3,%.17g,%.17g,\"trace ELBO\"\n", first->mean,
+             first->variance, z->mean, z->variance);
+    ck_assert_str_eq(written, text);
+    free(written);
+    ck_assert_int_eq(ppl_ledger_write_csv(NULL, stdout), PPL_EINVAL);
+    end();
+}
+END_TEST
+
 START_TEST(a_full_disk)
 {
     FILE *full = fopen("/dev/full", "w");
@@ -264,6 +307,8 @@ START_TEST(a_full_disk)
     if (full != NULL) {
         FAILS(ppl_ledger_write(elbo, full), PPL_EIO,
               "ppl_ledger_write: the file could not be written");
+        FAILS(ppl_ledger_write_csv(elbo, full), PPL_EIO,
+              "ppl_ledger_write_csv: the file could not be written");
         fclose(full);
     }
     /* It was told of; the next call begins anew. */
@@ -372,6 +417,7 @@ int main(void)
         rows,
         names_of_estimators,
         tables,
+        comma_separated_values,
         a_full_disk,
         failed_steps_leave_no_mark,
         sites_ask_for_estimators,

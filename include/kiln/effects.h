@@ -167,6 +167,11 @@ PPL_API ppl_dist *ppl_expand_dist(ppl_dist *d, ppl_shape batch);
 
 PPL_API ppl_shape ppl_dist_batch_shape(const ppl_dist *d);
 PPL_API ppl_tensor *ppl_dist_sample(ppl_dist *d, const ppl_rng *rng);
+/* 1 if `value` is of the type, shape and support of d's values, also where the context does
+ * not validate. Else 0, without an error, and why not: "gamma: value[2] is -1; it must be
+ * positive". (Out of memory, or NULL after an error, is 0 too, and the error stands.) */
+PPL_API int ppl_dist_admits(const ppl_dist *d, const ppl_tensor *value, char *why,
+                            size_t size);
 /* [batch], in nats; events summed, mask applied. */
 PPL_API ppl_tensor *ppl_log_prob(ppl_dist *d, ppl_tensor *value);
 /* [batch], in nats; PPL_EUNSUPPORTED where there is no closed form. */

@@ -11,6 +11,7 @@
 
 #include <kiln/handlers.h>
 #include <kiln/optim.h>
+#include <kiln/structure.h>
 
 #include <stdio.h>
 
@@ -95,6 +96,9 @@ PPL_API const ppl_ledger_row *ppl_ledger_find(const ppl_elbo *elbo, const char *
                                               int64_t index);
 /* A table; consecutive indices of a name with one estimator and reason share a line. */
 PPL_API PPL_MUST_CHECK ppl_status ppl_ledger_write(const ppl_elbo *elbo, FILE *out);
+/* A line a site, in the order of first visit, under a line of names: site, index (empty for
+ * a plain site), estimator, steps, mean, variance (nats, nats^2), why. */
+PPL_API PPL_MUST_CHECK ppl_status ppl_ledger_write_csv(const ppl_elbo *elbo, FILE *out);
 PPL_API void ppl_ledger_reset(ppl_elbo *elbo);
 
 /* ---- SVI --------------------------------------------------------------------------- */
@@ -105,6 +109,8 @@ typedef struct ppl_svi ppl_svi;
 PPL_API PPL_MUST_CHECK ppl_svi *ppl_svi_new(ppl_ctx *c, ppl_model model, ppl_model guide,
                                             ppl_elbo *elbo, ppl_optim *optim);
 PPL_API void ppl_svi_free(ppl_svi *svi);
+/* ppl_check of its model and guide (structure.h): before the first step. */
+PPL_API const ppl_findings *ppl_svi_check(ppl_svi *svi, const void *arg);
 /* One epoch: estimate, gradient, update. All or nothing: on any status but PPL_OK the
  * parameters, moments, counts of steps and the random state are as before. A loss or
  * gradient that is not finite is PPL_ENONFINITE, naming the first site or the parameter.

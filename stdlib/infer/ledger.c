@@ -362,3 +362,44 @@ ppl_status ppl_ledger_write(const ppl_elbo *elbo, FILE *out)
         ppl_fail(l->ctx, PPL_EIO, "ppl_ledger_write: the file could not be written");
     return ppl_boundary_leave(l->ctx);
 }
+
+/* ---- As comma-separated values ----------------------------------------------------- */
+
+/* In quotes, with those within doubled (RFC 4180). */
+static void write_quoted(const char *text, FILE *out)
+{
+    fputc('"', out);
+    for (; *text != '\0'; text++) {
+        if (*text == '"')
+            fputc('"', out);
+        fputc(*text, out);
+    }
+    fputc('"', out);
+}
+
+ppl_status ppl_ledger_write_csv(const ppl_elbo *elbo, FILE *out)
+{
+    ppl_ctx *c;
+
+    if (elbo == NULL)
+        return PPL_EINVAL;
+    c = ppl__ledger_of(elbo)->ctx;
+    if (ppl_boundary_enter(c) != PPL_OK)
+        return ppl_error(c);
+    fputs("site,index,estimator,steps,mean,variance,why\n", out);
+    for (int i = 0; i < ppl_ledger_count(elbo); i++) {
+        const ppl_ledger_row *row = ppl_ledger_at(elbo, i);
+
+        write_quoted(row->name, out);
+        fputc(',', out);
+        if (row->index >= 0)
+            fprintf(out, "%lld", (long long)row->index);
+        fprintf(out, ",%s,%lld,%.17g,%.17g,", ppl_estimator_name(row->estimator),
+                (long long)row->steps, row->mean, row->variance);
+        write_quoted(row->reason, out);
+        fputc('\n', out);
+    }
+    if (fflush(out) != 0 || ferror(out))
+        ppl_fail(c, PPL_EIO, "ppl_ledger_write_csv: the file could not be written");
+    return ppl_boundary_leave(c);
+}

@@ -42,6 +42,11 @@ void ppl_svi_free(ppl_svi *svi)
         ppl_persistent_free(svi->ctx, svi, sizeof *svi);
 }
 
+const ppl_findings *ppl_svi_check(ppl_svi *svi, const void *arg)
+{
+    return svi != NULL ? ppl_check(svi->ctx, svi->model, svi->guide, arg) : NULL;
+}
+
 /* ---- Steps ------------------------------------------------------------------------- */
 
 /* An epoch around one estimate; `update` moves the parameters if all went well. */
