@@ -75,9 +75,12 @@ static int add_node(ppl_queue *q, const node *n)
     return 1;
 }
 
+/* Of two that are equal, the older one. */
 static int before(const ppl_queue *q, size_t a, size_t b)
 {
-    return q->node[q->heap[a]].priority > q->node[q->heap[b]].priority;
+    double first = q->node[q->heap[a]].priority, second = q->node[q->heap[b]].priority;
+
+    return first > second || (!(first < second) && q->heap[a] < q->heap[b]);
 }
 
 static void swap(ppl_queue *q, size_t a, size_t b)
@@ -347,29 +350,34 @@ static int run_first(ppl_queue *q, ppl_model model, const void *arg,
     return 1;
 }
 
-ppl_trace *ppl_queue_next(ppl_queue *q, ppl_model model, const void *arg,
-                          ppl_handler *const *handlers)
+/* The root of the tree, where nothing is chosen, and the random state of every run. */
+static int plant(ppl_queue *q)
 {
-    ppl_trace *t = NULL;
+    if (!reserve(q, 1) || !add_node(q, &(node){ .parent = -1 }))
+        return 0;
+    push(q, 0);
+    ppl_rng_state(q->ctx, &q->seed, &q->step);
+    return 1;
+}
 
-    if (q == NULL || !ppl_ok(q->ctx))
-        return NULL;
-    if (q->nodes == 0) {
-        if (!reserve(q, 1) || !add_node(q, &(node){ .parent = -1 }))
-            return NULL;
-        push(q, 0);
-        ppl_rng_state(q->ctx, &q->seed, &q->step);
-    }
-    while (t == NULL && q->heap_count > 0) {
-        if (q->runs == q->opts.max_runs) {
+ppl_status ppl_queue_next(ppl_queue *q, ppl_model model, const void *arg,
+                          ppl_handler *const *handlers, ppl_trace **t)
+{
+    *t = NULL;
+    if (q == NULL)
+        return PPL_EINVAL;
+    if (ppl_boundary_enter(q->ctx) != PPL_OK)
+        return ppl_error(q->ctx);
+    if (q->nodes == 0)
+        plant(q);
+    while (*t == NULL && q->heap_count > 0 && ppl_ok(q->ctx)) {
+        if (q->runs == q->opts.max_runs)
             ppl_fail(q->ctx, PPL_EINVAL, "queue: %lld runs were made and there is more to "
                      "run; raise max_runs", (long long)q->opts.max_runs);
-            return NULL;
-        }
-        if (!run_first(q, model, arg, handlers, &t))
-            return NULL;
+        else if (!run_first(q, model, arg, handlers, t))
+            *t = NULL;
     }
-    return t;
+    return ppl_boundary_leave(q->ctx);
 }
 
 ppl_queue *ppl_queue_new(ppl_ctx *c, const ppl_queue_opts *opts)

@@ -55,5 +55,5 @@ ppl_rng ppl_rng_at(ppl_ctx *c, const char *name, int64_t index)
     const ppl_msg m = { .ctx = c, .name = ppl_intern(c, name),
                         .index = index < 0 ? PPL_NO_INDEX : index };
 
-    return m.name != NULL ? ppl_site_rng(&m) : (ppl_rng){ { 0, 0 } };
+    return ppl_site_rng(&m);
 }

@@ -284,6 +284,8 @@ ppl_rng ppl_site_rng(const ppl_msg *m)
                       .scale = 1, .seed = m->seed };
 
     ppl_send(&probe);
+    if (probe.name == NULL)
+        return (ppl_rng){ { 0, 0 } };   /* it could not be made: the error is recorded */
     return ppl__site_rng(m->ctx, probe.seed, probe.name, probe.index);
 }
 

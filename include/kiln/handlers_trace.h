@@ -79,13 +79,16 @@ typedef struct ppl_queue_opts {
 /* NULL opts: defaults. NULL with the error recorded. */
 PPL_API PPL_MUST_CHECK ppl_queue *ppl_queue_new(ppl_ctx *c, const ppl_queue_opts *opts);
 PPL_API void ppl_queue_free(ppl_queue *q);
-/* The trace of handlers(model) in an execution not given before: each latent of an
- * enumerable family that nothing else gives a value takes every value of its support, a
- * site of n elements every combination (K^n). Other latents are drawn, the same in every
- * execution. NULL when there is none left (ppl_ok is 1) or with the error recorded. Model,
- * argument and handlers must be the same at each call; memory is of the caller's epoch. */
-PPL_API ppl_trace *ppl_queue_next(ppl_queue *q, ppl_model model, const void *arg,
-                                  ppl_handler *const *handlers);
+/* *t becomes the trace of handlers(model) in an execution not given before, or NULL when
+ * there is none left. Each latent of an enumerable family that nothing else gives a value
+ * takes every value of its support, a site of n elements every combination (K^n). Other
+ * latents are drawn, the same in every execution. Model, argument and handlers must be the
+ * same at each call; memory is of the caller's epoch. After an error the queue is as it
+ * was. */
+PPL_API PPL_MUST_CHECK ppl_status ppl_queue_next(ppl_queue *q, ppl_model model,
+                                                 const void *arg,
+                                                 ppl_handler *const *handlers,
+                                                 ppl_trace **t);
 /* Option of a site, const int: 0 has a queue draw it instead of going through it. */
 PPL_API extern const ppl_option_key ppl_option_enumerate;
 
