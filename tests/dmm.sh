@@ -57,6 +57,19 @@ done
 check 'a killed run, resumed, has the losses of the whole one' \
     "$(losses whole.csv)" "$(losses hard.csv)"
 
+# ---- Pictures ------------------------------------------------------------------------
+
+status=0
+"$dmm" $small --epochs 4 --eval-every 2 --pictures drawn > output 2>&1 || status=$?
+case $(tail -n 1 output) in
+*'built without cairo'*) ;;
+*)
+    check 'pictures: status' 0 $status
+    check 'pictures: files' 'bound.png ledger.png rolls.png steps.png ' \
+        "$(ls drawn | tr '\n' ' ')"
+    ;;
+esac
+
 # ---- Bad input -----------------------------------------------------------------------
 
 refuse() # WHAT STATUS MESSAGE ARGUMENTS...

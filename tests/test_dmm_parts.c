@@ -612,6 +612,8 @@ static int draw(int which, const char *file)
                               &curves[1], 1, NULL, 0, error, sizeof error);
     case 2:
         return picture_steps(file, "Steps", kl, flat, 3, error, sizeof error);
+    case 3:
+        return picture_ledger(file, "Ledger", curves, curves, 2, error, sizeof error);
     default:
         return picture_rolls(file, "Rolls", rolls, 2, error, sizeof error);
     }
@@ -862,7 +864,7 @@ int main(void)
     tcase_add_test(chorale_case, test_synth_draws);
     tcase_add_test(out, test_midi);
     tcase_add_test(out, test_midi_errors);
-    tcase_add_loop_test(out, test_picture, 0, 4);
+    tcase_add_loop_test(out, test_picture, 0, 5);
 #ifdef HAVE_CAIRO
     tcase_add_test(out, test_picture_of_nothing);
 #endif

@@ -191,6 +191,106 @@ void piece_terms_free(piece_terms *terms)
     memset(terms, 0, sizeof *terms);
 }
 
+/* ---- The ledger of a piece --------------------------------------------------------- */
+
+/* The terms with this label, made of NaN at first; NULL when out of room or memory. */
+static site_terms *terms_of(piece_ledger *ledger, const char *label)
+{
+    site_terms *s = ledger->sites;
+
+    for (; s < ledger->sites + ledger->count; s++)
+        if (strcmp(s->label, label) == 0)
+            return s;
+    if (ledger->count == SITES_MAX)
+        return NULL;
+    ledger->count++;
+    snprintf(s->label, sizeof s->label, "%s", label);
+    s->mean = calloc((size_t)ledger->length, sizeof *s->mean);
+    s->variance = calloc((size_t)ledger->length, sizeof *s->variance);
+    if (s->mean == NULL || s->variance == NULL)
+        return NULL;
+    for (int t = 0; t < ledger->length; t++)
+        s->mean[t] = s->variance[t] = NAN;
+    return s;
+}
+
+/* Fills in what the ledger of an ELBO says; what both say alike is said once. */
+static int read_ledger(const ppl_elbo *elbo, const char *name, piece_ledger *ledger)
+{
+    for (int i = 0; i < ppl_ledger_count(elbo); i++) {
+        const ppl_ledger_row *row = ppl_ledger_at(elbo, i);
+        char label[64];
+        site_terms *s;
+
+        if (row->estimator == PPL_LIKELIHOOD)
+            snprintf(label, sizeof label, "%s: %s", row->name,
+                     ppl_estimator_name(row->estimator));
+        else
+            snprintf(label, sizeof label, "%s: %s (%s)", row->name,
+                     ppl_estimator_name(row->estimator), name);
+        s = terms_of(ledger, label);
+        if (s == NULL || row->index < 0 || row->index >= ledger->length)
+            return -1;
+        s->mean[row->index] = row->mean;
+        s->variance[row->index] = row->variance;
+    }
+    return 0;
+}
+
+/* LEDGER_DRAWS estimates of one sequence under one ELBO. */
+static int draw_ledger(trainer *t, ppl_elbo *elbo, const char *name, const dmm_batch *view,
+                       piece_ledger *ledger)
+{
+    ppl_svi *svi = ppl_svi_new(t->ctx, dmm_model, dmm_guide, elbo, ppl_sgd(t->ctx, NULL));
+    ppl_status status = svi != NULL ? PPL_OK : PPL_ENOMEM;
+
+    for (int draw = 0; draw < LEDGER_DRAWS && status == PPL_OK; draw++)
+        status = ppl_svi_evaluate(svi, view, NULL);
+    ppl_svi_free(svi);
+    return status == PPL_OK ? read_ledger(elbo, name, ledger) : -1;
+}
+
+int analyse_ledger(trainer *t, int split, int index, piece_ledger *ledger, char *error,
+                   size_t size)
+{
+    const chorale_split *s = &t->data->splits[split];
+    batch *b = batch_new(s, 1, sizeof(float), error, size);
+    uint64_t seed, step;
+    dmm_batch view;
+    int status;
+
+    memset(ledger, 0, sizeof *ledger);
+    if (b == NULL || batch_fill(b, &index, 1, error, size) != 0) {
+        batch_free(b);
+        return -1;
+    }
+    ledger->length = s->pieces[index].length;
+    view = trainer_view(t, b, 1);
+    ppl_rng_state(t->ctx, &seed, &step);
+    ppl_set_rng_state(t->ctx, seed, ANALYSIS_STEPS);
+    status = draw_ledger(t, ppl_trace_mean_field_elbo(t->ctx, NULL), "meanfield", &view,
+                         ledger);
+    if (status == 0)
+        status = draw_ledger(t, ppl_trace_elbo(t->ctx, NULL), "trace", &view, ledger);
+    ppl_set_rng_state(t->ctx, seed, step);
+    batch_free(b);
+    if (status != 0) {
+        piece_ledger_free(ledger);
+        failure(error, size, "%s",
+                ppl_error(t->ctx) != PPL_OK ? ppl_error_text(t->ctx) : "out of memory");
+    }
+    return status;
+}
+
+void piece_ledger_free(piece_ledger *ledger)
+{
+    for (int i = 0; i < ledger->count; i++) {
+        free(ledger->sites[i].mean);
+        free(ledger->sites[i].variance);
+    }
+    memset(ledger, 0, sizeof *ledger);
+}
+
 /* ---- Generation -------------------------------------------------------------------- */
 
 int generate_piece(trainer *t, int length, chorale *piece, char *error, size_t size)

@@ -26,6 +26,24 @@ int analyse_piece(trainer *t, int split, int index, piece_terms *terms, char *er
                   size_t size);
 void piece_terms_free(piece_terms *terms);
 
+/* What the ledgers of both ELBOs say of one sequence after LEDGER_DRAWS draws of the guide:
+ * per time step the mean and the variance of a site's term, in nats. */
+typedef struct {
+    char label[64];          /* "z: analytic KL (meanfield)" */
+    double *mean, *variance; /* [length]; NaN where the site has another estimator */
+} site_terms;
+
+enum { LEDGER_DRAWS = 200, SITES_MAX = 6 };
+
+typedef struct {
+    int length, count;
+    site_terms sites[SITES_MAX];
+} piece_ledger;
+
+int analyse_ledger(trainer *t, int split, int index, piece_ledger *ledger, char *error,
+                   size_t size);
+void piece_ledger_free(piece_ledger *ledger);
+
 /* A piece drawn from the model. `piece->slices` is the caller's to free. */
 int generate_piece(trainer *t, int length, chorale *piece, char *error, size_t size);
 

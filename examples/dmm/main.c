@@ -395,6 +395,35 @@ static int draw_piece(program *p, const chorale *generated)
     return status;
 }
 
+/* The ledgers of both ELBOs at the first trainer's weights. A variance that is 0 (of a KL of
+ * what no draw comes before) has no place on a logarithmic axis. */
+static int draw_ledger(program *p)
+{
+    curve mean[SITES_MAX], variance[SITES_MAX];
+    char title[96], path[ERROR_SIZE];
+    piece_ledger ledger;
+    int status;
+
+    if (analyse_ledger(p->trainer[0], CHORALES_TEST, 0, &ledger, p->error,
+                       sizeof p->error) != 0)
+        return -1;
+    for (int i = 0; i < ledger.count; i++) {
+        site_terms *s = &ledger.sites[i];
+
+        for (int k = 0; k < ledger.length; k++)
+            s->variance[k] = s->variance[k] > 0 ? s->variance[k] : NAN;
+        mean[i] = (curve){ s->label, NULL, s->mean, ledger.length, i, false };
+        variance[i] = (curve){ s->label, NULL, s->variance, ledger.length, i, false };
+    }
+    snprintf(title, sizeof title, "Deep Markov Model: the ledger of one test piece, %d draws",
+             LEDGER_DRAWS);
+    picture_path(p, "ledger.png", path, sizeof path);
+    status = picture_ledger(path, title, mean, variance, ledger.count, p->error,
+                            sizeof p->error);
+    piece_ledger_free(&ledger);
+    return told(status, "picture", path);
+}
+
 static int draw_pictures(program *p, const chorale *generated)
 {
     if (mkdir(p->o.pictures, 0777) != 0 && errno != EEXIST)
@@ -402,7 +431,9 @@ static int draw_pictures(program *p, const chorale *generated)
                        strerror(errno));
     if (p->trainer[0]->rows > 0 && draw_bounds(p) != 0)
         return -1;
-    return draw_piece(p, generated);
+    if (draw_piece(p, generated) != 0)
+        return -1;
+    return draw_ledger(p);
 }
 
 static int show_piece(program *p)

@@ -348,26 +348,9 @@ static double put_legend(cairo_t *cr, const chart *c, bool show)
     return y;
 }
 
-static int draw_chart(const char *path, const chart *c, char *error, size_t size)
+/* One chart in its frame. */
+static void put_chart(cairo_t *cr, const chart *c, frame f, axis x, axis y)
 {
-    enum { HEIGHT = 400, BELOW = 52 };
-    axis x, y;
-    if (!find_ranges(c, &x, &y))
-        return failure(error, size,
-                       "%s: no finite point to draw; evaluate at least once before "
-                       "drawing",
-                       path);
-    canvas ruler = canvas_open(1, 1); /* to measure the legend before the size is known */
-    set_font(ruler.cr, NAME_SIZE, false);
-    double top = put_legend(ruler.cr, c, false) + 16;
-    cairo_destroy(ruler.cr);
-    cairo_surface_destroy(ruler.surface);
-
-    frame f = { LABEL_ROOM + 4, top, WIDTH - LABEL_ROOM - 4 - 2 * GAP, HEIGHT };
-    canvas picture = canvas_open(WIDTH, (int)top + HEIGHT + BELOW);
-    cairo_t *cr = picture.cr;
-    put_title(cr, c->title);
-    put_legend(cr, c, true);
     x.from = f.x;
     x.to = f.x + f.width;
     y.from = f.y + f.height;
@@ -388,7 +371,42 @@ static int draw_chart(const char *path, const chart *c, char *error, size_t size
         }
     for (int k = 0; k < c->count; k++)
         put_curve(cr, &c->curves[k], &x, &y);
+}
+
+enum { CHARTS_MAX = 2 };
+
+/* Charts above each other, `height` points each, under the title and legend of the first. */
+static int draw_charts(const char *path, const chart *charts, int count, int height,
+                       char *error, size_t size)
+{
+    enum { BELOW = 52 };
+    axis x[CHARTS_MAX], y[CHARTS_MAX];
+    for (int k = 0; k < count; k++)
+        if (!find_ranges(&charts[k], &x[k], &y[k]))
+            return failure(error, size,
+                           "%s: no finite point to draw; evaluate at least once before "
+                           "drawing",
+                           path);
+    canvas ruler = canvas_open(1, 1); /* to measure the legend before the size is known */
+    set_font(ruler.cr, NAME_SIZE, false);
+    double top = put_legend(ruler.cr, charts, false) + 16;
+    cairo_destroy(ruler.cr);
+    cairo_surface_destroy(ruler.surface);
+
+    canvas picture = canvas_open(WIDTH, (int)top + count * (height + BELOW));
+    put_title(picture.cr, charts->title);
+    put_legend(picture.cr, charts, true);
+    for (int k = 0; k < count; k++) {
+        frame f = { LABEL_ROOM + 4, top + k * (height + BELOW),
+                    WIDTH - LABEL_ROOM - 4 - 2 * GAP, height };
+        put_chart(picture.cr, &charts[k], f, x[k], y[k]);
+    }
     return canvas_close(&picture, path, error, size);
+}
+
+static int draw_chart(const char *path, const chart *c, char *error, size_t size)
+{
+    return draw_charts(path, c, 1, 400, error, size);
 }
 
 int picture_bounds(const char *path, const char *title, const curve *curves, int count,
@@ -408,6 +426,16 @@ int picture_steps(const char *path, const char *title, const double *kl,
     };
     const chart c = { title, "time step", "nats", curves, 2, NULL, 0, true };
     return draw_chart(path, &c, error, size);
+}
+
+int picture_ledger(const char *path, const char *title, const curve *mean,
+                   const curve *variance, int count, char *error, size_t size)
+{
+    const chart c[] = {
+        { title, "time step", "mean, nats", mean, count, NULL, 0, false },
+        { title, "time step", "variance, nats²", variance, count, NULL, 0, false },
+    };
+    return draw_charts(path, c, 2, 280, error, size);
 }
 
 static double intensity(const roll *r, int t, int key)
@@ -551,6 +579,13 @@ int picture_steps(const char *path, const char *title, const double *kl,
                   const double *reconstruction, int length, char *error, size_t size)
 {
     (void)title, (void)kl, (void)reconstruction, (void)length;
+    return no_cairo(path, error, size);
+}
+
+int picture_ledger(const char *path, const char *title, const curve *mean,
+                   const curve *variance, int count, char *error, size_t size)
+{
+    (void)title, (void)mean, (void)variance, (void)count;
     return no_cairo(path, error, size);
 }
 

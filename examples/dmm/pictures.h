@@ -36,6 +36,11 @@ int picture_bounds(const char *path, const char *title, const curve *curves, int
 int picture_steps(const char *path, const char *title, const double *kl,
                   const double *reconstruction, int length, char *error, size_t size);
 
+/* Per time step, of each curve's site and estimator, the mean of its term in the ELBO above
+ * and its variance below, each `count` curves with the same legend. */
+int picture_ledger(const char *path, const char *title, const curve *mean,
+                   const curve *variance, int count, char *error, size_t size);
+
 /* One panel of picture_rolls: notes, or where `probability` is not NULL the probability
  * of each key, [length, KEYS] in 0..1, as depth of colour. */
 typedef struct {
