@@ -127,16 +127,25 @@ static ppl_tensor *from_interval(const ppl_constraint *self, ppl_tensor *t)
     return ppl_sub(ppl_log(below), ppl_log(above));
 }
 
+/* The number next to `from` in the direction of `to`, as t has numbers. */
+static double next_to(double from, double to, const ppl_tensor *t)
+{
+    return t->dtype == PPL_F32 ? (double)nextafterf((float)from, (float)to)
+                               : nextafter(from, to);
+}
+
 /* The sigmoid of a large number rounds to 1: the number below upper then. */
 static ppl_tensor *to_half_open(const ppl_constraint *self, ppl_tensor *t)
 {
     ppl_tensor *y = to_interval(self, t);
-    if (!y)
-        return NULL;
-    const double below = y->dtype == PPL_F32
-                         ? (double)nextafterf((float)self->upper, (float)self->lower)
-                         : nextafter(self->upper, self->lower);
-    return ppl_clamp(y, self->lower, below);
+    return y ? ppl_clamp(y, self->lower, next_to(self->upper, self->lower, y)) : NULL;
+}
+
+static ppl_tensor *to_open(const ppl_constraint *self, ppl_tensor *t)
+{
+    ppl_tensor *y = to_interval(self, t);
+    return y ? ppl_clamp(y, next_to(self->lower, self->upper, y),
+                         next_to(self->upper, self->lower, y)) : NULL;
 }
 
 static ppl_tensor *interval_log_abs_det(const ppl_constraint *self, ppl_tensor *t)
@@ -176,6 +185,7 @@ static ppl_tensor *from_less(const ppl_constraint *self, ppl_tensor *t)
 MAP(positive_map, to_positive, from_positive, exp_log_abs_det)
 MAP(softplus_map, to_softplus_positive, from_softplus_positive, softplus_log_abs_det)
 MAP(interval_map, to_interval, from_interval, interval_log_abs_det)
+MAP(open_map, to_open, from_interval, interval_log_abs_det)
 MAP(half_open_map, to_half_open, from_interval, interval_log_abs_det)
 MAP(greater_map, to_greater, from_greater, exp_log_abs_det)
 MAP(less_map, to_less, from_less, exp_log_abs_det)
@@ -195,6 +205,7 @@ KIND(positive, NULL, check_open, &positive_map)
 KIND(softplus_positive, "positive", check_open, &softplus_map)
 KIND(nonnegative, NULL, check_closed, &positive_map)
 KIND(interval, "between {lower} and {upper}", check_closed, &interval_map)
+KIND(open_interval, "between {lower} and {upper}, and neither", check_open, &open_map)
 KIND(half_open_interval, "at least {lower} and below {upper}", check_half_open,
      &half_open_map)
 KIND(greater_than, "greater than {lower}", check_open, &greater_map)
@@ -221,6 +232,9 @@ CONSTRAINT(positive_integer, 1, DBL_MAX)
 const ppl_constraint ppl_constraint_unit_interval = {
     .type = &interval, .lower = 0, .upper = 1
 };
+const ppl_constraint ppl_constraint_open_unit_interval = {
+    .type = &open_interval, .lower = 0, .upper = 1
+};
 
 #define BOUNDED(name, kind, arguments, low, high)                                        \
     ppl_constraint name arguments                                                        \
@@ -228,6 +242,7 @@ const ppl_constraint ppl_constraint_unit_interval = {
         return (ppl_constraint){ .type = &kind, .lower = low, .upper = high };           \
     }
 BOUNDED(ppl_interval, interval, (double lower, double upper), lower, upper)
+BOUNDED(ppl_open_interval, open_interval, (double lower, double upper), lower, upper)
 BOUNDED(ppl_half_open_interval, half_open_interval, (double lower, double upper), lower,
         upper)
 BOUNDED(ppl_greater_than, greater_than, (double lower), lower, INFINITY)

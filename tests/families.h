@@ -151,7 +151,8 @@ static inline int round_to_float(double *x, int count)
 {
     for (int i = 0; i < count; i++) {
         double rounded = (double)(float)x[i];
-        if ((rounded == 0) != (x[i] == 0) || isinf(rounded) != isinf(x[i]))
+        if ((rounded == 0) != (x[i] == 0) || (rounded == 1) != (x[i] == 1) ||
+            isinf(rounded) != isinf(x[i]))
             return 0;
         x[i] = rounded;
     }

@@ -29,7 +29,7 @@ typedef struct sample {
     double inside[6], outside[6];
 } sample;
 
-enum { SAMPLES = 17 };
+enum { SAMPLES = 18 };
 
 static void make_samples(sample *s)
 {
@@ -50,6 +50,8 @@ static void make_samples(sample *s)
           { 0, 1.5, -1, INF, end } },
         { "interval", ppl_interval(-2, 3), { -2, 0, 3, end },
           { -2.1, 3.1, INF, -INF, end } },
+        { "open_interval", ppl_open_interval(-2, 3), { -1.9999, 0, 2.9999, end },
+          { -2, 3, INF, -INF, end } },
         { "half_open_interval", ppl_half_open_interval(-2, 3), { -2, 0, 2.9999, end },
           { -2.1, 3, INF, -INF, end } },
         { "greater_than", ppl_greater_than(2), { 2.1, 1e300, end }, { 2, -5, INF, end } },
@@ -171,7 +173,7 @@ typedef struct map_case {
     determining by;
 } map_case;
 
-enum { MAPS = 24 };
+enum { MAPS = 25 };
 
 static void make_maps(map_case *m)
 {
@@ -182,6 +184,7 @@ static void make_maps(map_case *m)
         { PPL_NONNEGATIVE, PPL_SCALAR, PPL_SCALAR, ALL },
         { PPL_UNIT_INTERVAL, PPL_SCALAR, PPL_SCALAR, ALL },
         { ppl_interval(-2, 3), PPL_SCALAR, PPL_SCALAR, ALL },
+        { ppl_open_interval(-2, 3), PPL_SCALAR, PPL_SCALAR, ALL },
         { ppl_half_open_interval(-2, 3), PPL_SCALAR, PPL_SCALAR, ALL },
         { ppl_greater_than(2), PPL_SCALAR, PPL_SCALAR, ALL },
         { ppl_greater_than_eq(2), PPL_SCALAR, PPL_SCALAR, ALL },
@@ -377,6 +380,12 @@ START_TEST(maps_survive_their_ends)
     double top = ppl_item(ppl_constraint_optimise(&open)->to_constrained(
         &open, ppl_scalar(c, 100)));
     ck_assert(top < 3 && top > 2.999999);
+    const ppl_constraint *inside = &ppl_constraint_open_unit_interval;
+    for (int sign = -1; sign <= 1; sign += 2) {
+        ppl_tensor *y = ppl_constraint_optimise(inside)->to_constrained(
+            inside, ppl_scalar(c, sign * 1e4));
+        ck_assert(ppl_item(y) > 0 && ppl_item(y) < 1);
+    }
     /* A stick of which nothing is left, in both directions. */
     k = &PPL_SIMPLEX;
     const ppl_constraint_map *stick = ppl_constraint_bijection(k);
@@ -678,6 +687,8 @@ START_TEST(violations_are_spelled_out)
     SAYS(ppl_interval(-2, 3), 4, "example: value[0] is 4; it must be between -2 and 3");
     SAYS(ppl_interval(3, 1), 2,
          "example: value[0] is 2; it must be between 3 and 1, and nothing is");
+    SAYS(ppl_open_interval(-2, 3), -2,
+         "example: value[0] is -2; it must be between -2 and 3, and neither");
     SAYS(ppl_half_open_interval(-2, 3), 3,
          "example: value[0] is 3; it must be at least -2 and below 3");
     SAYS(ppl_greater_than(2.5), 1,

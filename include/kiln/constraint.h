@@ -65,7 +65,9 @@ PPL_API extern const ppl_constraint ppl_constraint_positive;
 PPL_API extern const ppl_constraint ppl_constraint_softplus_positive;    /* softplus */
 PPL_API extern const ppl_constraint ppl_constraint_nonnegative;      /* 0 too */
 PPL_API extern const ppl_constraint ppl_constraint_unit_interval;    /* 0 and 1 too */
+PPL_API extern const ppl_constraint ppl_constraint_open_unit_interval;   /* neither */
 PPL_API ppl_constraint ppl_interval(double lower, double upper);     /* both included */
+PPL_API ppl_constraint ppl_open_interval(double lower, double upper);    /* neither */
 PPL_API ppl_constraint ppl_half_open_interval(double lower, double upper); /* not upper */
 PPL_API ppl_constraint ppl_greater_than(double lower);
 PPL_API ppl_constraint ppl_greater_than_eq(double lower);

@@ -25,29 +25,52 @@ PPL_API ppl_dist *ppl_beta(ppl_tensor *concentration1, ppl_tensor *concentration
 /* Cauchy: median `loc`, half of the mass within `scale` of it; its mean and variance are NaN.
  * Reparameterised. */
 PPL_API ppl_dist *ppl_cauchy(ppl_tensor *loc, ppl_tensor *scale);
+/* ContinuousBernoulli on [0,1], density proportional to probs^x (1 - probs)^(1-x), by probs or
+ * by logits; stable near 1/2. Reparameterised. */
+PPL_API ppl_dist *ppl_continuous_bernoulli(ppl_tensor *probs);
+PPL_API ppl_dist *ppl_continuous_bernoulli_logits(ppl_tensor *logits);
 /* Exponential: density rate exp(-rate x). Reparameterised. */
 PPL_API ppl_dist *ppl_exponential(ppl_tensor *rate);
 /* Gamma: shape `concentration` and `rate`, both > 0; mean concentration / rate.
  * Reparameterised by implicit differentiation (Figurnov et al. 2018). */
 PPL_API ppl_dist *ppl_gamma(ppl_tensor *concentration, ppl_tensor *rate);
+/* Gompertz: hazard concentration * rate * exp(rate x). Reparameterised. (Its variance has no
+ * closed form here.) */
+PPL_API ppl_dist *ppl_gompertz(ppl_tensor *concentration, ppl_tensor *rate);
+/* HalfCauchy: |Cauchy(0, scale)|. Reparameterised. */
+PPL_API ppl_dist *ppl_half_cauchy(ppl_tensor *scale);
 /* Laplace: density exp(-|x - loc| / scale) / (2 scale). Reparameterised. */
 PPL_API ppl_dist *ppl_laplace(ppl_tensor *loc, ppl_tensor *scale);
+/* LogUniform: exp of a number that is uniform between log low and log high, 0 < low < high.
+ * Reparameterised. */
+PPL_API ppl_dist *ppl_log_uniform(ppl_tensor *low, ppl_tensor *high);
 /* Logistic: P(X <= x) = 1 / (1 + exp(-(x - loc) / scale)). Reparameterised. */
 PPL_API ppl_dist *ppl_logistic(ppl_tensor *loc, ppl_tensor *scale);
 /* Normal: mean `loc`, standard deviation `scale` > 0. Reparameterised. */
 PPL_API ppl_dist *ppl_normal(ppl_tensor *loc, ppl_tensor *scale);
+/* Pareto: P(X > x) = (scale / x)^alpha for x >= scale. Reparameterised. */
+PPL_API ppl_dist *ppl_pareto(ppl_tensor *scale, ppl_tensor *alpha);
 /* SoftLaplace: density proportional to 1 / cosh((x - loc) / scale). Reparameterised. */
 PPL_API ppl_dist *ppl_soft_laplace(ppl_tensor *loc, ppl_tensor *scale);
+/* Uniform on low <= x <= high, both ends included, low < high. Reparameterised. */
+PPL_API ppl_dist *ppl_uniform(ppl_tensor *low, ppl_tensor *high);
 
 PPL_API extern const ppl_family ppl_family_asymmetric_laplace;
 PPL_API extern const ppl_family ppl_family_beta;
 PPL_API extern const ppl_family ppl_family_cauchy;
+PPL_API extern const ppl_family ppl_family_continuous_bernoulli;
+PPL_API extern const ppl_family ppl_family_continuous_bernoulli_logits;
 PPL_API extern const ppl_family ppl_family_exponential;
 PPL_API extern const ppl_family ppl_family_gamma;
+PPL_API extern const ppl_family ppl_family_gompertz;
+PPL_API extern const ppl_family ppl_family_half_cauchy;
 PPL_API extern const ppl_family ppl_family_laplace;
+PPL_API extern const ppl_family ppl_family_log_uniform;
 PPL_API extern const ppl_family ppl_family_logistic;
 PPL_API extern const ppl_family ppl_family_normal;
+PPL_API extern const ppl_family ppl_family_pareto;
 PPL_API extern const ppl_family ppl_family_soft_laplace;
+PPL_API extern const ppl_family ppl_family_uniform;
 
 #ifdef __cplusplus
 }

@@ -82,6 +82,8 @@ def record(log_prob, params, x, discrete=False, counts=(), **answers):
         r[name] = f(x, *exact) if name in OF_VALUE else f(*exact)
     if "cdf" in answers:
         r["d_cdf"] = all_slopes(answers["cdf"], x, exact, counts)
+        if not discrete and r["cdf"] in (0, 1):  # a kink, at an end of the support
+            r["d_cdf"] = [nan for _ in r["d_cdf"]]
     return r
 
 
