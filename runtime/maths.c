@@ -14,6 +14,12 @@
     void ppl_maths_##name(ppl_dtype dtype, size_t n, const void *x, void *y)             \
     {                                                                                    \
         ppl__kernels_for(dtype)->unary[PPL__UNARY_##name](n, x, y);                      \
+    }                                                                                    \
+                                                                                         \
+    double ppl_maths_##name##_at(double x)                                               \
+    {                                                                                    \
+        ppl__kernels_for(PPL_F64)->unary[PPL__UNARY_##name](1, &x, &x);                  \
+        return x;                                                                        \
     }
 PPL_MATHS_MAP(DEFINE)
 #undef DEFINE
@@ -21,16 +27,6 @@ PPL_MATHS_MAP(DEFINE)
 void ppl_maths_sincos(size_t n, const double *x, double *sine, double *cosine)
 {
     ppl__kernels_for(PPL_F64)->sincos(n, x, sine, cosine);
-}
-
-double ppl_maths_trigamma(double x)
-{
-    const double digamma = 0, one = 1;      /* the derivative does not read digamma(x) */
-    const ppl__kernels *k = ppl__kernels_for(PPL_F64);
-    double slope = 0;
-
-    k->unary_vjp[PPL__UNARY_digamma](1, &x, &digamma, &one, &slope);
-    return slope;
 }
 
 double ppl_maths_sum(ppl_dtype dtype, size_t n, const void *x)

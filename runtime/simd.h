@@ -11,8 +11,8 @@
  * operators, which gcc and clang have on vector types. FN(name) is name_double or
  * name_float.
  *
- * SLEEF's functions are the 1 ULP ones (https://sleef.org). Digamma and trigamma are
- * ours, computed in double for both.
+ * SLEEF's functions are the 1 ULP ones (https://sleef.org; erfc 1.5). The others stand in
+ * special.inc.
  */
 
 #ifndef FN
@@ -47,17 +47,36 @@
 #define V_LGAMMA(x) FN(v_lgamma)(x)
 #define V_DIGAMMA(x) FN(v_digamma)(x)
 #define V_TRIGAMMA(x) FN(v_trigamma)(x)
+#define V_TETRAGAMMA(x) FN(v_tetragamma)(x)
+#define V_SIN(x) FN(v_sin)(x)
+#define V_COS(x) FN(v_cos)(x)
+#define V_ATAN(x) FN(v_atan)(x)
+#define V_ERF(x) FN(v_erf)(x)
+#define V_ERFC(x) FN(v_erfc)(x)
+#define V_ERFINV(x) FN(v_erfinv)(x)
+#define V_ERFINV_SLOPE(x, y) FN(v_erfinv_slope)(x, y)
+#define V_NDTR(x) FN(v_ndtr)(x)
+#define V_NDTRI(x) FN(v_ndtri)(x)
+#define V_NDTRI_SLOPE(x, y) FN(v_ndtri_slope)(x, y)
+#define V_LOG_NDTR(x) FN(v_log_ndtr)(x)
+#define V_LOG_NDTR_SLOPE(x) FN(v_log_ndtr_slope)(x)
+#define V_LOG_BESSEL_I0(x) FN(v_log_bessel_i0)(x)
+#define V_LOG_BESSEL_I1(x) FN(v_log_bessel_i1)(x)
+#define V_LOG_BESSEL_I1_SLOPE(x) FN(v_log_bessel_i1_slope)(x)
+#define V_BESSEL_RATIO(x) FN(v_bessel_ratio)(x)
+#define V_BESSEL_RATIO_SLOPE(x) FN(v_bessel_ratio_slope)(x)
 #define V_POW(a, b) FN(v_pow)(a, b)
 
 /* FN(v_name) from SLEEF's function of one or two arguments. */
+#define MAP_1(name, accuracy) MAP_1_AS(name, name, accuracy)
 #define SLEEF(name, accuracy) PASTE(SLEEF, REAL)(name, accuracy)
 #ifdef SLEEF_double
-#define MAP_1(name, accuracy)                                                            \
-    static inline V FN(v_##name)(V x) { return SLEEF(name, accuracy)(x); }
+#define MAP_1_AS(as, name, accuracy)                                                     \
+    static inline V FN(v_##as)(V x) { return SLEEF(name, accuracy)(x); }
 #define MAP_2(name, accuracy)                                                            \
     static inline V FN(v_##name)(V a, V b) { return SLEEF(name, accuracy)(a, b); }
 #define MAP_SINCOS()                                                                     \
-    static inline V FN(v_sincos)(V x, V *cosine)                                         \
+    static inline V FN(v_sincos_alike)(V x, V *cosine)                                   \
     {                                                                                    \
         __typeof__(SLEEF(sincos, u10)(x)) both = SLEEF(sincos, u10)(x);                  \
         *cosine = both.y;                                                                \
@@ -66,8 +85,8 @@
 #else
 #define SLEEF_double(name, accuracy) Sleef_##name##_##accuracy
 #define SLEEF_float(name, accuracy) Sleef_##name##f_##accuracy
-#define MAP_1(name, accuracy)                                                            \
-    static inline V FN(v_##name)(V x)                                                    \
+#define MAP_1_AS(as, name, accuracy)                                                     \
+    static inline V FN(v_##as)(V x)                                                      \
     {                                                                                    \
         for (size_t i = 0; i < LANES; i++)                                               \
             x[i] = SLEEF(name, accuracy)(x[i]);                                          \
@@ -81,7 +100,7 @@
         return a;                                                                        \
     }
 #define MAP_SINCOS()                                                                     \
-    static inline V FN(v_sincos)(V x, V *cosine)                                         \
+    static inline V FN(v_sincos_alike)(V x, V *cosine)                                   \
     {                                                                                    \
         for (size_t i = 0; i < LANES; i++) {                                             \
             (*cosine)[i] = SLEEF(cos, u10)(x[i]);                                        \
@@ -251,8 +270,54 @@ MAP_1(expm1, u10)
 MAP_1(sqrt, u05)
 MAP_1(tanh, u10)
 MAP_1(lgamma, u10)
-MAP_SINCOS()
+MAP_1(atan, u10)
+MAP_1(erf, u10)
+MAP_1(erfc, u15)
 MAP_2(pow, u10)
+
+static inline int FN(v_any)(M m)
+{
+    uint64_t word[sizeof m / 8], any = 0;
+    memcpy(word, &m, sizeof m);
+    UNROLL for (size_t i = 0; i < sizeof m / 8; i++)
+        any |= word[i];
+    return any != 0;
+}
+
+/* SLEEF reduces the angles of a vector by the cheapest of three ways that serves the
+ * largest of them, and the ways differ in the last place. So that a result does not
+ * depend on its neighbours, angles beyond either bound go by themselves. */
+#ifndef ANGLE
+enum { near_angle_double = 15, near_angle_float = 125, middle_angle_float = 39000 };
+static const double middle_angle_double = 1e14;
+#define ANGLE(name)                                                                      \
+    MAP_1_AS(name##_alike, name, u10)                                                    \
+    static inline V FN(v_##name)(V x)                                                    \
+    {                                                                                    \
+        V z = V_ABS(x), other = V_SPLAT(FN(middle_angle)), y;                            \
+        M beyond = ~(z <= FN(near_angle)), far = ~(z <= other);                          \
+        y = FN(v_##name##_alike)(V_SELECT(beyond, V_SPLAT(0), x));                       \
+        if (FN(v_any)(beyond))                                                           \
+            y = V_SELECT(beyond, FN(v_##name##_alike)(V_SELECT(beyond & ~far, x,         \
+                                                               other / 2)), y);          \
+        if (FN(v_any)(far))                                                              \
+            y = V_SELECT(far, FN(v_##name##_alike)(V_SELECT(far, x, 2 * other)), y);     \
+        return y;                                                                        \
+    }
+#endif
+ANGLE(sin)
+ANGLE(cos)
+MAP_SINCOS()
+
+static inline V FN(v_sincos)(V x, V *cosine)
+{
+    M beyond = ~(V_ABS(x) <= FN(near_angle));
+    V sine = FN(v_sincos_alike)(V_SELECT(beyond, V_SPLAT(0), x), cosine);
+    if (!FN(v_any)(beyond))
+        return sine;
+    *cosine = V_SELECT(beyond, V_COS(x), *cosine);
+    return V_SELECT(beyond, V_SIN(x), sine);
+}
 
 /* 1 / (1 + exp(-x)) without overflow. */
 static inline V FN(v_sigmoid)(V x)
@@ -268,119 +333,4 @@ static inline V FN(v_softplus)(V x)
     return above + FN(v_log1p)(FN(v_exp)(-FN(v_abs)(x)));
 }
 
-/* ---- Digamma and trigamma ---------------------------------------------------------- */
-
-#ifndef PI
-#define PI 3.141592653589793
-MAP_1(sinpi, u05)
-MAP_1(cospi, u05)
-
-/* c[0] + c[1] t + ... */
-static inline V v_polynomial(V t, const double *c, int count)
-{
-    V sum = v_splat_double(c[count - 1]);
-    UNROLL for (int i = count - 2; i >= 0; i--)
-        sum = sum * t + c[i];
-    return sum;
-}
-
-/* x minus the nearest integer; 0 where x is too large to be anything else. */
-static inline V v_from_integer(V x)
-{
-    const double big = 0x1.8p52;
-    return v_select_double(v_abs_double(x) < 0x1p51, x - ((x + big) - big), 0 * x);
-}
-
-/* On [1,2]: (x - root) P(x - 3/2), the root in two doubles so that the relative error
- * stays small beside it. P is the Chebyshev fit of digamma(x) / (x - root), error 2e-17
- * (mpmath: chebyfit of psi(0, 1.5 + t) / (1.5 + t - root) on [-0.5, 0.5], 22 terms). */
-static inline V v_digamma_near_root(V x)
-{
-    static const double fit[] = {
-        0.951055876031833, -0.4236274212814605, 0.2405424842407742, -0.14840492305390884,
-        0.09498872445494122, -0.061922133273064534, 0.04076083381242074,
-        -0.02697579675613825, 0.0179072524394512, -0.011908218001568644,
-        0.007926944646403797, -0.005279964873257405, 0.003519006401502276,
-        -0.002345267632540769, 0.0015566317474486838, -0.0010376374098418604,
-        0.0007233266279287554, -0.0004821990530566789, 0.0002272331660987376,
-        -0.00015148586836773365, 0.00025968482126430747, -0.00017312261802727394
-    };
-    V distance = (x - 0x1.762d86356be3fp+0) - 9.549995429965697e-17;
-    return distance * v_polynomial(x - 1.5, fit, sizeof fit / sizeof *fit);
-}
-
-/* Below 10 digamma(x + 1) = digamma(x) + 1 / x leads to [1,2], from 10 on the asymptotic
- * series holds (Abramowitz and Stegun 6.3.5, 6.3.18); below 0 it is reflected to
- * digamma(1 - x) - pi cot(pi x), whose roots have the absolute error of the terms. NaN
- * at the poles. */
-static __attribute__((noinline)) V v_digamma_all(V x)
-{
-    /* B_2k / 2k. */
-    static const double series[] = { 1.0 / 12, -1.0 / 120, 1.0 / 252, -1.0 / 240,
-                                     1.0 / 132, -691.0 / 32760, 1.0 / 12,
-                                     -3617.0 / 8160 };
-    const V zero = v_splat_double(0), one = v_splat_double(1);
-    M reflected = x < 0;
-    V z = v_select_double(reflected, 1 - x, x), near = z, sum = zero;
-    for (int i = 0; i < 8; i++) {
-        M above = near > 2;
-        near = near - v_select_double(above, one, zero);
-        sum = sum + v_select_double(above, 1 / near, zero);
-    }
-    M below = z < 1;
-    sum = sum - v_select_double(below, 1 / z, zero);
-    near = near + v_select_double(below, one, zero);
-    near = v_digamma_near_root(near) + sum;
-
-    V inverse = 1 / z, square = inverse * inverse;
-    V far = square * v_polynomial(square, series, sizeof series / sizeof *series);
-    far = v_log_double(z) - (0.5 * inverse + far);
-
-    V y = v_select_double(z < 10, near, far);
-    V r = v_from_integer(x), sine = v_sinpi_double(r);
-    y = v_select_double(reflected, y - PI * (v_cospi_double(r) / sine), y);
-    M pole = (x <= 0) & (sine == 0);
-    return v_select_double(pole, v_splat_double(__builtin_nan("")), y);
-}
-
-/* trigamma(x) = trigamma(x + 1) + 1 / x^2 up to 10, then the asymptotic series (6.4.6,
- * 6.4.12); below 0 pi^2 / sin^2(pi x) - trigamma(1 - x) (6.4.7). inf at the poles. */
-static __attribute__((noinline)) V v_trigamma_all(V x)
-{
-    /* B_2k. */
-    static const double series[] = { 1.0 / 6, -1.0 / 30, 1.0 / 42, -1.0 / 30, 5.0 / 66,
-                                     -691.0 / 2730, 7.0 / 6, -3617.0 / 510,
-                                     43867.0 / 798 };
-    const V zero = v_splat_double(0), one = v_splat_double(1);
-    M reflected = x < 0;
-    V z = v_select_double(reflected, 1 - x, x), sum = zero;
-    for (int i = 0; i < 10; i++) {
-        M below = z < 10;
-        sum = sum + v_select_double(below, 1 / (z * z), zero);
-        z = z + v_select_double(below, one, zero);
-    }
-    V inverse = 1 / z, square = inverse * inverse;
-    V y = v_polynomial(square, series, sizeof series / sizeof *series);
-    y = sum + inverse * (1 + 0.5 * inverse + square * y);
-    V ratio = PI / v_sinpi_double(v_from_integer(x));
-    return v_select_double(reflected, ratio * ratio - y, y);
-}
-#endif
-
-static inline V FN(v_digamma)(V x)
-{
-    W wide = FN(v_widen)(x);
-    wide.low = v_digamma_all(wide.low);
-    if (PARTS == 2)
-        wide.high = v_digamma_all(wide.high);
-    return FN(v_narrow)(wide);
-}
-
-static inline V FN(v_trigamma)(V x)
-{
-    W wide = FN(v_widen)(x);
-    wide.low = v_trigamma_all(wide.low);
-    if (PARTS == 2)
-        wide.high = v_trigamma_all(wide.high);
-    return FN(v_narrow)(wide);
-}
+#include "special.inc"

@@ -32,6 +32,46 @@ static double digamma(double x)
            r * (1. / 12 - r * (1. / 120 - r * (1. / 252 - r / 240)));
 }
 
+static double trigamma(double x)
+{
+    double sum = 0;
+    for (; x < 20; x++)
+        sum += 1 / (x * x);
+    double r = 1 / (x * x);
+    return sum + (1 + 0.5 / x + r * (1. / 6 - r * (1. / 30 - r * (1. / 42 - r / 30)))) / x;
+}
+
+static double ndtr(double x) { return erfc(-x * sqrt(0.5)) / 2; }
+static double log_ndtr(double x) { return log(ndtr(x)); }
+
+/* x with f(x) = y, f increasing between low and high. */
+static double inverse(double (*f)(double), double y, double low, double high)
+{
+    for (int k = 0; k < 200; k++) {
+        double middle = (low + high) / 2;
+        if (f(middle) < y)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static double ndtri(double p) { return inverse(ndtr, p, -10, 10); }
+static double erfinv(double x) { return inverse(erf, x, -5, 5); }
+
+static double bessel(int v, double x)
+{
+    double term = v == 0 ? 1 : x / 2, sum = term;
+    for (int k = 1; k < 60; k++)
+        sum += term *= x * x / 4 / (k * (k + v));
+    return sum;
+}
+
+static double log_bessel_i0(double x) { return log(bessel(0, x)); }
+static double log_bessel_i1(double x) { return log(bessel(1, x)); }
+static double bessel_ratio(double x) { return bessel(1, x) / bessel(0, x); }
+
 /* What C computes, and between which points. */
 #define CASE_neg negative, -3, 3
 #define CASE_exp exp, -3, 3
@@ -39,6 +79,9 @@ static double digamma(double x)
 #define CASE_log1p log1p, -0.8, 4
 #define CASE_expm1 expm1, -3, 3
 #define CASE_sqrt sqrt, 0.1, 4
+#define CASE_sin sin, -4, 4
+#define CASE_cos cos, -4, 4
+#define CASE_atan atan, -4, 4
 #define CASE_tanh tanh, -3, 3
 #define CASE_sigmoid sigmoid, -5, 5
 #define CASE_softplus softplus, -5, 5
@@ -46,6 +89,16 @@ static double digamma(double x)
 #define CASE_abs fabs, -2, 2
 #define CASE_lgamma lgamma, 0.2, 9
 #define CASE_digamma digamma, 0.2, 9
+#define CASE_trigamma trigamma, 0.3, 9
+#define CASE_erf erf, -3, 3
+#define CASE_erfc erfc, -3, 3
+#define CASE_erfinv erfinv, -0.9, 0.9
+#define CASE_ndtr ndtr, -4, 4
+#define CASE_ndtri ndtri, 0.05, 0.95
+#define CASE_log_ndtr log_ndtr, -5, 4
+#define CASE_log_bessel_i0 log_bessel_i0, 0.1, 20
+#define CASE_log_bessel_i1 log_bessel_i1, 0.2, 20
+#define CASE_bessel_ratio bessel_ratio, -5, 16
 #define CASE_add plus, -3, 3
 #define CASE_sub minus, -3, 3
 #define CASE_mul times, -3, 3

@@ -30,6 +30,9 @@ typedef ppl_tensor *binary(ppl_tensor *a, ppl_tensor *b);
     X(log1p_, ppl_log1p(t))                                                                \
     X(expm1_, ppl_expm1(t))                                                                \
     X(sqrt_, ppl_sqrt(t))                                                                  \
+    X(sin_, ppl_sin(t))                                                                    \
+    X(cos_, ppl_cos(t))                                                                    \
+    X(atan_, ppl_atan(t))                                                                  \
     X(tanh_, ppl_tanh(t))                                                                  \
     X(sigmoid_, ppl_sigmoid(t))                                                            \
     X(softplus_, ppl_softplus(t))                                                          \
@@ -37,6 +40,16 @@ typedef ppl_tensor *binary(ppl_tensor *a, ppl_tensor *b);
     X(abs_, ppl_abs(t))                                                                    \
     X(lgamma_, ppl_lgamma(t))                                                              \
     X(digamma_, ppl_digamma(t))                                                            \
+    X(trigamma_, ppl_trigamma(t))                                                          \
+    X(erf_, ppl_erf(t))                                                                    \
+    X(erfc_, ppl_erfc(t))                                                                  \
+    X(erfinv_, ppl_erfinv(t))                                                              \
+    X(ndtr_, ppl_ndtr(t))                                                                  \
+    X(ndtri_, ppl_ndtri(t))                                                                \
+    X(log_ndtr_, ppl_log_ndtr(t))                                                          \
+    X(log_bessel_i0_, ppl_log_bessel_i0(t))                                                \
+    X(log_bessel_i1_, ppl_log_bessel_i1(t))                                                \
+    X(bessel_ratio_, ppl_bessel_ratio(t))                                                  \
     X(clamp_, ppl_clamp(t, 0.1, 0.2))                                                      \
     X(where_mask, ppl_where(ppl_less(t, number(1)), number(1), number(2)))                 \
     X(not_, ppl_to_float(ppl_not(ppl_equal(t, number(1)))))                                \

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kiln/maths.h - vectorised functions over arrays, for operations and distributions of
- * your own (and for ours).
+ * kiln/maths.h - functions over arrays and special functions, for operations and
+ * distributions of your own (and for ours).
  *
- * Each maps n elements of `dtype` (PPL_F32 or PPL_F64) from x to y, which may be the same
- * array. The widest instruction set of the processor is used; an element's result does
- * not depend on its position or on n. Accuracy: 1 ULP for exp, log, log1p, expm1, tanh
- * and lgamma (SLEEF), 4 ULP for the others; absolute, not relative, at the negative roots
- * of lgamma and digamma. Edges as C's <math.h>; digamma is NaN at its poles.
+ * The functions of PPL_MATHS_MAP map n elements of `dtype` (PPL_F32 or PPL_F64) from x to
+ * y, which may be the same array. The widest instruction set of the processor is used; an
+ * element's result does not depend on its position or on n. Each has a twin for one
+ * double, ppl_maths_<name>_at. Accuracy: 1 ULP for exp, log, log1p, expm1, sin, cos, atan,
+ * tanh, lgamma and erf (SLEEF), 4 ULP for the others in float and 1e-13 relative in double;
+ * absolute, not relative, at the roots of lgamma and digamma below 0 and at the root of
+ * log_bessel_i1. Edges as C's <math.h>; outside a function's domain, and at poles where
+ * the two sides differ, NaN.
  */
 #ifndef KILN_MATHS_H
 #define KILN_MATHS_H
@@ -24,23 +27,80 @@ extern "C" {
     X(log1p)                                                                               \
     X(expm1)                                                                               \
     X(sqrt)                                                                                \
+    X(sin)                                                                                 \
+    X(cos)                                                                                 \
+    X(atan)                                                                                \
     X(tanh)                                                                                \
     X(sigmoid)                                                                             \
     X(softplus)                                                                            \
-    X(lgamma)                                                                              \
-    X(digamma)
+    X(lgamma)           /* log |Gamma(x)| */                                               \
+    X(digamma)          /* its derivative, */                                              \
+    X(trigamma)         /* and the second; inf at the poles */                             \
+    X(erf)                                                                                 \
+    X(erfc)             /* 1 - erf(x) */                                                   \
+    X(erfinv)           /* on [-1,1] */                                                    \
+    X(ndtr)             /* the standard normal distribution function */                    \
+    X(ndtri)            /* its inverse, on [0,1] */                                        \
+    X(log_ndtr)         /* its logarithm, accurate far into the tail */                    \
+    X(log_bessel_i0)    /* log I0(x), modified Bessel function of the first kind */        \
+    X(log_bessel_i1)    /* log I1(x), x >= 0 */                                            \
+    X(bessel_ratio)     /* I1(x) / I0(x) */
 
 #define PPL_MATHS_DECLARE(name)                                                            \
-    PPL_API void ppl_maths_##name(ppl_dtype dtype, size_t n, const void *x, void *y);
+    PPL_API void ppl_maths_##name(ppl_dtype dtype, size_t n, const void *x, void *y);      \
+    PPL_API double ppl_maths_##name##_at(double x);
 PPL_MATHS_MAP(PPL_MATHS_DECLARE)
 #undef PPL_MATHS_DECLARE
 
 /* Sines and cosines of n doubles. */
 PPL_API void ppl_maths_sincos(size_t n, const double *x, double *sine, double *cosine);
-/* The derivative of digamma, of one number. */
-PPL_API double ppl_maths_trigamma(double x);
 /* The sum of n elements in double, in a fixed order. */
 PPL_API double ppl_maths_sum(ppl_dtype dtype, size_t n, const void *x);
+
+/* ---- Special functions of several arguments ---------------------------------------- */
+
+/*
+ * Of one point each, in double; relative error below 1e-13 wherever the result is a normal
+ * number, unless said. NaN for an argument outside the domain. Sources: the NIST Digital
+ * Library of Mathematical Functions (DLMF), chapters 5, 7, 8 and 10.
+ */
+
+/* The n-th derivative of digamma at x > 0, n >= 0. */
+PPL_API double ppl_maths_polygamma(int n, double x);
+/* log Beta(a, b) = log (Gamma(a) Gamma(b) / Gamma(a + b)), a, b > 0. Its error is that
+ * of the result rounded, plus 1e-15, also where the lgammas would cancel. */
+PPL_API double ppl_maths_log_beta(double a, double b);
+
+/* The regularised incomplete gamma functions, x >= 0: P(a, x), the distribution function
+ * of Gamma(a, rate 1), and Q = 1 - P; a > 0. */
+PPL_API double ppl_maths_gamma_p(double a, double x);
+PPL_API double ppl_maths_gamma_q(double a, double x);
+/* x with P(a, x) = p, or Q(a, x) = q; for p (or q) from 0 to 1. */
+PPL_API double ppl_maths_gamma_p_inverse(double a, double p);
+PPL_API double ppl_maths_gamma_q_inverse(double a, double q);
+/* dP(a, x) / da. */
+PPL_API double ppl_maths_gamma_p_slope(double a, double x);
+/* d log x / da of a draw x of Gamma(a, 1) at a fixed quantile, -(dP/da) / (x density):
+ * implicit reparameterisation (Figurnov, Mohamed, Mnih 2018). x may have underflowed to
+ * 0 with its logarithm at hand. */
+PPL_API double ppl_maths_gamma_slope(double a, double x, double log_x);
+
+/* The regularised incomplete beta function I_x(a, b), the distribution function of
+ * Beta(a, b) at x in [0,1]; a, b > 0. Its complement is I_(1-x)(b, a): where x is near 1
+ * and 1 - x is known better than x tells, ask for that. */
+PPL_API double ppl_maths_beta_i(double a, double b, double x);
+/* x with I_x(a, b) = p, p from 0 to 1. */
+PPL_API double ppl_maths_beta_i_inverse(double a, double b, double p);
+/* slope[0] = dI/da, slope[1] = dI/db. */
+PPL_API void ppl_maths_beta_i_slopes(double a, double b, double x, double slope[2]);
+
+/* log I_v(x), the modified Bessel function of the first kind of order v >= 0, x >= 0. */
+PPL_API double ppl_maths_log_bessel_i(double v, double x);
+/* Owen's T(h, a): 1/(2 pi) times the integral from 0 to a of exp(-h^2 (1 + t^2) / 2) /
+ * (1 + t^2) dt. */
+PPL_API double ppl_maths_owens_t(double h, double a);
+
+/* ---- Matrices ---------------------------------------------------------------------- */
 
 /* out [m,n] = A B, or += with accumulate; row-major, lda, ldb, ldc elements from row to
  * row. A is [m,k], or [k,m] if transposed_a; B is [k,n], or [n,k] if transposed_b. As they

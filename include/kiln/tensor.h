@@ -85,6 +85,9 @@ PPL_API ppl_tensor *ppl_log(ppl_tensor *t);
 PPL_API ppl_tensor *ppl_log1p(ppl_tensor *t);
 PPL_API ppl_tensor *ppl_expm1(ppl_tensor *t);
 PPL_API ppl_tensor *ppl_sqrt(ppl_tensor *t);
+PPL_API ppl_tensor *ppl_sin(ppl_tensor *t);
+PPL_API ppl_tensor *ppl_cos(ppl_tensor *t);
+PPL_API ppl_tensor *ppl_atan(ppl_tensor *t);
 PPL_API ppl_tensor *ppl_tanh(ppl_tensor *t);
 PPL_API ppl_tensor *ppl_sigmoid(ppl_tensor *t);
 PPL_API ppl_tensor *ppl_softplus(ppl_tensor *t);        /* log(1 + exp t), no overflow */
@@ -92,6 +95,16 @@ PPL_API ppl_tensor *ppl_relu(ppl_tensor *t);            /* gradient 0 at 0 */
 PPL_API ppl_tensor *ppl_abs(ppl_tensor *t);             /* gradient 0 at 0 */
 PPL_API ppl_tensor *ppl_lgamma(ppl_tensor *t);          /* log |Gamma(t)| */
 PPL_API ppl_tensor *ppl_digamma(ppl_tensor *t);
+PPL_API ppl_tensor *ppl_trigamma(ppl_tensor *t);
+PPL_API ppl_tensor *ppl_erf(ppl_tensor *t);
+PPL_API ppl_tensor *ppl_erfc(ppl_tensor *t);            /* 1 - erf(t) */
+PPL_API ppl_tensor *ppl_erfinv(ppl_tensor *t);
+PPL_API ppl_tensor *ppl_ndtr(ppl_tensor *t);            /* normal distribution function */
+PPL_API ppl_tensor *ppl_ndtri(ppl_tensor *t);           /* its inverse */
+PPL_API ppl_tensor *ppl_log_ndtr(ppl_tensor *t);        /* its logarithm, tails and all */
+PPL_API ppl_tensor *ppl_log_bessel_i0(ppl_tensor *t);   /* log I0(t) */
+PPL_API ppl_tensor *ppl_log_bessel_i1(ppl_tensor *t);   /* log I1(t), t >= 0 */
+PPL_API ppl_tensor *ppl_bessel_ratio(ppl_tensor *t);    /* I1(t) / I0(t) */
 /* Within [low, high]; gradient 0 outside. low <= high. */
 PPL_API ppl_tensor *ppl_clamp(ppl_tensor *t, double low, double high);
 /* a where `mask` is set, b elsewhere; a NaN on the side not taken reaches neither value

@@ -156,8 +156,8 @@ static void entropy_slope(const ppl__span *s, int input, void *slope)
     double *d = slope;
 
     for (size_t i = 0; i < s->n; i++)
-        d[i] = (a[i] + b[i] - 2) * ppl_maths_trigamma(a[i] + b[i]) -
-               (own[i] - 1) * ppl_maths_trigamma(own[i]);
+        d[i] = (a[i] + b[i] - 2) * ppl_maths_trigamma_at(a[i] + b[i]) -
+               (own[i] - 1) * ppl_maths_trigamma_at(own[i]);
 }
 
 static void kl_value(const ppl__span *s, void *out)
@@ -187,10 +187,10 @@ static void kl_slope(const ppl__span *s, int input, void *slope)
     for (size_t i = 0; i < s->n; i++) {
         const double a = a_q[i] - a_p[i], b = b_q[i] - b_p[i];
         if (input < 2)
-            d[i] = input == 0 ? a * ppl_maths_trigamma(a_q[i])
-                              : b * ppl_maths_trigamma(b_q[i]);
+            d[i] = input == 0 ? a * ppl_maths_trigamma_at(a_q[i])
+                              : b * ppl_maths_trigamma_at(b_q[i]);
         if (input < 2)
-            d[i] -= (a + b) * ppl_maths_trigamma(a_q[i] + b_q[i]);
+            d[i] -= (a + b) * ppl_maths_trigamma_at(a_q[i] + b_q[i]);
         else
             d[i] = (input == 2 ? p.a[i] - q.a[i] : p.b[i] - q.b[i]) - p.sum[i] + q.sum[i];
     }

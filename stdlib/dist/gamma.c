@@ -92,7 +92,7 @@ static void entropy_slope(const ppl__span *s, int input, void *slope)
     double *d = slope;
 
     for (size_t i = 0; i < s->n; i++)
-        d[i] = input == 0 ? 1 + (1 - a[i]) * ppl_maths_trigamma(a[i]) : -1 / b[i];
+        d[i] = input == 0 ? 1 + (1 - a[i]) * ppl_maths_trigamma_at(a[i]) : -1 / b[i];
 }
 
 static void kl_value(const ppl__span *s, void *out)
@@ -125,7 +125,7 @@ static void kl_slope(const ppl__span *s, int input, void *slope)
     for (size_t i = 0; i < s->n; i++) {
         const double r = b_p[i] / b_q[i];
         if (input == 0)
-            d[i] = (a_q[i] - a_p[i]) * ppl_maths_trigamma(a_q[i]) +
+            d[i] = (a_q[i] - a_p[i]) * ppl_maths_trigamma_at(a_q[i]) +
                    (b_p[i] - b_q[i]) / b_q[i];
         else if (input == 1)
             d[i] = (a_p[i] - a_q[i] * r) / b_q[i];
