@@ -188,10 +188,10 @@ static void entropy_gradient(const ppl__event *e)
 {
     const size_t n = e->dim[0][0];
     const double *a = e->in[0], sum = sum_of(n, a);
-    const double all = (sum - (double)n) * ppl_maths_trigamma(sum);
+    const double all = (sum - (double)n) * ppl_maths_trigamma_at(sum);
 
     for (size_t k = 0; k < n; k++)
-        e->d[0][k] += e->g[0] * (all - (a[k] - 1) * ppl_maths_trigamma(a[k]));
+        e->d[0][k] += e->g[0] * (all - (a[k] - 1) * ppl_maths_trigamma_at(a[k]));
 }
 
 /* ---- KL: a_q, a_p ------------------------------------------------------------------ */
@@ -224,11 +224,11 @@ static void kl_gradient(const ppl__event *e)
 
     ppl_maths_digamma(PPL_F64, n, q, e->work);
     ppl_maths_digamma(PPL_F64, n, p, e->work + n);
-    const double all = (sum_q - sum_p) * ppl_maths_trigamma(sum_q);
+    const double all = (sum_q - sum_p) * ppl_maths_trigamma_at(sum_q);
     const double psi = digamma_of(sum_p) - digamma_of(sum_q);
     for (size_t k = 0; k < n; k++) {
         if (e->d[0])
-            e->d[0][k] += g * ((q[k] - p[k]) * ppl_maths_trigamma(q[k]) - all);
+            e->d[0][k] += g * ((q[k] - p[k]) * ppl_maths_trigamma_at(q[k]) - all);
         if (e->d[1])
             e->d[1][k] += g * (psi_p[k] - psi_q[k] - psi);
     }
