@@ -31,5 +31,6 @@
 #include <kiln/runtime.h>
 #include <kiln/structure.h>
 #include <kiln/tensor.h>
+#include <kiln/transforms.h>
 
 #endif

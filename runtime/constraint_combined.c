@@ -3,10 +3,10 @@
  * constraint_combined.c - constraints made of others: more axes to one value, and values
  * that are joined along an axis.
  *
- * The parts live in a record of the context. Equal parts give the same record, so two such
- * constraints are equal if their pointers are, and making one at every step of a model
- * takes no memory. The joined axis is the first of an event: what belongs to a part stands
- * together in memory, and its axes lie behind.
+ * The parts live in a record of the context. Equal parts give the same record, so two
+ * such constraints are equal if their pointers are, and making one at every step of a
+ * model takes no memory. The joined axis is the first of an event: what belongs to a part
+ * stands together in memory, and its axes lie behind.
  */
 #include "constraint.h"
 
@@ -35,6 +35,23 @@ const char *ppl__parts_text(const struct ppl_constraint_parts *parts)
 int ppl_constraint_event_dim(const ppl_constraint *k)
 {
     return k->parts ? k->parts->event_dim : k->type ? k->type->event_dim : 0;
+}
+
+/* Axes fewer that unconstrained events of k have than its values. */
+static int lost_axes(const ppl_constraint *k)
+{
+    const ppl_constraint_map *map = ppl_constraint_optimise(k);
+    ppl_shape one = { ppl_constraint_event_dim(k), { 0 } };
+    if (k->parts || !map || !map->shape)
+        return k->parts ? k->parts->lost : 0;
+    for (int a = 0; a < one.rank; a++)
+        one.dim[a] = 1;
+    return map->shape(k, &one) ? ppl_constraint_event_dim(k) - one.rank : 0;
+}
+
+int ppl_constraint_unconstrained_dim(const ppl_constraint *k)
+{
+    return ppl_constraint_event_dim(k) - lost_axes(k);
 }
 
 const ppl_constraint_map *ppl_constraint_optimise(const ppl_constraint *k)
@@ -363,18 +380,6 @@ static ppl_constraint made_of(ppl_ctx *c, const struct ppl_constraint_parts *lik
     if (p)
         k = (ppl_constraint){ .type = p->kind, .parts = p };
     return k;
-}
-
-/* Axes fewer that unconstrained events of k have than its values. */
-static int lost_axes(const ppl_constraint *k)
-{
-    const ppl_constraint_map *map = ppl_constraint_optimise(k);
-    ppl_shape one = { ppl_constraint_event_dim(k), { 0 } };
-    if (k->parts || !map || !map->shape)
-        return k->parts ? k->parts->lost : 0;
-    for (int a = 0; a < one.rank; a++)
-        one.dim[a] = 1;
-    return map->shape(k, &one) ? ppl_constraint_event_dim(k) - one.rank : 0;
 }
 
 /* 1 if there are parts, and all are made. */

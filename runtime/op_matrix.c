@@ -94,7 +94,7 @@ static const char *which(const ppl_shape *shape, size_t index,
 /* ---- Cholesky ---------------------------------------------------------------------- */
 
 /* U, upper triangular with U^T U = u + jitter I, in place; of u the upper triangle is
- * read. Returns the number of pivots that are positive; the next is left on the diagonal. */
+ * read. Returns how many pivots are positive; the next is left on the diagonal. */
 static size_t factor(size_t n, double *u, double jitter)
 {
     for (size_t k = 0; k < n; k++)

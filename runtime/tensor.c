@@ -292,6 +292,11 @@ ppl_shape ppl_tensor_shape(const ppl_tensor *t) { return t ? t->shape : PPL_SCAL
 int ppl_rank(const ppl_tensor *t) { return t ? t->shape.rank : 0; }
 int64_t ppl_numel(const ppl_tensor *t) { return t ? t->numel : 0; }
 
+uint64_t ppl_tensor_serial(const ppl_tensor *t)
+{
+    return t ? t->serial : 0;
+}
+
 int ppl_requires_grad(const ppl_tensor *t)
 {
     return t && (t->flags & PPL__REQUIRES_GRAD) != 0;

@@ -48,9 +48,10 @@ typedef struct ppl_constraint {
     const struct ppl_constraint_parts *parts;   /* of one made of others, else NULL */
 } ppl_constraint;
 
-/* Which n axes one value has, and the maps; NULL where there is none. (A row's own fields
- * do not tell of the parts of a constraint made of others.) */
+/* How many axes one value has, and its unconstrained elements; the maps, NULL where there
+ * is none. (A row's own fields do not tell of the parts of a constraint made of others.) */
 PPL_API int ppl_constraint_event_dim(const ppl_constraint *k);
+PPL_API int ppl_constraint_unconstrained_dim(const ppl_constraint *k);
 PPL_API const ppl_constraint_map *ppl_constraint_optimise(const ppl_constraint *k);
 PPL_API const ppl_constraint_map *ppl_constraint_bijection(const ppl_constraint *k);
 /* "greater than 2", "lower triangular with a positive diagonal", into a buffer; returns

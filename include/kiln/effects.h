@@ -106,6 +106,8 @@ typedef struct ppl_family {
     ppl_tensor *(*enumerate)(const struct ppl_dist *d);     /* [K], the values in order */
     /* KL(q || p) of two members, one number for each value. */
     ppl_tensor *(*kl)(const struct ppl_dist *q, const struct ppl_dist *p);
+    /* Whether kl holds for these two; NULL: for all. */
+    int (*kl_holds)(const struct ppl_dist *q, const struct ppl_dist *p);
     /* P(X <= x), and the least x with P(X <= x) >= probability; elementwise, 0 and 1 (the
      * ends) outside the support. */
     ppl_tensor *(*cdf)(const struct ppl_dist *d, ppl_tensor *x);

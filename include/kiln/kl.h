@@ -19,6 +19,8 @@ typedef ppl_tensor *(*ppl_kl_rule)(const ppl_dist *q, const ppl_dist *p);
 /* The rule for a pair of families, or NULL if there is none: a context's own additions
  * first (newest first), then the family's own rule, then the built-in pairs. */
 PPL_API ppl_kl_rule ppl_kl_find(const ppl_ctx *c, const ppl_family *q, const ppl_family *p);
+/* The same for two distributions, as some families' rules hold for some members only. */
+PPL_API ppl_kl_rule ppl_kl_rule_of(const ppl_dist *q, const ppl_dist *p);
 /* Adds a rule to one context; p NULL: for every second argument. */
 PPL_API PPL_MUST_CHECK ppl_status ppl_kl_register(ppl_ctx *c, const ppl_family *q,
                                                   const ppl_family *p, ppl_kl_rule rule);

@@ -56,6 +56,9 @@ PPL_API int ppl_rank(const ppl_tensor *t);
 PPL_API int64_t ppl_dim(const ppl_tensor *t, int axis);     /* 0 if there is no such axis */
 PPL_API int64_t ppl_numel(const ppl_tensor *t);             /* 0 for NULL */
 PPL_API int ppl_requires_grad(const ppl_tensor *t);
+/* A number that no other tensor of the context ever has; 0 for NULL. To remember a tensor
+ * by, since a later epoch may put another at its address. */
+PPL_API uint64_t ppl_tensor_serial(const ppl_tensor *t);
 
 /* The only element of `t` as a double; NaN for NULL or when there is not exactly one.
  * Reading a sampled value taints what follows in the run: every later site counts as

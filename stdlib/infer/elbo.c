@@ -118,7 +118,7 @@ static int swap_is_valid(estimate *e, const ppl_msg *q, const ppl_msg *p, int po
     ppl_ctx *c = e->elbo->ctx;
     const ppl_msg *latent;
 
-    if (ppl_kl_find(c, q->dist->family, p->dist->family) == NULL) {
+    if (ppl_kl_rule_of(q->dist, p->dist) == NULL) {
         *reason = (ppl__reason){ .why = PPL__WHY_NO_RULE, .q = q->dist->family->name,
                                  .p = p->dist->family->name };
         return 0;

@@ -61,6 +61,14 @@ ppl_kl_rule ppl_kl_find(const ppl_ctx *c, const ppl_family *q, const ppl_family 
     return pair->rule;
 }
 
+ppl_kl_rule ppl_kl_rule_of(const ppl_dist *q, const ppl_dist *p)
+{
+    const ppl_kl_rule rule = ppl_kl_find(q->ctx, q->family, p->family);
+
+    return rule && rule == q->family->kl && q->family->kl_holds &&
+           !q->family->kl_holds(q, p) ? NULL : rule;
+}
+
 /* 1 if `from` broadcasts to `to`; their last `own` axes must be the same. */
 static int broadcasts(const ppl_shape *from, const ppl_shape *to, int own)
 {
@@ -116,7 +124,7 @@ ppl_tensor *ppl_kl(ppl_dist *q, ppl_dist *p)
     if (!q || !p || !ppl_ok(q->ctx) || !comparable(q, p))
         return NULL;
     const ppl_family *from = q->family, *to = p->family;
-    ppl_kl_rule rule = ppl_kl_find(q->ctx, from, to);
+    ppl_kl_rule rule = ppl_kl_rule_of(q, p);
     if (!rule) {
         ppl_fail(q->ctx, PPL_EUNSUPPORTED, "kl: there is no rule for KL(%s || %s); add "
                  "one with ppl_kl_register, or estimate it from samples", from->name,
