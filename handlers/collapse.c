@@ -232,10 +232,14 @@ static held *held_at(const collapse *self, int site)
 static held *parent_of(const collapse *self, const ppl_dist *x, const ppl_conjugacy **rule)
 {
     for (const ppl_conjugacy *r = self->table; r->prior != NULL; r++) {
-        const ppl_tensor *z = x->family == r->likelihood ? x->param[r->param] : NULL;
-        held *h = held_at(self, ppl_sites_next(ppl_tensor_sites(z), 0));
+        const ppl_tensor *z;
+        held *h;
 
-        if (h != NULL && h->value == z && h->dist->family == r->prior && x->parts == NULL) {
+        if (x->family != r->likelihood || x->parts != NULL)
+            continue;
+        z = x->param[r->param];
+        h = held_at(self, ppl_sites_next(ppl_tensor_sites(z), 0));
+        if (h != NULL && h->value == z && h->dist->family == r->prior) {
             *rule = r;
             return h;
         }
@@ -345,7 +349,7 @@ static void collapse_process(ppl_handler *h, ppl_msg *m)
 
     if (m->kind != PPL_SITE_SAMPLE)
         return;
-    z = parent_of(self, m->dist, &rule);
+    z = self->first != NULL ? parent_of(self, m->dist, &rule) : NULL;
     if (z != NULL)
         meet(self, m, z, rule);
     else if (ppl__is_open_latent(m) && (m->flags & PPL_AUXILIARY) == 0 && is_wanted(self, m))
@@ -391,7 +395,8 @@ static void collapse_postprocess(ppl_handler *handler, ppl_msg *m)
         self->last = &h->next;
         return;
     }
-    check_use(self, m);
+    if (self->first != NULL)
+        check_use(self, m);
     if (k != NULL) {
         ppl_dist *seen = m->mask != NULL ? ppl_masked(m->dist, m->mask) : m->dist;
 
