@@ -37,10 +37,22 @@ PPL_API ppl_dist *ppl_gamma(ppl_tensor *concentration, ppl_tensor *rate);
 /* Gompertz: hazard concentration * rate * exp(rate x). Reparameterised. (Its variance has no
  * closed form here.) */
 PPL_API ppl_dist *ppl_gompertz(ppl_tensor *concentration, ppl_tensor *rate);
+/* Gumbel (of maxima): mode `loc`. Reparameterised. */
+PPL_API ppl_dist *ppl_gumbel(ppl_tensor *loc, ppl_tensor *scale);
 /* HalfCauchy: |Cauchy(0, scale)|. Reparameterised. */
 PPL_API ppl_dist *ppl_half_cauchy(ppl_tensor *scale);
+/* HalfNormal: |Normal(0, scale)|. Reparameterised. */
+PPL_API ppl_dist *ppl_half_normal(ppl_tensor *scale);
+/* Kumaraswamy on [0,1]: P(X > x) = (1 - x^a)^b, a = concentration1, b = concentration0.
+ * Reparameterised. */
+PPL_API ppl_dist *ppl_kumaraswamy(ppl_tensor *concentration1,
+                                    ppl_tensor *concentration0);
 /* Laplace: density exp(-|x - loc| / scale) / (2 scale). Reparameterised. */
 PPL_API ppl_dist *ppl_laplace(ppl_tensor *loc, ppl_tensor *scale);
+/* Levy: loc + scale / Z^2 with Z standard normal. Reparameterised. */
+PPL_API ppl_dist *ppl_levy(ppl_tensor *loc, ppl_tensor *scale);
+/* LogNormal: exp of Normal(loc, scale). Reparameterised. */
+PPL_API ppl_dist *ppl_log_normal(ppl_tensor *loc, ppl_tensor *scale);
 /* LogUniform: exp of a number that is uniform between log low and log high, 0 < low < high.
  * Reparameterised. */
 PPL_API ppl_dist *ppl_log_uniform(ppl_tensor *low, ppl_tensor *high);
@@ -54,6 +66,8 @@ PPL_API ppl_dist *ppl_pareto(ppl_tensor *scale, ppl_tensor *alpha);
 PPL_API ppl_dist *ppl_soft_laplace(ppl_tensor *loc, ppl_tensor *scale);
 /* Uniform on low <= x <= high, both ends included, low < high. Reparameterised. */
 PPL_API ppl_dist *ppl_uniform(ppl_tensor *low, ppl_tensor *high);
+/* Weibull: P(X > x) = exp(-(x / scale)^concentration). Reparameterised. */
+PPL_API ppl_dist *ppl_weibull(ppl_tensor *scale, ppl_tensor *concentration);
 
 PPL_API extern const ppl_family ppl_family_asymmetric_laplace;
 PPL_API extern const ppl_family ppl_family_beta;
@@ -63,14 +77,20 @@ PPL_API extern const ppl_family ppl_family_continuous_bernoulli_logits;
 PPL_API extern const ppl_family ppl_family_exponential;
 PPL_API extern const ppl_family ppl_family_gamma;
 PPL_API extern const ppl_family ppl_family_gompertz;
+PPL_API extern const ppl_family ppl_family_gumbel;
 PPL_API extern const ppl_family ppl_family_half_cauchy;
+PPL_API extern const ppl_family ppl_family_half_normal;
+PPL_API extern const ppl_family ppl_family_kumaraswamy;
 PPL_API extern const ppl_family ppl_family_laplace;
+PPL_API extern const ppl_family ppl_family_levy;
+PPL_API extern const ppl_family ppl_family_log_normal;
 PPL_API extern const ppl_family ppl_family_log_uniform;
 PPL_API extern const ppl_family ppl_family_logistic;
 PPL_API extern const ppl_family ppl_family_normal;
 PPL_API extern const ppl_family ppl_family_pareto;
 PPL_API extern const ppl_family ppl_family_soft_laplace;
 PPL_API extern const ppl_family ppl_family_uniform;
+PPL_API extern const ppl_family ppl_family_weibull;
 
 #ifdef __cplusplus
 }
