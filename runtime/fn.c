@@ -412,7 +412,6 @@ static void call(ppl_fn *f, void **value, void *out)
     ppl_ctx *c = f->ctx;
     int depth = c->depth, floor = c->floor;
 
-    clear_result(e, out);
     push_handlers(c, f);
     c->floor = c->depth;
     if (ppl_ok(c))
@@ -426,6 +425,31 @@ static void call(ppl_fn *f, void **value, void *out)
         f->running--;
     if (!ppl_ok(c))
         clear_result(e, out);
+}
+
+/* A call on its way into a run. */
+typedef struct pending {
+    ppl_fn *f;
+    void **value, *out;
+} pending;
+
+static void run_pending(ppl_ctx *c, const void *arg)
+{
+    const pending *p = arg;
+
+    (void)c;
+    call(p->f, p->value, p->out);
+}
+
+/* Within a run, a part of it; outside, a run of its own, with draws of its own. */
+static ppl_status call_or_run(ppl_fn *f, void **value, void *out)
+{
+    const pending p = { f, value, out };
+
+    if (!f->ctx->running)
+        return ppl_run(f->ctx, run_pending, &p, NULL);
+    call(f, value, out);
+    return f->ctx->status;
 }
 
 /* Integers come back widened. */
@@ -470,8 +494,10 @@ static void call_into(ppl_fn *f, void **value, void *to)
     result room;
     void *out = is_struct ? ppl_alloc(f->ctx, r->layout->size) : &room;
 
-    if (out != NULL)
-        call(f, value, out);
+    if (out != NULL) {
+        clear_result(f->callee, out);
+        call_or_run(f, value, out);
+    }
     if (to != NULL && out != NULL && is_struct)
         memcpy(to, out, r->layout->size);
     else if (to != NULL && out != NULL)
@@ -532,8 +558,11 @@ static void run_same(ffi_cif *cif, void *out, void **value, void *user)
         else if (check_fn(c, f) != PPL_OK)
             return;
     }
-    if (check_fn(f->ctx, f) == PPL_OK)
-        call(f, value, out);
+    if (check_fn(f->ctx, f) == PPL_OK) {
+        ppl_status status = call_or_run(f, value, out);
+
+        f->ctx->status = status;    /* nobody has been told of it */
+    }
 }
 
 /* The code of a closure, made at first use. */
@@ -577,8 +606,6 @@ ppl_code ppl_fn_code(ppl_fn *f)
 
     if (f == NULL || check_fn(f->ctx, f) != PPL_OK)
         return NULL;
-    if (f->inner == NULL)
-        return f->callee->code;
     code = code_of(f, &f->same, &f->callee->cif, run_same);
     memcpy(&made, &code, sizeof made);
     return made;

@@ -21,6 +21,7 @@ while IFS='|' read -r name arguments wanted; do
     fi
 done <<'TABLE'
 coin||^posterior mean 0\.[56][0-9]+, exact 0\.6000$
+functions||^mean effect of dose 10: (19\.[6-9]|20\.[0-4])[0-9]?, exact 20; at sensitivity 3: (29\.9|30\.0)[0-9], exact 30$
 handler||^10 sites changed; the walk ends at
 latent_rnn||^free energy: -?[0-9]+\.[0-9]+ nats per sequence$
 mini||^trace +-4\.9669426294

@@ -427,7 +427,7 @@ START_TEST(forms_that_fail)
     for (int i = 0; i < 2; i++) {
         FAILS(ppl_fn_call(c, f, PPL_ARGS(data, 1, 0.0), NOWHERE), PPL_EUNUSED, "condition: no "
               "sample site y was reached; check name and index, or pass `unused` to have "
-              "such values counted");
+              "such values counted\n  after site x[0]; 2 sites and 0 parameters visited");
     }
     end();
 }
@@ -483,7 +483,7 @@ START_TEST(code_of_the_same_signature)
     begin(_i);
     OK(PPL_STRUCT(c, pair, "double x; int32_t n;"));
     f = made(PPL_FN(c, double, draw, (ppl_ctx *ctx, double prior, pair p)));
-    ck_assert(ppl_fn_code(f) == (ppl_code)draw);
+    ck_assert(isfinite(((draw_code *)ppl_fn_code(f))(c, 0, half)));
     g = ppl_condition_fn(f, values({ "z", PPL_NO_INDEX, number(2) }), NULL);
     code = (draw_code *)ppl_fn_code(made(g));
     ck_assert_msg(code != NULL, "%s", ppl_error_text(c));
@@ -505,6 +505,50 @@ START_TEST(code_of_the_same_signature)
     ck_assert(isnan(code(c, 0, half)));
     ck_assert_int_eq(ppl_run(c, plain_guide, NULL, NULL), PPL_ECONSTRAINT);
     ck_assert_double_eq(code(c, 0, half), 2.5);
+    end();
+}
+END_TEST
+
+/* Outside a run each call is a run: it draws anew, may visit the same sites, and makes
+ * parameters only if it succeeds. Within a run it is a part of it. */
+static double noisy_draw(ppl_ctx *ctx, int fails)
+{
+    ppl_tensor *w = ppl_param(ctx, "w", PPL_SCALAR, PPL_ONES, PPL_REAL);
+
+    if (fails)
+        ppl_fail(ctx, PPL_EIO, "it fails");
+    return ppl_item(ppl_sample(ctx, "z", ppl_normal(w, number(1))));
+}
+
+static void twice(ppl_ctx *ctx, ppl_fn *f)
+{
+    ppl_fn_call(ctx, f, PPL_ARGS(0), NOWHERE);
+    ppl_fn_call(ctx, f, PPL_ARGS(0), NOWHERE);
+}
+
+START_TEST(calls_outside_a_run_are_runs)
+{
+    double x[3] = { 0 };
+    double (*code)(ppl_ctx *, int);
+    ppl_fn *f;
+
+    begin(_i);
+    f = made(ppl_scale_fn(PPL_FN(c, double, noisy_draw, (ppl_ctx *ctx, int fails)), 2));
+    code = (double (*)(ppl_ctx *, int))ppl_fn_code(f);
+    ck_assert(isnan(code(c, 1)));
+    ck_assert_int_eq(ppl_error(c), PPL_EIO);
+    ck_assert_int_eq(ppl_ok(c), 0);
+    ck_assert_int_eq(ppl_param_count(c), 0);
+    ppl_clear_error(c);
+    x[0] = code(c, 0);
+    x[1] = code(c, 0);
+    OK(ppl_fn_call(c, f, PPL_ARGS(0), PPL_ARG(&x[2])));
+    ck_assert(isfinite(x[0] + x[1] + x[2]) && x[0] != x[1] && x[1] != x[2]);
+    ck_assert_int_eq(ppl_param_count(c), 1);
+    again();
+    ck_assert_double_eq(code(c, 0), x[2]);
+    ck_assert_int_eq(ppl_run(c, ppl_fn_model(PPL_FN(c, void, twice, (ppl_ctx *ctx, ppl_fn *f))),
+                             PPL_ARGS(f), NULL), PPL_EDUPLICATE);
     end();
 }
 END_TEST
@@ -657,7 +701,8 @@ int main(void)
     const TTest *const tests[] = {
         svi_takes_functions, runs_and_traces_take_functions, tensors_flow_through,
         errors_within_a_function, forms_are_handlers, plate_draws_at_each_call,
-        forms_have_texts, forms_that_fail, functions_recur, code_of_the_same_signature, no_code_can_be_made,
+        forms_have_texts, forms_that_fail, functions_recur, code_of_the_same_signature,
+        calls_outside_a_run_are_runs, no_code_can_be_made,
         functions_end_with_their_epoch, functions_in_steps, running_functions_stay,
         out_of_memory, NULL };
 

@@ -149,13 +149,16 @@ typedef struct ppl_arg {
  * yours that calls ppl_fn_call does the same. */
 PPL_API ppl_model ppl_fn_model(ppl_fn *f);
 
-/* Calls it, within a run or outside; `into` says where the result goes: PPL_ARG(&x) with
- * x of the result's type, or PPL_ARG(NULL). A boundary call. While an error stands in a
- * run, nothing is called; an error leaves a result of zeros (NaN, NULL). */
+/* Calls it: within a run as a part of it, outside as a run of its own. `into` says where
+ * the result goes: PPL_ARG(&x) with x of the result's type, or PPL_ARG(NULL). A boundary
+ * call. While an error stands in a run, nothing is called; an error leaves a result of
+ * zeros (NaN, NULL). */
 PPL_API ppl_status ppl_fn_call(ppl_ctx *c, ppl_fn *f, const ppl_arg *args, ppl_arg into);
 
 /* A pointer to code of the very signature of the prototype, for C code that knows nothing
- * of kiln: cast it and call it. An error stays in the context, which calls nothing more
+ * of kiln: cast it and call it. Outside a run each call is a run of its own, and what it
+ * makes lives until the epoch around it ends: a function that is called often opens one
+ * itself. An error stays in the context, which calls nothing more
  * until the next boundary call returns it. A ppl_ctx * parameter must be the function's
  * context, or NULL for that one. NULL as for ppl_fn_model. */
 PPL_API ppl_code ppl_fn_code(ppl_fn *f);
