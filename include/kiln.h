@@ -19,6 +19,7 @@
 #include <kiln/constraint.h>
 #include <kiln/distributions.h>
 #include <kiln/effects.h>
+#include <kiln/flows.h>
 #include <kiln/functions.h>
 #include <kiln/handlers.h>
 #include <kiln/infer.h>

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""Golden numbers of normalizing flows -> flows.safetensors (float64).
+
+Each flow is Pyro's own, with weights large enough to bend. Of x: y, log |det J|, and the
+gradient of sum c y + sum e log |det J| (c, e as in `weights`) by x and by every parameter.
+log |det J| is checked here against the determinant of autograd's Jacobian, to 1e-10.
+
+Sylvester is written by hand from the paper's equation: Pyro's applies Q as if it were
+transposed, and its log |det J| is then off by more than 1e-3 for these weights, which this
+script asserts.
+"""
+
+import pyro.distributions.transforms as T
+import torch
+from pyro.nn import AutoRegressiveNN, ConditionalAutoRegressiveNN, ConditionalDenseNN, DenseNN
+from torch import nn
+
+from golden import relative_error, write_safetensors
+
+D, C, N = 4, 3, 5
+ORDER = torch.tensor([2, 0, 3, 1])
+
+
+class Sylvester(nn.Module):
+    """y = x + Q R tanh(S Q^T x + b), Q a product of reflections; Pyro's parameters."""
+
+    def __init__(self, pyros):
+        super().__init__()
+        for name, value in pyros.named_parameters():
+            setattr(self, name, nn.Parameter(value.detach().clone()))
+
+    def __call__(self, x):
+        u = self.u_unnormed / self.u_unnormed.norm(dim=-1, keepdim=True)
+        q = torch.eye(D)
+        for row in u:
+            q = q @ (torch.eye(D) - 2 * torch.outer(row, row))
+        r = self.R_dense.triu(1) + torch.diag(torch.tanh(self.R_diag))
+        s = self.S_dense.triu(1) + torch.diag(torch.tanh(self.S_diag))
+        t = torch.tanh(x @ q @ s.T + self.b)
+        self.log_det = torch.log1p((1 - t ** 2) * r.diagonal() * s.diagonal()).sum(-1)
+        return x + t @ r.T @ q.T
+
+    def log_abs_det_jacobian(self, x, y):
+        return self.log_det
+
+
+def bend(module, scale=0.6):
+    """Weights that are not near those of the identity, exact in float32."""
+    with torch.no_grad():
+        for value in module.parameters():
+            value.copy_((scale * torch.randn_like(value)).float().double())
+    return module
+
+
+def flows(context):
+    """name, transform, module with the parameters."""
+    made = AutoRegressiveNN(D, [7, 6], permutation=ORDER, skip_connections=True)
+    plain = [
+        ("iaf", bend(T.AffineAutoregressive(AutoRegressiveNN(D, [9], permutation=ORDER)))),
+        ("clipped", bend(T.AffineAutoregressive(AutoRegressiveNN(D, [9], permutation=ORDER),
+                                                log_scale_min_clip=-0.1,
+                                                log_scale_max_clip=0.2))),
+        ("stable", bend(T.AffineAutoregressive(made, stable=True))),
+        ("coupling", bend(T.AffineCoupling(1, DenseNN(1, [8], [D - 1, D - 1])))),
+        ("planar", bend(T.Planar(D), 1.5)),
+        ("radial", bend(T.Radial(D))),
+        ("householder", bend(T.Householder(D, 3))),
+    ]
+    for name, module in plain:
+        yield name, module, module
+    pyros = bend(T.Sylvester(D, 2))
+    own = Sylvester(pyros)
+    x = torch.randn(D)
+    y = pyros(x)
+    exact = torch.autograd.functional.jacobian(lambda at: pyros(at), x).slogdet()[1]
+    assert abs(exact - pyros.log_abs_det_jacobian(x, y)) > 1e-3
+    yield "sylvester", own, own
+    conditional = [
+        ("conditional_iaf", T.ConditionalAffineAutoregressive(
+            ConditionalAutoRegressiveNN(D, C, [9], permutation=ORDER))),
+        ("conditional_coupling", T.ConditionalAffineCoupling(
+            2, ConditionalDenseNN(2, C, [8], [D - 2, D - 2]))),
+        ("conditional_planar", T.ConditionalPlanar(DenseNN(C, [6, 5], [1, D, D]))),
+        ("conditional_radial", T.ConditionalRadial(DenseNN(C, [6, 5], [D, 1, 1]))),
+        ("conditional_householder", T.ConditionalHouseholder(
+            D, DenseNN(C, [6, 5], [D, D]), 2)),
+    ]
+    for name, module in conditional:
+        bend(module)
+        yield name, module.condition(context), module
+
+
+def weights(t):
+    """0.5, 0.75, .. 1.5 and again, in the shape of t."""
+    return (0.5 + 0.25 * (torch.arange(t.numel()) % 5)).reshape(t.shape)
+
+
+def main():
+    torch.set_default_dtype(torch.float64)
+    torch.manual_seed(11)
+    x = torch.randn(N, D).float().double().requires_grad_()
+    context = torch.randn(N, C).float().double()
+    tensors = {"data.x": x, "data.context": context}
+    for name, transform, module in flows(context):
+        y = transform(x)
+        log_det = transform.log_abs_det_jacobian(x, y)
+        jacobian = torch.autograd.functional.jacobian(lambda at: transform(at), x)
+        each = torch.stack([jacobian[i, :, i, :].slogdet()[1] for i in range(N)])
+        assert relative_error(log_det, each) < 1e-10, name
+        y = transform(x)
+        log_det = transform.log_abs_det_jacobian(x, y)
+        loss = (weights(y) * y).sum() + (weights(log_det) * log_det).sum()
+        values = dict(module.named_parameters())
+        grads = torch.autograd.grad(loss, [x, *values.values()], allow_unused=True)
+        tensors |= {f"{name}.{key}": value for key, value in values.items()}
+        tensors |= {f"grad.{name}.{key}": torch.zeros_like(value) if grad is None else grad
+                    for (key, value), grad in zip(values.items(), grads[1:])}
+        tensors |= {f"y.{name}": y, f"det.{name}": log_det, f"grad.{name}": grads[0]}
+    write_safetensors(__file__, tensors)
+
+
+if __name__ == "__main__":
+    main()

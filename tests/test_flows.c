@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_flows.c - normalizing flows against Pyro (golden/flows.safetensors: the same
+ * weights; y, log |det J|, gradients), to 1e-10 in f64 and 1e-4 in f32; their inverses;
+ * gradients of the inverses against differences; densities; what is said of bad options.
+ */
+#include "gradients.h"
+
+#include <kiln/distributions.h>
+#include <kiln/flows.h>
+#include <kiln/io.h>
+
+#include <stdio.h>
+
+enum { D = 4, C = 3, N = 5 };
+
+static const int64_t order[D] = { 2, 0, 3, 1 };
+static const int64_t nine[] = { 9 }, eight[] = { 8 }, seven_six[] = { 7, 6 },
+                     six_five[] = { 6, 5 };
+
+typedef struct flow_case {
+    const char *name;
+    ppl_transform *(*make)(ppl_ctx *c, const char *name, int64_t dim,
+                           const ppl_flow_opts *opts);
+    ppl_flow_opts opts;
+    int conditional;
+} flow_case;
+
+static const flow_case table[] = {
+    { "iaf", ppl_flow_affine_autoregressive,
+      { .hidden = nine, .layers = 1, .permutation = order }, 0 },
+    { "clipped", ppl_flow_affine_autoregressive,
+      { .hidden = nine, .layers = 1, .permutation = order, .log_scale_min = -0.1,
+        .log_scale_max = 0.2 }, 0 },
+    { "stable", ppl_flow_affine_autoregressive,
+      { .hidden = seven_six, .layers = 2, .permutation = order, .skip = 1, .stable = 1 },
+      0 },
+    { "coupling", ppl_flow_affine_coupling, { .hidden = eight, .layers = 1, .split = 1 },
+      0 },
+    { "planar", ppl_flow_planar, { .count = 0 }, 0 },
+    { "radial", ppl_flow_radial, { .count = 0 }, 0 },
+    { "householder", ppl_flow_householder, { .count = 3 }, 0 },
+    { "sylvester", ppl_flow_sylvester, { .count = 2 }, 0 },
+    { "conditional_iaf", ppl_flow_affine_autoregressive,
+      { .hidden = nine, .layers = 1, .permutation = order }, 1 },
+    { "conditional_coupling", ppl_flow_affine_coupling,
+      { .hidden = eight, .layers = 1 }, 1 },
+    { "conditional_planar", ppl_flow_planar, { .hidden = six_five, .layers = 2 }, 1 },
+    { "conditional_radial", ppl_flow_radial, { .hidden = six_five, .layers = 2 }, 1 },
+    { "conditional_householder", ppl_flow_householder,
+      { .hidden = six_five, .layers = 2, .count = 2 }, 1 },
+};
+
+static ppl_ctx *loaded(int dtype)
+{
+    const char *dir = getenv("srcdir");
+    char path[4096];
+    ppl_ctx *c = context(dtype);
+    snprintf(path, sizeof path, "%s/tests/golden/flows.safetensors", dir ? dir : ".");
+    ck_assert_msg(ppl_checkpoint_load(c, path, NULL, NULL) == PPL_OK, "%s",
+                  ppl_error_text(c));
+    return c;
+}
+
+/* "prefix.name" of the file, as a tensor that is no parameter; "prefix" if there is none. */
+static ppl_tensor *constant(ppl_ctx *c, const char *prefix, const char *name,
+                            ppl_shape shape)
+{
+    char key[256];
+    double value[256];
+    snprintf(key, sizeof key, "%s.%s", prefix, name);
+    ck_assert_msg(ppl_param_read(c, key, value, elements(shape)) == PPL_OK, "%s",
+                  ppl_error_text(c));
+    return ppl_from_doubles(c, shape, value);
+}
+
+static void close_to(const char *flow, const char *what, const ppl_tensor *t, ppl_ctx *c,
+                     const char *prefix, const char *name, double tolerance)
+{
+    char text[128];
+    double expected[256];
+    const int64_t n = ppl_numel(t);
+    ck_assert_msg(t != NULL, "%s: %s", flow, ppl_error_text(c));
+    ck_assert_int_le(n, 256);
+    ppl_shape flat = PPL_SHAPE(n);
+    ppl_read(constant(c, prefix, name, flat), expected, n);
+    snprintf(text, sizeof text, "%s, %s", flow, what);
+    assert_elements(text, t, n, expected, tolerance);
+}
+
+static ppl_transform *make(ppl_ctx *c, const flow_case *f)
+{
+    ppl_flow_opts opts = f->opts;
+    if (f->conditional)
+        opts.context = constant(c, "data", "context", PPL_SHAPE(N, C));
+    ppl_transform *t = f->make(c, f->name, D, &opts);
+    ck_assert_msg(t != NULL, "%s: %s", f->name, ppl_error_text(c));
+    return t;
+}
+
+/* 0.5, 0.75, .. 1.5 and again. */
+static ppl_tensor *weights(ppl_ctx *c, const ppl_tensor *t)
+{
+    double w[64];
+    for (int i = 0; i < 64; i++)
+        w[i] = 0.5 + 0.25 * (i % 5);
+    return ppl_from_doubles(c, ppl_tensor_shape(t), w);
+}
+
+static void check_parameters(ppl_ctx *c, const flow_case *f, double tolerance)
+{
+    const size_t length = strlen(f->name);
+    int checked = 0;
+    for (int i = 0; i < ppl_param_count(c); i++) {
+        const ppl_param_info *info = ppl_param_at(c, i);
+        const char *name = info->name;
+        double grad[256], expected[256];
+        if (strncmp(name, f->name, length) != 0 || name[length] != '.')
+            continue;
+        char key[256];
+        snprintf(key, sizeof key, "grad.%s", name);
+        ck_assert_int_eq(ppl_param_grad(c, name, grad, info->count), PPL_OK);
+        ck_assert_int_eq(ppl_param_read(c, key, expected, info->count), PPL_OK);
+        for (int k = 0; k < info->count; k++)
+            ck_assert_msg(is_near(grad[k], expected[k], tolerance),
+                          "%s: gradient %d is %.15g, not %.15g", name, k, grad[k],
+                          expected[k]);
+        ck_assert_msg(info->touched, "%s was not looked up", name);
+        checked++;
+    }
+    ck_assert_int_gt(checked, 0);
+}
+
+START_TEST(as_in_pyro)
+{
+    const double tolerance = _i ? 1e-10 : 1e-4;
+    for (int i = 0; i < COUNT_OF(table); i++) {
+        const flow_case *f = &table[i];
+        ppl_ctx *c = loaded(_i);
+        double value[N * D];
+        ppl_read(constant(c, "data", "x", PPL_SHAPE(N, D)), value, N * D);
+        ppl_tensor *x = ppl_variable(c, PPL_SHAPE(N, D), value), *det = NULL;
+        ppl_tensor *y = ppl_transform_forward(make(c, f), x, &det);
+        close_to(f->name, "y", y, c, "y", f->name, tolerance);
+        close_to(f->name, "log |det J|", det, c, "det", f->name, tolerance);
+        ppl_tensor *roots[] = { y, det }, *seeds[] = { weights(c, y), weights(c, det) };
+        ck_assert_int_eq(ppl_backward_from(roots, seeds, 2), PPL_OK);
+        close_to(f->name, "gradient", ppl_grad(x), c, "grad", f->name, 10 * tolerance);
+        check_parameters(c, f, 10 * tolerance);
+        ck_assert_msg(ppl_ok(c), "%s", ppl_error_text(c));
+        ppl_ctx_free(c);
+    }
+}
+END_TEST
+
+START_TEST(both_ways)
+{
+    for (int i = 0; i < COUNT_OF(table); i++) {
+        const flow_case *f = &table[i];
+        ppl_ctx *c = loaded(_i);
+        const double tolerance = _i ? 1e-11 : 2e-4;
+        const ppl_transform *t = make(c, f);
+        ppl_tensor *x = constant(c, "data", "x", PPL_SHAPE(N, D)), *det, *again;
+        double in[N * D], out[N];
+        ppl_tensor *y = ppl_transform_forward(t, x, &det);
+        ppl_tensor *back = ppl_transform_inverse(t, y, &again);
+        ck_assert_msg(back != NULL, "%s: %s", f->name, ppl_error_text(c));
+        ppl_read(x, in, N * D);
+        ppl_read(det, out, N);
+        assert_elements(f->name, back, N * D, in, tolerance);
+        assert_elements(f->name, again, N, out, tolerance);
+        ck_assert(ppl_transform_equal(t, make(c, f)));
+        ck_assert_msg(ppl_ok(c), "%s", ppl_error_text(c));
+        ppl_ctx_free(c);
+    }
+}
+END_TEST
+
+/* x and log |det J| from y, with weights that are parameters as they start. */
+static const flow_case *row_of(const grad_case *g)
+{
+    return g->row;
+}
+
+static ppl_tensor *back(ppl_tensor *y, const flow_case *f, int det)
+{
+    ppl_tensor *log_abs_det = NULL;
+    const ppl_flow_opts opts = { .hidden = f->opts.hidden, .layers = f->opts.layers,
+                                 .permutation = f->opts.permutation,
+                                 .count = f->opts.count, .stable = f->opts.stable };
+    ppl_tensor *x = ppl_transform_inverse(f->make(ppl_tensor_ctx(y), f->name, D, &opts), y,
+                                          &log_abs_det);
+    return det ? log_abs_det : x;
+}
+
+BUILD(back, back(in[0], row_of(g), g->number))
+
+START_TEST(gradients_of_inverses)
+{
+    for (int i = 0; i < COUNT_OF(table); i++)
+        for (int det = 0; det < 2; det++) {
+            grad_case g = CASE(back, -1, 1, det, 1, S(2, D));
+            g.row = &table[i];
+            g.name = table[i].name;
+            check_gradient(_i, &g);
+        }
+}
+END_TEST
+
+/* The element of an autoregressive flow depends on those before it in the order alone. */
+START_TEST(autoregression)
+{
+    ppl_ctx *c = context(_i);
+    ppl_transform *t = ppl_flow_affine_autoregressive(c, "f", 5, NULL);
+    double kept[5];
+    ck_assert_int_eq(ppl_param_read(c, "f.arn.permutation", kept, 5), PPL_OK);
+    for (int k = 0; k < 5; k++) {
+        double one[5] = { 0 }, grad[5];
+        const int at = (int)kept[k];
+        ppl_tensor *x = variable(c, 0.5, -1, 0.25, 2, -0.75);
+        ppl_tensor *y = ppl_transform_forward(t, x, NULL);
+        one[at] = 1;
+        ppl_tensor *seed = vector(c, 5, one);
+        ck_assert_int_eq(ppl_backward_from(&y, &seed, 1), PPL_OK);
+        ppl_read(ppl_grad(x), grad, 5);
+        for (int j = k + 1; j < 5; j++)
+            ck_assert(is_near(grad[(int)kept[j]], 0, 0));
+        ck_assert(grad[at] > 0);
+    }
+    /* The order is kept, whatever the step, and differs from name to name. */
+    ppl_next_step(c);
+    double again[5], other[5], third[5];
+    ppl_flow_affine_autoregressive(c, "f", 5, NULL);
+    ck_assert_int_eq(ppl_param_read(c, "f.arn.permutation", again, 5), PPL_OK);
+    ck_assert_mem_eq(kept, again, sizeof kept);
+    ck_assert_ptr_nonnull(ppl_flow_affine_autoregressive(c, "g", 5, NULL));
+    ck_assert_ptr_nonnull(ppl_flow_affine_autoregressive(c, "h", 5, NULL));
+    ck_assert_int_eq(ppl_param_read(c, "g.arn.permutation", other, 5), PPL_OK);
+    ck_assert_int_eq(ppl_param_read(c, "h.arn.permutation", third, 5), PPL_OK);
+    ck_assert(memcmp(kept, other, sizeof kept) != 0 ||
+              memcmp(kept, third, sizeof kept) != 0);
+    ppl_ctx_free(c);
+}
+END_TEST
+
+/* A density of a draw, and of the same numbers by way of the inverse. */
+START_TEST(densities)
+{
+    for (int i = 0; i < COUNT_OF(table); i++) {
+        if (table[i].conditional)
+            continue;
+        ppl_ctx *c = loaded(_i);
+        ppl_transform *t = make(c, &table[i]);
+        ppl_dist *d = ppl_transformed(ppl_normal(ppl_full(c, PPL_SHAPE(3, D), 0),
+                                                 ppl_scalar(c, 1)), &t, 1);
+        ppl_tensor *y = ppl_dist_sample(d, &(ppl_rng){ { 1, 2 } });
+        double direct[3];
+        ck_assert_int_eq(ppl_read(ppl_log_prob(d, y), direct, 3), 3);
+        assert_elements(table[i].name, ppl_log_prob(d, ppl_detach(y)), 3, direct,
+                        _i ? 1e-11 : 1e-3);
+        ppl_ctx_free(c);
+    }
+}
+END_TEST
+
+START_TEST(bad_options)
+{
+    ppl_ctx *c = context(_i);
+    ppl_tensor *x = numbers(c, 1, 2, 3);
+#define REFUSED(flow, dim, status, text, ...)                                            \
+    assert_fails(c, flow(c, "f", dim, &(ppl_flow_opts){ __VA_ARGS__ }), status, text)
+    REFUSED(ppl_flow_planar, 0, PPL_EINVAL,
+            "planar f: vectors of 0 elements; give 1 at least", .count = 1);
+    REFUSED(ppl_flow_householder, 2, PPL_EINVAL,
+            "householder f: count is -1; give 1 at least", .count = -1);
+    REFUSED(ppl_flow_affine_autoregressive, 4, PPL_EINVAL,
+            "affine_autoregressive f: hidden layer 0 has 3 units; it must have the "
+            "vectors' 4 at least", .hidden = (int64_t[]){ 3 }, .layers = 1);
+    REFUSED(ppl_flow_affine_autoregressive, 4, PPL_EINVAL,
+            "affine_autoregressive f: hidden layer 0 has 0 units; give 1 at least",
+            .hidden = (int64_t[]){ 0 }, .layers = 1);
+    REFUSED(ppl_flow_affine_autoregressive, 2, PPL_EINVAL,
+            "affine_autoregressive f: element 1 of its permutation is 2; each of 0 to 1 "
+            "must be there once", .permutation = (int64_t[]){ 0, 2 });
+    REFUSED(ppl_flow_affine_coupling, 3, PPL_EINVAL,
+            "affine_coupling f: split is 3; of 3 elements 1 to 2 can stay", .split = 3);
+    REFUSED(ppl_flow_affine_coupling, 3, PPL_EINVAL,
+            "affine_coupling f: log_scale_min 4 must be below log_scale_max 3",
+            .log_scale_min = 4);
+    REFUSED(ppl_flow_radial, 3, PPL_ESHAPE,
+            "radial f: a context of shape []; give it a last axis",
+            .context = ppl_scalar(c, 1));
+    REFUSED(ppl_flow_sylvester, 3, PPL_EUNSUPPORTED, "sylvester f: it takes no context; a "
+            "conditional planar or affine flow does", .context = x);
+    for (int i = 0; i < COUNT_OF(table); i++) {
+        ppl_transform *t = table[i].make(c, table[i].name, 4, NULL);
+        ppl_transform_forward(t, x, NULL);
+        ck_assert_int_eq(ppl_error(c), PPL_ESHAPE);
+        ppl_clear_error(c);
+        ppl_transform_inverse(t, x, NULL);
+        ck_assert_int_eq(ppl_error(c), PPL_ESHAPE);
+        ck_assert_ptr_nonnull(strstr(ppl_error_text(c), "a value of shape [3]; its last "
+                                     "axis must have 4 elements"));
+        ppl_clear_error(c);
+        ck_assert_ptr_null(table[i].make(NULL, "f", 4, NULL));
+    }
+    ppl_ctx_free(c);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {
+        as_in_pyro, both_ways, gradients_of_inverses, autoregression, densities,
+        bad_options, NULL
+    };
+    return run_tests("flows", tests);
+}
