@@ -25,7 +25,7 @@ static ppl_dist *prior_of(ppl_ctx *c, const pair *p)
 {
     ppl_tensor *two = ppl_full(c, p->z, 2), *three = ppl_full(c, p->z, 3);
     ppl_shape dirichlet = p->z;
-    if (strcmp(p->name, "normal-normal") == 0)
+    if (strncmp(p->name, "normal", 6) == 0)
         return ppl_normal(two, three);
     if (strcmp(p->name, "beta-bernoulli") == 0)
         return ppl_beta(two, three);
@@ -41,6 +41,8 @@ static ppl_dist *likelihood_of(ppl_ctx *c, const pair *p, ppl_tensor *z)
     ppl_dist *d;
     if (strcmp(p->name, "normal-normal") == 0)
         d = ppl_normal(z, half);
+    else if (strcmp(p->name, "normal-log_normal") == 0)
+        d = ppl_log_normal(z, half);
     else if (strcmp(p->name, "beta-bernoulli") == 0)
         d = ppl_bernoulli(z);
     else if (strcmp(p->name, "gamma-exponential") == 0)
@@ -89,8 +91,9 @@ static void model(ppl_ctx *c, const void *arg)
 #define S(...) { sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t), { __VA_ARGS__ } }
 #define SCALAR { 0, { 0 } }
 
-static const char *const names[] = { "normal-normal", "beta-bernoulli", "gamma-exponential",
-                                     "gamma-gamma", "dirichlet-categorical" };
+static const char *const names[] = { "normal-normal", "normal-log_normal",
+                                     "beta-bernoulli", "gamma-exponential", "gamma-gamma",
+                                     "dirichlet-categorical" };
 
 static const pair shapes[] = {
     { NULL, SCALAR, SCALAR, 0, 0, 0, 0 },

@@ -6,6 +6,8 @@
  */
 #include "handlers.h"
 
+#include <kiln/transforms.h>
+
 /* ---- name_scope -------------------------------------------------------------------- */
 
 /* One function twice in a model, its plates and parameters included. */
@@ -481,6 +483,54 @@ START_TEST(transform_takes_the_base)
 }
 END_TEST
 
+/* The library's own: loc and scale of other families, and transformed distributions. */
+static void families(ppl_ctx *c, const void *arg)
+{
+    ppl_tensor *loc = numbers(c, 1, -2), *scale = ppl_scalar(c, 3);
+    ppl_transform *exp = ppl_transform_exp(c), *simplex = ppl_transform_stick_breaking(c);
+    (void)arg;
+    ppl_sample(c, "cauchy", ppl_cauchy(loc, scale));
+    ppl_sample(c, "laplace", ppl_laplace(loc, scale));
+    ppl_sample(c, "logistic", ppl_logistic(loc, scale));
+    ppl_sample(c, "gumbel", ppl_gumbel(loc, scale));
+    ppl_sample(c, "skewed", ppl_asymmetric_laplace(loc, scale, ppl_scalar(c, 2)));
+    ppl_sample(c, "log_normal", ppl_log_normal(loc, scale));
+    ppl_sample(c, "exp", ppl_transformed(ppl_normal(loc, scale), &exp, 1));
+    ppl_sample(c, "simplex", ppl_transformed(ppl_normal(loc, scale), &simplex, 1));
+}
+
+/* At the same values the densities differ by the Jacobian: log 3 for each element of those
+ * with loc and scale, log |dy/dx| of a map. */
+START_TEST(reparam_of_the_librarys_families)
+{
+    ppl_ctx *c = start(_i);
+    const ppl_reparameteriser how = ppl_loc_scale_reparam(0);
+    const ppl_reparam_row rows[] = { { NULL, &how }, { "exp", &ppl_transform_reparam },
+                                     { "simplex", &ppl_transform_reparam }, { 0 } };
+    ppl_trace *t = trace_of(c, families, NULL, handlers(ppl_reparam(c, rows)));
+    ppl_value list[10] = { { NULL, 0, NULL } };
+    int count = 0, latents = 0;
+    for (int i = 0; i < ppl_trace_count(t); i++) {
+        const ppl_msg *m = ppl_trace_at(t, i);
+        if (m->kind == PPL_SITE_DETERMINISTIC || strcmp(m->name, "log_normal") == 0)
+            list[count++] = (ppl_value){ m->name, NO, m->value };
+        latents += m->kind == PPL_SITE_SAMPLE;
+    }
+    ck_assert_int_eq(count, 8);
+    ck_assert_int_eq(latents, 8);
+    assert_shape(value_of(t, "simplex"), 3);
+    ppl_trace *plain = trace_of(c, families, NULL, handlers(ppl_condition(c, list, NULL)));
+    double jacobian = 5 * 2 * log(3), e[2], s[3];
+    ppl_read(value_of(t, "exp_base"), e, 2);
+    jacobian += e[0] + e[1];                        /* log dy/dx of exp is x */
+    ppl_read(value_of(t, "simplex"), s, 3);
+    jacobian += log(s[0]) + log(s[1]) + log(s[2]);  /* of stick-breaking: the product */
+    ck_assert(is_near(ppl_trace_log_prob(t), ppl_trace_log_prob(plain) + jacobian,
+                      _i == 0 ? 1e-3 : 1e-9));
+    stop(c);
+}
+END_TEST
+
 /* A row of one's own: Gamma(a, b) = Gamma(a, 1) / b. */
 static ppl_tensor *unit_rate(const ppl_reparameteriser *self, ppl_msg *m)
 {
@@ -560,7 +610,7 @@ int main(void)
         infer_config_gives_options, watch_shows_messages, inspect_tells_of_the_place,
         lift_makes_latents, lift_by_rows, lift_refuses, loc_scale_moves_the_density,
         loc_scale_keeps_the_distribution, reparam_keeps_masks, transform_takes_the_base,
-        reparam_by_a_row_of_ones_own, reparam_refuses, NULL
+        reparam_of_the_librarys_families, reparam_by_a_row_of_ones_own, reparam_refuses, NULL
     };
     return run_tests("handlers_sites", tests);
 }

@@ -14,7 +14,7 @@ extern "C" {
 /* In the order of stdlib/conjugate/pairs.c, which has the formulas:
  *
  *     latent       children
- *     Normal       Normal (its loc)
+ *     Normal       Normal, LogNormal (their locs)
  *     Beta         Bernoulli (its probs)
  *     Gamma        Exponential, Gamma (their rates)
  *     Dirichlet    Categorical (its probs)

@@ -7,6 +7,7 @@
  *   Normal(m, s)          Normal(z, t)           1 / t^2, x / t^2    Normal(v (m / s^2 + S2),
  *                                                                    sqrt v), 1 / v =
  *                                                                    1 / s^2 + S1
+ *                         LogNormal(z, t)        the same of log x
  *   Beta(a, b)            Bernoulli(z)           x, 1 - x            Beta(a + S1, b + S2)
  *   Gamma(a, b)           Exponential(z)         1, x                Gamma(a + S1, b + S2)
  *   Gamma(a, b)           Gamma(k, z)            k, x                Gamma(a + S1, b + S2)
@@ -34,6 +35,12 @@ static void normal_statistic(const ppl_dist *likelihood, ppl_tensor *x, ppl_tens
 {
     out[0] = precision(likelihood->param[1]);
     out[1] = ppl_mul(x, out[0]);
+}
+
+static void log_normal_statistic(const ppl_dist *likelihood, ppl_tensor *x,
+                                 ppl_tensor **out)
+{
+    normal_statistic(likelihood, ppl_log(x), out);
 }
 
 static ppl_dist *normal_posterior(const ppl_dist *prior, ppl_tensor *const *sum)
@@ -99,6 +106,8 @@ static ppl_dist *dirichlet_posterior(const ppl_dist *prior, ppl_tensor *const *s
 
 const ppl_conjugacy ppl_conjugate_pairs[] = {
     { &ppl_family_normal, &ppl_family_normal, 0, 2, normal_statistic, normal_posterior },
+    { &ppl_family_normal, &ppl_family_log_normal, 0, 2, log_normal_statistic,
+      normal_posterior },
     { &ppl_family_beta, &ppl_family_bernoulli, 0, 2, bernoulli_statistic, beta_posterior },
     { &ppl_family_gamma, &ppl_family_exponential, 0, 2, exponential_statistic,
       gamma_posterior },
