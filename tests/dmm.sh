@@ -105,4 +105,15 @@ refuse 'a checkpoint of other dimensions' 1 \
 refuse 'a full disk' 1 \
     '/dev/full: cannot be written: No space left on device; free some space or give another path' \
     --epochs 1 --log /dev/full
+
+# ---- Flows in the guide --------------------------------------------------------------
+
+"$dmm" $small --num-iafs 2 --iaf-dim 9 --epochs 3 --eval-every 1 --log flow.csv \
+    --checkpoint flow.safetensors > /dev/null
+check 'flows train' 4 "$(wc -l < flow.csv)"
+"$dmm" $small --num-iafs 2 --iaf-dim 9 --epochs 2 --eval-every 1 --log half.csv \
+    --checkpoint half.safetensors > /dev/null
+"$dmm" $small --num-iafs 2 --iaf-dim 9 --epochs 3 --eval-every 1 --log half.csv \
+    --checkpoint half.safetensors --resume > /dev/null
+check 'flows resume bit for bit' "$(losses flow.csv)" "$(losses half.csv)"
 exit $failed

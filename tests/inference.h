@@ -164,7 +164,8 @@ static inline double variance_of(const moments *m)
 /* The noise of a site, of its distribution's shape. */
 typedef ppl_tensor *noise_source(const ppl_msg *m);
 
-/* Latents of normal distributions become loc + scale * noise, with their gradients. */
+/* Latents of normal distributions become loc + scale * noise, with their gradients; those
+ * of images of normal distributions, the image of that. */
 typedef struct noisy {
     ppl_handler base;
     noise_source *noise;
@@ -174,8 +175,10 @@ static inline void noisy_process(ppl_handler *h, ppl_msg *m)
 {
     if (m->kind != PPL_SITE_SAMPLE || (m->flags & PPL_DONE) != 0)
         return;
-    m->value = ppl_add(m->dist->param[0],
-                       ppl_mul(m->dist->param[1], ((const noisy *)h)->noise(m)));
+    const ppl_dist *d = m->dist->family->image ? m->dist->parts->dist[0] : m->dist;
+    m->value = ppl_add(d->param[0], ppl_mul(d->param[1], ((const noisy *)h)->noise(m)));
+    if (d != m->dist)
+        m->value = m->dist->family->image(m->dist, m->value);
     m->flags |= PPL_DONE;
 }
 

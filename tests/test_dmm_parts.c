@@ -706,6 +706,7 @@ START_TEST(test_options_defaults)
               && o.elbo == ELBO_MEANFIELD);
     ck_assert(o.epochs == 5000 && o.batch == 20 && o.anneal_epochs == 1000);
     ck_assert(o.z_dim == 100 && o.emission_dim == 100 && o.transition_dim == 200);
+    ck_assert(o.num_iafs == 0 && o.iaf_dim == 100);
     ck_assert(o.rnn_dim == 600 && o.eval_every == 50 && o.is_samples == 0);
     ck_assert(o.generate == 64);
     ck_assert_double_eq(o.lr, 3e-4);
@@ -720,7 +721,8 @@ START_TEST(test_options_all)
     options o;
     static const char line[] = "--data a.json --elbo both --epochs 0 --batch=7 --seed "
                                "18446744073709551615 --z-dim 1 --emission-dim 2 "
-                               "--transition-dim 3 --rnn-dim 4 --lr 1E-3 --anneal-epochs "
+                               "--transition-dim 3 --rnn-dim 4 --num-iafs 5 "
+                               "--iaf-dim 6 --lr 1E-3 --anneal-epochs "
                                "0 --min-anneal 1 --eval-every 5 --is-samples 6 "
                                "--checkpoint c --resume --log l.csv --pictures p --midi "
                                "m.mid --generate 8 --quiet";
@@ -733,6 +735,7 @@ START_TEST(test_options_all)
     ck_assert(o.elbo == ELBO_BOTH && o.epochs == 0 && o.batch == 7);
     ck_assert(o.seed == UINT64_MAX && o.z_dim == 1 && o.emission_dim == 2);
     ck_assert(o.transition_dim == 3 && o.rnn_dim == 4 && o.anneal_epochs == 0);
+    ck_assert(o.num_iafs == 5 && o.iaf_dim == 6);
     ck_assert(o.eval_every == 5 && o.is_samples == 6 && o.generate == 8);
     ck_assert(o.resume && o.quiet && !o.help);
     ck_assert_double_eq(o.lr, 1e-3);
@@ -827,6 +830,7 @@ START_TEST(test_options_help)
         "batch",      "seed",          "z-dim",      "emission-dim", "transition-dim",
         "rnn-dim",    "anneal-epochs", "min-anneal", "eval-every",   "is-samples",
         "checkpoint", "pictures",      "midi",       "generate",     "quiet",
+        "num-iafs",   "iaf-dim",
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char start[32];

@@ -62,7 +62,7 @@ static ppl_ctx *loaded(int dtype)
     return c;
 }
 
-/* "prefix.name" of the file, as a tensor that is no parameter; "prefix" if there is none. */
+/* "prefix.name" of the file, as a tensor that is no parameter. */
 static ppl_tensor *constant(ppl_ctx *c, const char *prefix, const char *name,
                             ppl_shape shape)
 {
@@ -188,8 +188,8 @@ static ppl_tensor *back(ppl_tensor *y, const flow_case *f, int det)
     const ppl_flow_opts opts = { .hidden = f->opts.hidden, .layers = f->opts.layers,
                                  .permutation = f->opts.permutation,
                                  .count = f->opts.count, .stable = f->opts.stable };
-    ppl_tensor *x = ppl_transform_inverse(f->make(ppl_tensor_ctx(y), f->name, D, &opts), y,
-                                          &log_abs_det);
+    ppl_transform *t = f->make(ppl_tensor_ctx(y), f->name, D, &opts);
+    ppl_tensor *x = ppl_transform_inverse(t, y, &log_abs_det);
     return det ? log_abs_det : x;
 }
 
@@ -290,8 +290,8 @@ START_TEST(bad_options)
     REFUSED(ppl_flow_radial, 3, PPL_ESHAPE,
             "radial f: a context of shape []; give it a last axis",
             .context = ppl_scalar(c, 1));
-    REFUSED(ppl_flow_sylvester, 3, PPL_EUNSUPPORTED, "sylvester f: it takes no context; a "
-            "conditional planar or affine flow does", .context = x);
+    REFUSED(ppl_flow_sylvester, 3, PPL_EUNSUPPORTED, "sylvester f: it takes no context; "
+            "a conditional planar or affine flow does", .context = x);
     for (int i = 0; i < COUNT_OF(table); i++) {
         ppl_transform *t = table[i].make(c, table[i].name, 4, NULL);
         ppl_transform_forward(t, x, NULL);

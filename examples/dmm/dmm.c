@@ -86,18 +86,37 @@ void dmm_model(ppl_ctx *c, const void *arg)
     }
 }
 
+/* The flows of the guide, made once for all time steps. */
+static void make_flows(ppl_ctx *c, const dmm_dims *d, ppl_transform *flow[DMM_MOST_IAFS])
+{
+    static const char *const name[DMM_MOST_IAFS] = {
+        "iafs_modules.0", "iafs_modules.1", "iafs_modules.2", "iafs_modules.3",
+        "iafs_modules.4", "iafs_modules.5", "iafs_modules.6", "iafs_modules.7",
+    };
+    const int64_t hidden = d->iaf_dim;
+
+    for (int i = 0; i < d->iafs; i++)
+        flow[i] = ppl_flow_affine_autoregressive(
+            c, name[i], d->z_dim, &(ppl_flow_opts){ .hidden = &hidden, .layers = 1 });
+}
+
 void dmm_guide(ppl_ctx *c, const void *arg)
 {
     const dmm_batch *b = arg;
     ppl_ragged ragged = { b->steps, b->active };
     ppl_rnn_opts opts = { .hidden = b->dims.rnn_dim, .activation = PPL_RELU, .reverse = 1 };
+    ppl_transform *flow[DMM_MOST_IAFS] = { NULL };
     ppl_tensor *h, *z = initial(c, "z_q_0", b);
     ppl_scope s = ppl_push(c, ppl_scale(c, b->kl_weight));
 
     opts.h_0 = ppl_param(c, "h_0", PPL_SHAPE(b->dims.rnn_dim), PPL_ZEROS, PPL_REAL);
     h = ppl_nn_rnn(c, "rnn", data(c, b), &ragged, &opts);
-    for (int t = 0; t < b->steps && ppl_ok(c); t++)
-        z = ppl_sample_at(c, "z", t, combine(c, &b->dims, ppl_head(z, b->active[t]),
-                                             ppl_ragged_step(h, &ragged, t)));
+    make_flows(c, &b->dims, flow);
+    for (int t = 0; t < b->steps && ppl_ok(c); t++) {
+        ppl_dist *q = combine(c, &b->dims, ppl_head(z, b->active[t]),
+                              ppl_ragged_step(h, &ragged, t));
+
+        z = ppl_sample_at(c, "z", t, ppl_transformed(q, flow, b->dims.iafs));
+    }
     ppl_pop(c, s);
 }

@@ -6,6 +6,8 @@
  *     x_t ~ Bernoulli(emitter(z_t))                    [n_t, X]
  *     guide: z_t ~ Normal(combiner(z_{t-1}, h_t))      h_t: an RNN over x_T .. x_t
  *
+ * or, with iafs > 0, that Normal through as many inverse autoregressive flows.
+ *
  * Sequences are packed by time, longest first; n_t of them still run at step t, so no
  * work is spent on padding.
  */
@@ -16,7 +18,10 @@
 
 typedef struct {
     int x_dim, z_dim, emission_dim, transition_dim, rnn_dim;
+    int iafs, iaf_dim; /* flows of the guide, 0 to DMM_MOST_IAFS; their hidden units */
 } dmm_dims;
+
+enum { DMM_MOST_IAFS = 8 };
 
 /* What model and guide see of a minibatch. */
 typedef struct {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dmm.h"
 #include "output.h"
 
 typedef enum { KIND_TEXT, KIND_CHOICE, KIND_INT, KIND_SEED, KIND_REAL, KIND_FLAG } kind;
@@ -48,6 +49,10 @@ static const row table[OPTION_COUNT] = {
                                 1e4, "N", "hidden units of the gated transition" },
     [OPTION_RNN_DIM] = { "rnn-dim", KIND_INT, AT(rnn_dim), "600", 1, 1e4, "N",
                          "hidden units of the guide's RNN" },
+    [OPTION_NUM_IAFS] = { "num-iafs", KIND_INT, AT(num_iafs), "0", 0, DMM_MOST_IAFS, "N",
+                          "inverse autoregressive flows of the guide" },
+    [OPTION_IAF_DIM] = { "iaf-dim", KIND_INT, AT(iaf_dim), "100", 1, 1e4, "N",
+                         "hidden units of each flow, z-dim at least" },
     [OPTION_LR] = { "lr", KIND_REAL, AT(lr), "3e-4", 0, 1, "RATE",
                     "learning rate of ClippedAdam" },
     [OPTION_ANNEAL_EPOCHS] = { "anneal-epochs", KIND_INT, AT(anneal_epochs), "1000", 0,

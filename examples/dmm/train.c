@@ -68,7 +68,8 @@ trainer *trainer_new(const options *o, const chorales *data, elbo_choice choice,
     t->options = o;
     t->data = data;
     t->choice = choice;
-    t->dims = (dmm_dims){ KEYS, o->z_dim, o->emission_dim, o->transition_dim, o->rnn_dim };
+    t->dims = (dmm_dims){ KEYS,       o->z_dim,    o->emission_dim, o->transition_dim,
+                          o->rnn_dim, o->num_iafs, o->iaf_dim };
     t->minibatches = (split->count + o->batch - 1) / o->batch;
     t->order = calloc((size_t)split->count, sizeof *t->order);
     t->log = calloc((size_t)o->epochs + 1, sizeof *t->log);
@@ -245,7 +246,7 @@ int trainer_evaluate(trainer *t, char *error, size_t size)
 
 /* ---- Checkpoints ------------------------------------------------------------------- */
 
-enum { TEXTS = 17, TEXT_SIZE = 40 };
+enum { TEXTS = 19, TEXT_SIZE = 40 };
 
 /* What a checkpoint says beside the parameters: first what must agree with the options on
  * resuming (named as them), then where training stands. */
@@ -254,11 +255,11 @@ typedef struct {
 } texts;
 
 static const char *const text_key[TEXTS] = {
-    "elbo", "batch", "seed", "z-dim", "emission-dim", "transition-dim", "rnn-dim", "lr",
-    "anneal-epochs", "min-anneal", "train sequences", "train steps",
+    "elbo", "batch", "seed", "z-dim", "emission-dim", "transition-dim", "rnn-dim",
+    "num-iafs", "iaf-dim", "lr", "anneal-epochs", "min-anneal", "train sequences", "train steps",
     "epoch", "minibatch", "loss_sum", "norm_sum", "seconds"
 };
-enum { POSITION = 12 };
+enum { POSITION = 14 };
 
 static void set_text(texts *all, int i, const char *format, ...) OUTPUT_PRINTF(3, 4);
 
@@ -275,24 +276,25 @@ static texts describe(const trainer *t)
 {
     const options *o = t->options;
     chorale_summary train = chorale_split_summary(&t->data->splits[CHORALES_TRAIN]);
-    const int integers[] = { o->z_dim, o->emission_dim, o->transition_dim, o->rnn_dim };
+    const int integers[] = { o->z_dim,   o->emission_dim, o->transition_dim,
+                             o->rnn_dim, o->num_iafs,     o->iaf_dim };
     texts all;
 
     set_text(&all, 0, "%s", elbo_text(t->choice));
     set_text(&all, 1, "%d", o->batch);
     set_text(&all, 2, "%llu", (unsigned long long)o->seed);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 6; i++)
         set_text(&all, 3 + i, "%d", integers[i]);
-    set_text(&all, 7, "%.17g", o->lr);
-    set_text(&all, 8, "%d", o->anneal_epochs);
-    set_text(&all, 9, "%.17g", o->min_anneal);
-    set_text(&all, 10, "%d", train.sequences);
-    set_text(&all, 11, "%d", train.steps);
-    set_text(&all, 12, "%d", t->epoch);
-    set_text(&all, 13, "%d", t->minibatch);
-    set_text(&all, 14, "%a", t->loss_sum);
-    set_text(&all, 15, "%a", t->norm_sum);
-    set_text(&all, 16, "%a", t->seconds);
+    set_text(&all, 9, "%.17g", o->lr);
+    set_text(&all, 10, "%d", o->anneal_epochs);
+    set_text(&all, 11, "%.17g", o->min_anneal);
+    set_text(&all, 12, "%d", train.sequences);
+    set_text(&all, 13, "%d", train.steps);
+    set_text(&all, POSITION, "%d", t->epoch);
+    set_text(&all, POSITION + 1, "%d", t->minibatch);
+    set_text(&all, POSITION + 2, "%a", t->loss_sum);
+    set_text(&all, POSITION + 3, "%a", t->norm_sum);
+    set_text(&all, POSITION + 4, "%a", t->seconds);
     return all;
 }
 
@@ -336,11 +338,11 @@ int trainer_resume(trainer *t, const char *path, char *error, size_t size)
                            "resume with the same", path, text_key[i], found.value[i],
                            own.value[i]);
     }
-    t->epoch = atoi(found.value[12]);
-    t->minibatch = atoi(found.value[13]);
-    t->loss_sum = strtod(found.value[14], NULL);
-    t->norm_sum = strtod(found.value[15], NULL);
-    t->seconds = strtod(found.value[16], NULL);
+    t->epoch = atoi(found.value[POSITION]);
+    t->minibatch = atoi(found.value[POSITION + 1]);
+    t->loss_sum = strtod(found.value[POSITION + 2], NULL);
+    t->norm_sum = strtod(found.value[POSITION + 3], NULL);
+    t->seconds = strtod(found.value[POSITION + 4], NULL);
     if (t->epoch > t->options->epochs)
         return failure(error, size, "%s: %d epochs are done, --epochs %d asks for fewer",
                        path, t->epoch, t->options->epochs);

@@ -50,8 +50,8 @@ typedef struct ppl_flow_opts {
 
 /* Inverse autoregressive flow (Kingma et al. 2016): y = m + exp(s) x, where m and s of an
  * element are functions of the elements of x before it, from one masked network (MADE,
- * Germain et al. 2015). hidden: { 3 dim + 1 }, none below dim. Parameters: NAME.arn.layers.0
- * .weight, .bias, ...; conditional: NAME.nn.layers... */
+ * Germain et al. 2015). hidden: { 3 dim + 1 }, none below dim. Parameters: NAME.arn.layers
+ * .0.weight, .bias, ...; conditional: NAME.nn.layers... */
 PPL_API ppl_transform *ppl_flow_affine_autoregressive(ppl_ctx *c, const char *name,
                                                       int64_t dim,
                                                       const ppl_flow_opts *opts);

@@ -42,8 +42,8 @@ static int check(const ppl__flow *f)
         ppl_fail(f->ctx, PPL_EINVAL, "%s %s: vectors of %" PRId64 " elements; give 1 at "
                  "least", f->kind, f->name, f->dim);
     else if (!(o->log_scale_min < o->log_scale_max))
-        ppl_fail(f->ctx, PPL_EINVAL, "%s %s: log_scale_min %g must be below log_scale_max "
-                 "%g", f->kind, f->name, o->log_scale_min, o->log_scale_max);
+        ppl_fail(f->ctx, PPL_EINVAL, "%s %s: log_scale_min %g must be below "
+                 "log_scale_max %g", f->kind, f->name, o->log_scale_min, o->log_scale_max);
     else if (o->count < 1)
         ppl_fail(f->ctx, PPL_EINVAL, "%s %s: count is %d; give 1 at least", f->kind,
                  f->name, o->count);
@@ -78,8 +78,8 @@ ppl__flow *ppl__flow_begin(ppl_ctx *c, const char *kind, const char *name, int64
 ppl_tensor *ppl__flow_param(ppl__flow *f, const char *suffix, ppl_shape shape,
                             ppl_init init)
 {
-    ppl_tensor *t = ppl_param(f->ctx, ppl_intern_join(f->ctx, f->name, suffix), shape, init,
-                              PPL_REAL);
+    ppl_tensor *t = ppl_param(f->ctx, ppl_intern_join(f->ctx, f->name, suffix), shape,
+                              init, PPL_REAL);
     if (t && f->tensors == PPL__FLOW_TENSORS) {
         ppl_fail(f->ctx, PPL_EINVAL, "%s %s: more than %d parameters; give it fewer "
                  "layers", f->kind, f->name, PPL__FLOW_TENSORS);
@@ -140,8 +140,8 @@ int ppl__flow_fits(const ppl_transform *self, const ppl_tensor *x)
     const ppl__flow *f = self->attr;
     if (ppl_rank(x) > 0 && ppl_dim(x, -1) == f->dim)
         return 1;
-    ppl_fail(self->ctx, PPL_ESHAPE, "%s %s: a value of shape %s; its last axis must have %"
-             PRId64 " elements", f->kind, f->name, SHAPE_OF(x), f->dim);
+    ppl_fail(self->ctx, PPL_ESHAPE, "%s %s: a value of shape %s; its last axis must have "
+             "%" PRId64 " elements", f->kind, f->name, SHAPE_OF(x), f->dim);
     return 0;
 }
 

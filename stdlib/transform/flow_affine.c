@@ -79,7 +79,9 @@ static void unscale_slope(const ppl__span *span, int input, void *slope)
                : exp(-clipped(span, s[i])) * (input == 0 ? 1 : -1);
 }
 
-static const ppl__formula clip_formula = { 1, { NULL, clip_value }, { NULL, clip_slope } };
+static const ppl__formula clip_formula = {
+    1, { NULL, clip_value }, { NULL, clip_slope }
+};
 static const ppl__formula scale_formula = {
     3, { NULL, scale_value }, { NULL, scale_slope }
 };
@@ -193,7 +195,8 @@ ppl_transform *ppl_flow_affine_autoregressive(ppl_ctx *c, const char *name, int6
                                               const ppl_flow_opts *opts)
 {
     const int64_t hidden = 3 * dim + 1;
-    ppl__flow *f = ppl__flow_begin(c, "affine_autoregressive", name, dim, opts, &hidden, 1);
+    ppl__flow *f = ppl__flow_begin(c, "affine_autoregressive", name, dim, opts, &hidden,
+                                   1);
     const int64_t *order;
     if (!f || !ppl__flow_made(f, 2, &order))
         return NULL;

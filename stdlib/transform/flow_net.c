@@ -142,8 +142,8 @@ static int set_order(ppl__flow *f, const char *suffix, int64_t *order, int64_t *
         const int64_t at = f->opts.permutation ? f->opts.permutation[i]
                                                : llround(kept[i]);
         if (at < 0 || at >= f->dim || place[at] >= 0) {
-            ppl_fail(f->ctx, PPL_EINVAL, "%s %s: element %" PRId64 " of its permutation is "
-                     "%" PRId64 "; each of 0 to %" PRId64 " must be there once", f->kind,
+            ppl_fail(f->ctx, PPL_EINVAL, "%s %s: element %" PRId64 " of its permutation "
+                     "is %" PRId64 "; each of 0 to %" PRId64 " must be there once", f->kind,
                      f->name, i, at, f->dim - 1);
             return 0;
         }
@@ -161,8 +161,8 @@ int ppl__flow_made(ppl__flow *f, int64_t params, const int64_t **order)
     int64_t *place = elements + f->dim;
     for (int i = 0; i < f->opts.layers; i++)
         if (f->opts.hidden[i] < f->dim) {
-            ppl_fail(f->ctx, PPL_EINVAL, "%s %s: hidden layer %d has %" PRId64 " units; it "
-                     "must have the vectors' %" PRId64 " at least", f->kind, f->name, i,
+            ppl_fail(f->ctx, PPL_EINVAL, "%s %s: hidden layer %d has %" PRId64 " units; "
+                     "it must have the vectors' %" PRId64 " at least", f->kind, f->name, i,
                      f->opts.hidden[i], f->dim);
             return 0;
         }

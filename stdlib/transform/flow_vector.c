@@ -9,9 +9,9 @@
  *   Sylvester    y = x + Q R tanh(S Q^T x + b), det J = prod 1 + R_ii S_ii sech^2
  *
  * All have inverses: with a = w x, planar asks for the root of a + (w u) tanh(a + b) =
- * w y, which is one number; r solves a quadratic equation; and in the basis of Q, Sylvester
- * is as many such roots, from the last element to the first. Parameters are moved to where
- * the map is one to one: w u > -1, beta > -alpha, |R_ii S_ii| < 1.
+ * w y, which is one number; r solves a quadratic equation; and in the basis of Q,
+ * Sylvester is as many such roots, from the last element to the first. Parameters are
+ * moved to where the map is one to one: w u > -1, beta > -alpha, |R_ii S_ii| < 1.
  *
  * Sources: Rezende and Mohamed, Variational inference with normalizing flows, 2015
  * (appendix A); Tomczak and Welling, Householder flow, 2016; van den Berg et al.,
@@ -64,7 +64,9 @@ static void root_slope(const ppl__span *s, int input, void *slope)
     }
 }
 
-static const ppl__formula root_formula = { 3, { NULL, root_value }, { NULL, root_slope } };
+static const ppl__formula root_formula = {
+    3, { NULL, root_value }, { NULL, root_slope }
+};
 PPL__FORMULA_OP(root_op, "flow root", root_formula)
 
 static ppl_tensor *tanh_root(ppl_tensor *c, ppl_tensor *k, ppl_tensor *b)
@@ -222,8 +224,8 @@ ppl_transform *ppl_flow_radial(ppl_ctx *c, const char *name, int64_t dim,
     ppl__flow *f = ppl__flow_begin(c, "radial", name, dim, opts, hidden, 2);
     radial *p = f ? ppl_alloc(c, sizeof *p) : NULL;
     ppl_tensor *raw[3];
-    if (!p || !three(f, (const char *const[]){ ".x0", ".alpha_prime", ".beta_prime" }, size,
-                     (ppl_init[]){ init, init, init }, raw))
+    if (!p || !three(f, (const char *const[]){ ".x0", ".alpha_prime", ".beta_prime" },
+                     size, (ppl_init[]){ init, init, init }, raw))
         return NULL;
     p->centre = raw[0];
     p->alpha = ppl_softplus(raw[1]);
