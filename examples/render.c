@@ -25,7 +25,7 @@ static void schools(ppl_ctx *c, const void *arg)
     static const double error[SCHOOLS] = { 15, 10, 16, 11, 9, 11, 10, 18 };
     ppl_tensor *zero = ppl_scalar(c, 0), *one = ppl_scalar(c, 1), *eta, *theta;
     ppl_tensor *mu = ppl_sample(c, "mu", ppl_normal(zero, ppl_scalar(c, 5)));
-    ppl_tensor *tau = ppl_sample(c, "tau", ppl_gamma(one, ppl_scalar(c, 0.1)));
+    ppl_tensor *tau = ppl_sample(c, "tau", ppl_half_cauchy(ppl_scalar(c, 5)));
     ppl_scope s = ppl_push(c, ppl_plate(c, "schools", SCHOOLS, NULL));
 
     (void)arg;

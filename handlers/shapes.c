@@ -54,7 +54,8 @@ static void put_plates(const ppl_frame *f, char out[CELL])
     size_t at = 0;
 
     for (const ppl_frame *first = f; f != NULL && at < CELL; f = f->inner) {
-        at += (size_t)snprintf(out + at, CELL - at, "%s%s", f != first ? ", " : "", f->name);
+        at += (size_t)snprintf(out + at, CELL - at, "%s%s", f != first ? ", " : "",
+                               f->name);
         if (at < CELL && f->dim == 0)
             at += (size_t)snprintf(out + at, CELL - at, " copy %lld", (long long)f->copy);
         else if (at < CELL)
@@ -62,7 +63,8 @@ static void put_plates(const ppl_frame *f, char out[CELL])
         if (at < CELL)
             at += (size_t)snprintf(out + at, CELL - at, ": %lld", (long long)f->size);
         if (at < CELL && f->size != f->full_size)
-            at += (size_t)snprintf(out + at, CELL - at, " of %lld", (long long)f->full_size);
+            at += (size_t)snprintf(out + at, CELL - at, " of %lld",
+                                   (long long)f->full_size);
     }
 }
 
@@ -230,8 +232,8 @@ void ppl_trace_annotate_error(const ppl_trace *t)
     if (first == count || used == 0)
         return;
     measure(t, first, width);
-    ppl_error_append(c, "\n  %s of the sites until then (ppl_write_shapes writes them):\n  %s",
-                     first > 0 ? "the last" : "all", line_of(&head, width, line));
+    ppl_error_append(c, "\n  %s of the sites until then (ppl_write_shapes writes them):\n"
+                     "  %s", first > 0 ? "the last" : "all", line_of(&head, width, line));
     for (int i = first; i < count; i++) {
         fill(ppl_trace_at(t, i), &r);
         ppl_error_append(c, "\n  %s", line_of(&r, width, line));

@@ -251,16 +251,19 @@ static ppl_fn *begin(ppl_fn *f, const callee *e)
 /* PPL_OK if it may be used; else records why not. */
 static ppl_status check_fn(ppl_ctx *c, const ppl_fn *f)
 {
+    const char *name = f != NULL && f->callee != NULL ? f->callee->signature.name
+                                                      : "a function";
+
     if (f == NULL)
-        return ppl_fail(c, PPL_EINVAL, "the function is NULL; its making may have failed, "
-                        "and ppl_error_text told why");
+        return ppl_fail(c, PPL_EINVAL, "the function is NULL; its making may have "
+                        "failed, and ppl_error_text told why");
     if (f->ctx != c)
         return ppl_fail(c, PPL_EINVAL, "%s belongs to another context; make it in this "
-                        "one", f->callee != NULL ? f->callee->signature.name : "a function");
+                        "one", name);
     if (is_stale(f) || f->callee == NULL)
         return ppl_fail(c, PPL_ESTALE, "%s was made in an epoch that has ended; make it "
                         "outside, or again",
-                        f->callee != NULL ? f->callee->signature.name : "a function");
+                        name);
     return ppl_ok(c) ? PPL_OK : ppl_error(c);
 }
 
@@ -576,8 +579,8 @@ static void *code_of(ppl_fn *f, closure *k, const ffi_cif *cif,
     if (k->memory == NULL ||
         ffi_prep_closure_loc(k->memory, (ffi_cif *)(uintptr_t)cif, body, f, k->code) !=
             FFI_OK) {
-        ppl_fail(f->ctx, PPL_EUNSUPPORTED, "%s: no code can be made for it, as the system "
-                 "gives no executable memory; write a callback that calls ppl_fn_call",
+        ppl_fail(f->ctx, PPL_EUNSUPPORTED, "%s: no code can be made for it, as the "
+                 "system gives no executable memory; write a callback that calls ppl_fn_call",
                  f->callee->signature.name);
         return NULL;
     }

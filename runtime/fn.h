@@ -11,7 +11,7 @@
 #include <kiln/functions.h>
 
 #define PPL__MAX_PARAMS (PPL_MAX_ARGS + 1)      /* a context among them */
-#define PPL__MAX_MEMBERS 32                     /* of a struct, those of its arrays counted */
+#define PPL__MAX_MEMBERS 32                     /* of a struct, arrays' counted */
 
 struct ppl__struct;
 

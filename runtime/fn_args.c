@@ -177,7 +177,8 @@ static int pointer_fits(const ppl__type *type, const ppl_arg *a)
     if (type->pointee != PPL_TYPE_STRUCT)
         return a->pointee != PPL_TYPE_STRUCT && same_number(type->pointee, a->pointee);
     return a->pointee == PPL_TYPE_STRUCT &&
-           (a->name == NULL || type->name == NULL || strcmp(bare(a->name), type->name) == 0);
+           (a->name == NULL || type->name == NULL ||
+            strcmp(bare(a->name), type->name) == 0);
 }
 
 static int struct_fits(const ppl__type *type, const ppl_arg *a)

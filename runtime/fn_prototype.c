@@ -232,8 +232,8 @@ static int read_words(scan *s, words *w)
             continue;
         if (strcmp(word, "union") == 0 || strcmp(word, "_Complex") == 0 ||
             strcmp(word, "_Atomic") == 0)
-            return refuse(s, "unions, complex and atomic numbers cannot be passed; pass a "
-                             "pointer");
+            return refuse(s, "unions, complex and atomic numbers cannot be passed; pass "
+                             "a pointer");
         if (strcmp(word, "enum") == 0) {
             if (!take_word(s, word))
                 return refuse(s, "\"enum\" must be followed by a name");
@@ -392,8 +392,8 @@ static int read_param(scan *s, ppl__type *out)
     int stars = 0;
 
     if (strncmp(s->at, "...", 3) == 0 || (peek(s) == '.'))
-        return refuse(s, "a function of any number of arguments cannot be called; wrap it "
-                         "in one of a fixed number");
+        return refuse(s, "a function of any number of arguments cannot be called; wrap "
+                         "it in one of a fixed number");
     if (!read_words(s, &w) || !read_declarator(s, &w, &stars) ||
         !resolve(s, &w, stars, out))
         return 0;
@@ -510,8 +510,8 @@ static int read_members(scan *s, words w, ppl__struct *out)
         if (!take(s, ','))
             break;
     }
-    return take(s, ';') ? 1 : refuse(s, "members end with \";\", and bit-fields cannot be "
-                                        "passed");
+    return take(s, ';') ? 1 : refuse(s, "members end with \";\", and bit-fields cannot "
+                                        "be passed");
 }
 
 int ppl__parse_members(ppl_ctx *c, const char *text, const ppl__struct *structs,

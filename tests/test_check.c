@@ -160,12 +160,12 @@ START_TEST(supports)
         char text[600] = "";
 
         if (row[i].outside != NULL)
-            snprintf(text, sizeof text, "the guide's %s can propose what the model does not "
-                     "have: %s; give the guide a family with the support of the model's %s",
+            snprintf(text, sizeof text, "the guide's %s can propose what the model does "
+                     "not have: %s; give the guide a family with the support of the model's %s",
                      s->guide()->family->name, row[i].outside, s->model()->family->name);
         if (row[i].unreached != NULL)
-            snprintf(text, sizeof text, "the guide cannot propose all that the model's %s "
-                     "has: %s; give the guide a family with the support of the model's",
+            snprintf(text, sizeof text, "the guide cannot propose all that the model's "
+                     "%s has: %s; give the guide a family with the support of the model's",
                      s->model()->family->name, row[i].unreached);
         if (strstr(text, ": ; ") != NULL)   /* the value is of no interest */
             *strstr(text, ": ; ") = '\0';
@@ -175,8 +175,8 @@ START_TEST(supports)
                       finding_of(one_model, one_guide, s), text);
     }
     ck_assert_str_eq(finding_of(one_model, one_guide, &(sides){ beta, coin }),
-                     "the guide's bernoulli is discrete and the model's beta is continuous; "
-                     "give the guide a family of the model's kind");
+                     "the guide's bernoulli is discrete and the model's beta is "
+                     "continuous; give the guide a family of the model's kind");
     end();
 }
 END_TEST
@@ -255,49 +255,49 @@ static const struct {
     int64_t first, last;
     const char *text;
 } faults[FAULTS][3] = {
-    [GUIDE_ONLY] = { { PPL_FOUND_GUIDE_ONLY, "z", 0, 2, "the model has no such site; give it "
-        "the name of a latent of the model, or sample it with ppl_sample_auxiliary" } },
-    [MODEL_ONLY] = { { PPL_FOUND_MODEL_ONLY, "z", 0, 2, "latent in the model, and the guide "
-        "has no such site; sample it in the guide, or observe it" } },
-    [OBSERVED] = { { PPL_FOUND_ROLES, "a", -1, -1, "latent in the guide and observed in the "
-        "model; the guide samples the model's latents only" } },
-    [PARAMETER] = { { PPL_FOUND_ROLES, "a", -1, -1, "latent in the guide and a parameter in "
+    [GUIDE_ONLY] = { { PPL_FOUND_GUIDE_ONLY, "z", 0, 2, "the model has no such site; "
+        "give it the name of a latent of the model, or sample it with ppl_sample_auxiliary" } },
+    [MODEL_ONLY] = { { PPL_FOUND_MODEL_ONLY, "z", 0, 2, "latent in the model, and the "
+        "guide has no such site; sample it in the guide, or observe it" } },
+    [OBSERVED] = { { PPL_FOUND_ROLES, "a", -1, -1, "latent in the guide and observed in "
         "the model; the guide samples the model's latents only" } },
+    [PARAMETER] = { { PPL_FOUND_ROLES, "a", -1, -1, "latent in the guide and a parameter "
+        "in the model; the guide samples the model's latents only" } },
     [DETERMINISTIC] = { { PPL_FOUND_ROLES, "a", -1, -1, "latent in the guide and a "
         "deterministic value in the model; the guide samples the model's latents only" } },
-    [AUXILIARY] = { { PPL_FOUND_ROLES, "a", -1, -1, "auxiliary in the guide and latent in the "
-        "model; sample it in the guide with ppl_sample, or rename it" } },
-    [GUIDE_OBSERVES] = { { PPL_FOUND_ROLES, "a", -1, -1, "observed in the guide and latent in "
-        "the model; sample it in the guide, or rename one of them" } },
-    [EVENT_DIM] = { { PPL_FOUND_EVENT_DIM, "b", -1, -1, "event dims 1 in the guide and 0 in "
-        "the model; make them equal with ppl_event" } },
-    [SHAPE] = { { PPL_FOUND_SHAPE, "b", -1, -1, "shape [2] in the guide and [3] in the model; "
-        "give the guide's parameters the model's shape, or expand it (ppl_expand_dist)" } },
+    [AUXILIARY] = { { PPL_FOUND_ROLES, "a", -1, -1, "auxiliary in the guide and latent "
+        "in the model; sample it in the guide with ppl_sample, or rename it" } },
+    [GUIDE_OBSERVES] = { { PPL_FOUND_ROLES, "a", -1, -1, "observed in the guide and "
+        "latent in the model; sample it in the guide, or rename one of them" } },
+    [EVENT_DIM] = { { PPL_FOUND_EVENT_DIM, "b", -1, -1, "event dims 1 in the guide and 0 "
+        "in the model; make them equal with ppl_event" } },
+    [SHAPE] = { { PPL_FOUND_SHAPE, "b", -1, -1, "shape [2] in the guide and [3] in the "
+        "model; give the guide's parameters the model's shape, or expand it (ppl_expand_dist)" } },
     [PLATE_OF_GUIDE] = {
-        { PPL_FOUND_PLATES, "others", -1, -1, "a plate of the guide that the model does not "
-          "have; make it in the model too, or give the guide's sites an event axis "
+        { PPL_FOUND_PLATES, "others", -1, -1, "a plate of the guide that the model does "
+          "not have; make it in the model too, or give the guide's sites an event axis "
           "(ppl_event)" },
-        { PPL_FOUND_PLATES, "w", -1, -1, "it is in plate others in the guide and not in the "
-          "model; push the plate around it in both or in neither" } },
-    [PLATE_OF_MODEL] = { { PPL_FOUND_PLATES, "w", -1, -1, "it is in plate rows in the model "
-        "and not in the guide; push the plate around it in both or in neither" } },
-    [OUT_OF_PLATE] = { { PPL_FOUND_PLATES, "w", -1, -1, "it is in plate rows in the model and "
-        "not in the guide; push the plate around it in both or in neither" } },
+        { PPL_FOUND_PLATES, "w", -1, -1, "it is in plate others in the guide and not in "
+          "the model; push the plate around it in both or in neither" } },
+    [PLATE_OF_MODEL] = { { PPL_FOUND_PLATES, "w", -1, -1, "it is in plate rows in the "
+        "model and not in the guide; push the plate around it in both or in neither" } },
+    [OUT_OF_PLATE] = { { PPL_FOUND_PLATES, "w", -1, -1, "it is in plate rows in the "
+        "model and not in the guide; push the plate around it in both or in neither" } },
     [SIZE] = {
-        { PPL_FOUND_PLATES, "w", -1, -1, "plate rows has size 5 of 5 in the guide and 4 of 4 "
-          "in the model; give it one size and subsample_size in both" },
-        { PPL_FOUND_SHAPE, "w", -1, -1, "shape [5] in the guide and [4] in the model; give the "
-          "guide's parameters the model's shape, or expand it (ppl_expand_dist)" } },
+        { PPL_FOUND_PLATES, "w", -1, -1, "plate rows has size 5 of 5 in the guide and 4 "
+          "of 4 in the model; give it one size and subsample_size in both" },
+        { PPL_FOUND_SHAPE, "w", -1, -1, "shape [5] in the guide and [4] in the model; "
+          "give the guide's parameters the model's shape, or expand it (ppl_expand_dist)" } },
     [SUBSAMPLE] = {
-        { PPL_FOUND_PLATES, "w", -1, -1, "plate rows has size 2 of 4 in the guide and 4 of 4 "
-          "in the model; give it one size and subsample_size in both" },
-        { PPL_FOUND_SHAPE, "w", -1, -1, "shape [2] in the guide and [4] in the model; give the "
-          "guide's parameters the model's shape, or expand it (ppl_expand_dist)" } },
+        { PPL_FOUND_PLATES, "w", -1, -1, "plate rows has size 2 of 4 in the guide and 4 "
+          "of 4 in the model; give it one size and subsample_size in both" },
+        { PPL_FOUND_SHAPE, "w", -1, -1, "shape [2] in the guide and [4] in the model; "
+          "give the guide's parameters the model's shape, or expand it (ppl_expand_dist)" } },
     [AXIS] = {
-        { PPL_FOUND_PLATES, "w", -1, -1, "plate rows has axis -1 in the guide and -2 in the "
-          "model (0: a loop); set `dim` in both" },
-        { PPL_FOUND_SHAPE, "w", -1, -1, "shape [4] in the guide and [4,1] in the model; give "
-          "the guide's parameters the model's shape, or expand it (ppl_expand_dist)" } },
+        { PPL_FOUND_PLATES, "w", -1, -1, "plate rows has axis -1 in the guide and -2 in "
+          "the model (0: a loop); set `dim` in both" },
+        { PPL_FOUND_SHAPE, "w", -1, -1, "shape [4] in the guide and [4,1] in the model; "
+          "give the guide's parameters the model's shape, or expand it (ppl_expand_dist)" } },
 };
 
 START_TEST(sites_shapes_and_plates)
@@ -370,8 +370,8 @@ START_TEST(nothing_is_changed)
     ck_assert_str_eq(ppl_error_text(c), "");
     ck_assert_int_eq(errors, 0);
     ck_assert_ptr_null(ppl_check(c, fit_model, fit_guide, ""));
-    ck_assert_str_eq(error_text(), "the guide fails\n  after site z; 1 site and 1 parameter "
-                                   "visited");
+    ck_assert_str_eq(error_text(), "the guide fails\n  after site z; 1 site and 1 "
+                                   "parameter visited");
     ck_assert_ptr_null(ppl_check(c, NULL, fit_guide, NULL));
     ck_assert_int_eq(ppl_error(c), PPL_EINVAL);
     ck_assert_int_eq(ppl_param_count(c), 0);
@@ -393,10 +393,10 @@ START_TEST(findings_are_written)
     text[fread(text, 1, sizeof text - 1, out)] = '\0';
     fclose(out);
     ck_assert_str_eq(text,
-        "z[0..2]: the model has no such site; give it the name of a latent of the model, or "
-        "sample it with ppl_sample_auxiliary\n"
-        "w: plate rows has size 5 of 5 in the guide and 4 of 4 in the model; give it one size "
-        "and subsample_size in both\n"
+        "z[0..2]: the model has no such site; give it the name of a latent of the model, "
+        "or sample it with ppl_sample_auxiliary\n"
+        "w: plate rows has size 5 of 5 in the guide and 4 of 4 in the model; give it one "
+        "size and subsample_size in both\n"
         "w: shape [5] in the guide and [4] in the model; give the guide's parameters the "
         "model's shape, or expand it (ppl_expand_dist)\n"
         "model and guide fit\n");

@@ -212,31 +212,31 @@ START_TEST(arguments_that_do_not_fit)
             "beta\" and given int 3; give a floating number, as in 3.0");
     REFUSED(f, PPL_ARGS(&b, 0.5, 128, &index, z), "declared: argument 3 is declared "
             "\"signed char n\" and given int 128; give an integer that signed char can hold");
-    REFUSED(f, PPL_ARGS(&b, 0.5, ULLONG_MAX, &index, z), "declared: argument 3 is declared "
-            "\"signed char n\" and given unsigned long long 18446744073709551615; give an "
-            "integer that signed char can hold");
+    REFUSED(f, PPL_ARGS(&b, 0.5, ULLONG_MAX, &index, z), "declared: argument 3 is "
+            "declared \"signed char n\" and given unsigned long long "
+            "18446744073709551615; give an integer that signed char can hold");
     REFUSED(f, PPL_ARGS(&b, 0.5, 1.0, &index, z), "declared: argument 3 is declared "
             "\"signed char n\" and given double 1; give an integer that signed char can "
             "hold");
-    REFUSED(f, PPL_ARGS(&x, 0.5, 1, &index, z), "declared: argument 1 is declared \"const "
-            "batch *b\" and given double *; give a pointer to batch");
+    REFUSED(f, PPL_ARGS(&x, 0.5, 1, &index, z), "declared: argument 1 is declared "
+            "\"const batch *b\" and given double *; give a pointer to batch");
     REFUSED(f, PPL_ARGS(PPL_POINTER(pair, (pair *)NULL), 0.5, 1, &index, z), "declared: "
-            "argument 1 is declared \"const batch *b\" and given pair *; give a pointer to "
-            "batch");
-    REFUSED(f, PPL_ARGS(b.n, 0.5, 1, &index, z), "declared: argument 1 is declared \"const "
-            "batch *b\" and given int 1; give a pointer to batch");
-    REFUSED(f, PPL_ARGS(&b, 0.5, 1, &u, z), "declared: argument 4 is declared \"const int "
-            "*index\" and given unsigned int *; give a pointer to int");
-    REFUSED(f, PPL_ARGS(&b, 0.5, 1, &b, z), "declared: argument 4 is declared \"const int "
-            "*index\" and given a pointer; give a pointer to int");
+            "argument 1 is declared \"const batch *b\" and given pair *; give a pointer "
+            "to batch");
+    REFUSED(f, PPL_ARGS(b.n, 0.5, 1, &index, z), "declared: argument 1 is declared "
+            "\"const batch *b\" and given int 1; give a pointer to batch");
+    REFUSED(f, PPL_ARGS(&b, 0.5, 1, &u, z), "declared: argument 4 is declared \"const "
+            "int *index\" and given unsigned int *; give a pointer to int");
+    REFUSED(f, PPL_ARGS(&b, 0.5, 1, &b, z), "declared: argument 4 is declared \"const "
+            "int *index\" and given a pointer; give a pointer to int");
     REFUSED(f, PPL_ARGS(&b, 0.5, 1, z, z), "declared: argument 4 is declared \"const int "
             "*index\" and given ppl_tensor *; give a pointer to int");
     REFUSED(f, PPL_ARGS(&b, 0.5, 1, &index, &b), "declared: argument 5 is declared "
             "\"ppl_tensor *z\" and given a pointer; give a tensor (ppl_tensor *)");
-    REFUSED(f, PPL_ARGS(&b, 0.5, 1, &index, (void *)&b), "declared: argument 5 is declared "
-            "\"ppl_tensor *z\" and given void *; give a tensor (ppl_tensor *)");
-    REFUSED(f, PPL_ARGS(PPL_BY_VALUE(batch, b), 0.5, 1, &index, z), "declared: argument 1 "
-            "is declared \"const batch *b\" and given struct batch; give a pointer to "
+    REFUSED(f, PPL_ARGS(&b, 0.5, 1, &index, (void *)&b), "declared: argument 5 is "
+            "declared \"ppl_tensor *z\" and given void *; give a tensor (ppl_tensor *)");
+    REFUSED(f, PPL_ARGS(PPL_BY_VALUE(batch, b), 0.5, 1, &index, z), "declared: argument "
+            "1 is declared \"const batch *b\" and given struct batch; give a pointer to "
             "batch");
     ck_assert_int_eq(calls, 3);
     end();
@@ -251,8 +251,8 @@ START_TEST(lists_that_do_not_fit)
     begin(_i);
     f = made(DECLARED);
     calls = 0;
-    REFUSED(f, PPL_ARGS(&b, 0.5, 3), "declared: 3 arguments given and 5 declared; pass what "
-            "\"" TEXT "\" takes, without contexts");
+    REFUSED(f, PPL_ARGS(&b, 0.5, 3), "declared: 3 arguments given and 5 declared; pass "
+            "what \"" TEXT "\" takes, without contexts");
     REFUSED(f, PPL_ARGS(&b), "declared: 1 argument given and 5 declared; pass what "
             "\"" TEXT "\" takes, without contexts");
     REFUSED(f, NULL, "declared: 0 arguments given and 5 declared; pass what \"" TEXT "\" "
@@ -282,8 +282,8 @@ START_TEST(results_that_do_not_fit)
     g = PPL_FN(c, double, same_DOUBLE, (double x));
     h = PPL_FN(c, pair, turn, (pair p, tiny t));
     FAILS(ppl_fn_call(c, g, PPL_ARGS(1.0), PPL_ARG(&f)), PPL_EINVAL, "same_DOUBLE: its "
-          "result is \"double same_DOUBLE\" and is to go into float *; give PPL_ARG(&x) with "
-          "x of that type (PPL_BY_VALUE for a struct), or PPL_ARG(NULL)");
+          "result is \"double same_DOUBLE\" and is to go into float *; give PPL_ARG(&x) "
+          "with x of that type (PPL_BY_VALUE for a struct), or PPL_ARG(NULL)");
     FAILS(ppl_fn_call(c, g, PPL_ARGS(1.0), PPL_ARG(d)), PPL_EINVAL, "same_DOUBLE: its "
           "result is \"double same_DOUBLE\" and is to go into double 1; give PPL_ARG(&x) "
           "with x of that type (PPL_BY_VALUE for a struct), or PPL_ARG(NULL)");
@@ -297,8 +297,8 @@ START_TEST(results_that_do_not_fit)
     ck_assert(f == 1 && t.r == 1);
     ck_assert_double_eq(p.x, 0);            /* nothing came of it */
     FAILS(ppl_fn_call(c, made(DECLARED), NULL, PPL_ARG(&d)), PPL_EINVAL, "declared: its "
-          "result is \"void declared\" and is to go into double *; give PPL_ARG(&x) with x "
-          "of that type (PPL_BY_VALUE for a struct), or PPL_ARG(NULL)");
+          "result is \"void declared\" and is to go into double *; give PPL_ARG(&x) with "
+          "x of that type (PPL_BY_VALUE for a struct), or PPL_ARG(NULL)");
     end();
 }
 END_TEST
@@ -357,44 +357,44 @@ START_TEST(prototypes_are_refused)
         const char *prototype, *text;
     } row[] = {
         { "", "a name is empty; give it at least one character" },
-        { "model", "the prototype: it must read as in C: result name(parameters); it reads "
-          "\"model\"" },
-        { "model(int x)", "the prototype: it must read as in C: result name(parameters); it "
-          "reads \"model(int x)\"" },
+        { "model", "the prototype: it must read as in C: result name(parameters); it "
+          "reads \"model\"" },
+        { "model(int x)", "the prototype: it must read as in C: result name(parameters); "
+          "it reads \"model(int x)\"" },
         { "void f(", "the prototype: a type is missing; it reads \"void f(\"" },
         { "void f(int x", "the prototype: the list of parameters is not closed; it reads "
           "\"void f(int x\"" },
         { "void f(int x) x", "the prototype: something follows the parameters; it reads "
           "\"void f(int x) x\"" },
-        { "void f(int, ...)", "the prototype: a function of any number of arguments cannot "
-          "be called; wrap it in one of a fixed number; it reads \"void f(int, ...)\"" },
+        { "void f(int, ...)", "the prototype: a function of any number of arguments "
+          "cannot be called; wrap it in one of a fixed number; it reads \"void f(int, ...)\"" },
         { "void f(point p)", "the prototype: point is no type that is known; describe it "
           "before by ppl_declare_struct, or pass a pointer; it reads \"void f(point p)\"" },
         { "void f(long double x)", "the prototype: long double cannot be passed; pass a "
           "double or a pointer; it reads \"void f(long double x)\"" },
-        { "void f(double _Complex x)", "the prototype: unions, complex and atomic numbers "
-          "cannot be passed; pass a pointer; it reads \"void f(double _Complex x)\"" },
-        { "void f(int x, void)", "the prototype: a parameter is void; it reads \"void f(int "
-          "x, void)\"" },
-        { "void f(int x y)", "the prototype: two names stand side by side; it reads \"void "
-          "f(int x y)\"" },
+        { "void f(double _Complex x)", "the prototype: unions, complex and atomic "
+          "numbers cannot be passed; pass a pointer; it reads \"void f(double _Complex x)\"" },
+        { "void f(int x, void)", "the prototype: a parameter is void; it reads \"void "
+          "f(int x, void)\"" },
+        { "void f(int x y)", "the prototype: two names stand side by side; it reads "
+          "\"void f(int x y)\"" },
         { "ppl_ctx *f(void)", "the prototype: a context cannot be a result; it reads "
           "\"ppl_ctx *f(void)\"" },
         { "void f(double x[3)", "the prototype: a bracket is not closed; it reads \"void "
           "f(double x[3)\"" },
         { "void f(int,int,int,int,int,int,int,int,int,int,int,int,int,int,int,int,int)",
-          "the prototype: it has more than 16 parameters; pass a struct by pointer; it reads "
-          "\"void f(int,int,int,int,int,int,int,int,int,int,int,int,int,int,int,int,int)\"" },
+          "the prototype: it has more than 16 parameters; pass a struct by pointer; it "
+          "reads \"void f(int,int,int,int,int,int,int,int,int,int,int,int,int,int,int,int,int)\"" },
     };
 
     begin(_i);
     for (int i = 0; i < COUNT_OF(row); i++)
         assert_fails(c, ppl_fn_make(c, (ppl_code)declared, row[i].prototype), PPL_EINVAL,
                      row[i].text);
-    assert_fails(c, ppl_fn_make(c, NULL, "void f(void)"), PPL_EINVAL, "ppl_fn_make: the code "
-                 "of void f(void) is NULL");
-    assert_fails(c, ppl_fn_make(c, (ppl_code)declared, NULL), PPL_EINVAL, "ppl_fn_make: the "
-                 "prototype of a function is NULL");
+    assert_fails(c, ppl_fn_make(c, NULL, "void f(void)"), PPL_EINVAL, "ppl_fn_make: the "
+                 "code of void f(void) is NULL");
+    assert_fails(c, ppl_fn_make(c, (ppl_code)declared, NULL), PPL_EINVAL, "ppl_fn_make: "
+                 "the prototype of a function is NULL");
     end();
 }
 END_TEST
@@ -404,24 +404,24 @@ START_TEST(structs_are_refused)
     static const struct {
         const char *members, *text;
     } row[] = {
-        { "double x;", "struct pair: its members take 8 bytes and its sizeof is 16; list all "
-          "of them, in order, with their types" },
-        { "double x", "struct pair: members end with \";\", and bit-fields cannot be passed; "
-          "it reads \"double x\"" },
+        { "double x;", "struct pair: its members take 8 bytes and its sizeof is 16; list "
+          "all of them, in order, with their types" },
+        { "double x", "struct pair: members end with \";\", and bit-fields cannot be "
+          "passed; it reads \"double x\"" },
         { "int x : 3;", "struct pair: members end with \";\", and bit-fields cannot be "
           "passed; it reads \"int x : 3;\"" },
         { "void x;", "struct pair: a member is void; it reads \"void x;\"" },
         { "double;", "struct pair: a member has no name; it reads \"double;\"" },
-        { "double x[n];", "struct pair: the length of an array must be a number, 32 at most; "
-          "it reads \"double x[n];\"" },
+        { "double x[n];", "struct pair: the length of an array must be a number, 32 at "
+          "most; it reads \"double x[n];\"" },
         { "double x[33];", "struct pair: the length of an array must be a number, 32 at "
           "most; it reads \"double x[33];\"" },
-        { "double x[20], y[20];", "struct pair: it has more than 32 members; pass a pointer "
-          "to it; it reads \"double x[20], y[20];\"" },
-        { "point p;", "struct pair: point is no type that is known; describe it before by "
-          "ppl_declare_struct, or pass a pointer; it reads \"point p;\"" },
-        { "union u x;", "struct pair: unions, complex and atomic numbers cannot be passed; "
-          "pass a pointer; it reads \"union u x;\"" },
+        { "double x[20], y[20];", "struct pair: it has more than 32 members; pass a "
+          "pointer to it; it reads \"double x[20], y[20];\"" },
+        { "point p;", "struct pair: point is no type that is known; describe it before "
+          "by ppl_declare_struct, or pass a pointer; it reads \"point p;\"" },
+        { "union u x;", "struct pair: unions, complex and atomic numbers cannot be "
+          "passed; pass a pointer; it reads \"union u x;\"" },
         { "", "struct pair: a member has no name; it reads \"\"" },
     };
 
@@ -432,8 +432,8 @@ START_TEST(structs_are_refused)
         ppl_clear_error(c);
     }
     ck_assert_int_eq(PPL_STRUCT(c, pair, NULL), PPL_EINVAL);
-    ck_assert_str_eq(ppl_error_text(c), "struct pair: its members are NULL; give them as in "
-                     "C, \"double x, y;\"");
+    ck_assert_str_eq(ppl_error_text(c), "struct pair: its members are NULL; give them as "
+                     "in C, \"double x, y;\"");
     ppl_clear_error(c);
     end();
 }

@@ -120,8 +120,8 @@ START_TEST(runs_and_traces_take_functions)
     FAILS(ppl_run(c, NULL, NULL, NULL), PPL_EINVAL,
           "ppl_run: the model is NULL; give a function");
     FAILS(ppl_run(c, ppl_fn_model(MODEL), PPL_ARGS(data, 2, 0), NULL), PPL_EINVAL,
-          "natural_model: argument 3 is declared \"double prior\" and given int 0; give a "
-          "floating number, as in 3.0");
+          "natural_model: argument 3 is declared \"double prior\" and given int 0; give "
+          "a floating number, as in 3.0");
     end();
 }
 END_TEST
@@ -190,10 +190,10 @@ START_TEST(errors_within_a_function)
     ck_assert_int_eq(calls, 3);
     FAILS(ppl_run(c, ppl_fn_model(g), PPL_ARGS(f, 1), NULL), PPL_EIO, "it fails");
     ck_assert_int_eq(calls, 4);
-    FAILS(ppl_run(c, ppl_fn_model(g), PPL_ARGS(f, 2), NULL), PPL_ENEST, "failing returned "
-          "with 1 handlers still pushed; match each ppl_push with a ppl_pop");
-    FAILS(ppl_run(c, ppl_fn_model(g), PPL_ARGS(f, 3), NULL), PPL_ENEST, "ppl_pop: this scope "
-          "was not begun here but further out; pop what you have pushed");
+    FAILS(ppl_run(c, ppl_fn_model(g), PPL_ARGS(f, 2), NULL), PPL_ENEST, "failing "
+          "returned with 1 handlers still pushed; match each ppl_push with a ppl_pop");
+    FAILS(ppl_run(c, ppl_fn_model(g), PPL_ARGS(f, 3), NULL), PPL_ENEST, "ppl_pop: this "
+          "scope was not begun here but further out; pop what you have pushed");
     /* Outside a run an error is told at once, and stands in the way of nothing. */
     FAILS(ppl_fn_call(c, f, PPL_ARGS(1), NOWHERE), PPL_EIO, "it fails");
     OK(ppl_fn_call(c, f, PPL_ARGS(0), NOWHERE));
@@ -416,8 +416,8 @@ START_TEST(forms_that_fail)
 
     begin(_i);
     f = made(MODEL);
-    assert_fails(c, ppl_scale_fn(f, 0), PPL_EINVAL, "ppl_scale: the factor is 0; it must be "
-                 "finite and > 0 (to leave sites out, use ppl_mask)");
+    assert_fails(c, ppl_scale_fn(f, 0), PPL_EINVAL, "ppl_scale: the factor is 0; it must "
+                 "be finite and > 0 (to leave sites out, use ppl_mask)");
     ck_assert_ptr_null(ppl_scale_fn(NULL, 1));
     ck_assert_ptr_null(ppl_plate_fn(NULL, "p", 1, NULL));
     ck_assert_ptr_null(ppl_fn_model(NULL));
@@ -425,9 +425,9 @@ START_TEST(forms_that_fail)
     /* A value never reached fails each call, as it does a run. */
     f = made(ppl_condition_fn(f, values({ "y", PPL_NO_INDEX, number(1) }), NULL));
     for (int i = 0; i < 2; i++) {
-        FAILS(ppl_fn_call(c, f, PPL_ARGS(data, 1, 0.0), NOWHERE), PPL_EUNUSED, "condition: no "
-              "sample site y was reached; check name and index, or pass `unused` to have "
-              "such values counted\n  after site x[0]; 2 sites and 0 parameters visited");
+        FAILS(ppl_fn_call(c, f, PPL_ARGS(data, 1, 0.0), NOWHERE), PPL_EUNUSED, "condition: "
+              "no sample site y was reached; check name and index, or pass `unused` to "
+              "have such values counted\n  after site x[0]; 2 sites and 0 parameters visited");
     }
     end();
 }
@@ -452,8 +452,8 @@ START_TEST(functions_recur)
     to_recur = ppl_scale_fn(to_recur, 2);
     OK(ppl_run(c, ppl_fn_model(to_recur), PPL_ARGS(0), NULL));
     ck_assert_int_eq(ppl_run(c, ppl_fn_model(to_recur), PPL_ARGS(1), NULL), PPL_ENEST);
-    ck_assert_str_eq(ppl_error_text(c), "ppl_push: this scale handler is installed already; "
-                     "make another one");
+    ck_assert_str_eq(ppl_error_text(c), "ppl_push: this scale handler is installed "
+                     "already; make another one");
     end();
 }
 END_TEST
@@ -561,12 +561,12 @@ START_TEST(no_code_can_be_made)
     begin(_i);
     f = made(ppl_scale_fn(MODEL, 2));
     no_executable_memory = 1;
-    assert_fails(c, (void *)(uintptr_t)ppl_fn_code(f), PPL_EUNSUPPORTED, "natural_model: no "
-                 "code can be made for it, as the system gives no executable memory; write a "
-                 "callback that calls ppl_fn_call");
-    assert_fails(c, (void *)(uintptr_t)ppl_fn_model(f), PPL_EUNSUPPORTED, "natural_model: no "
-                 "code can be made for it, as the system gives no executable memory; write a "
-                 "callback that calls ppl_fn_call");
+    assert_fails(c, (void *)(uintptr_t)ppl_fn_code(f), PPL_EUNSUPPORTED, "natural_model: "
+                 "no code can be made for it, as the system gives no executable memory; "
+                 "write a callback that calls ppl_fn_call");
+    assert_fails(c, (void *)(uintptr_t)ppl_fn_model(f), PPL_EUNSUPPORTED, "natural_model: "
+                 "no code can be made for it, as the system gives no executable memory; "
+                 "write a callback that calls ppl_fn_call");
     OK(ppl_fn_call(c, f, PPL_ARGS(data, 2, 0.0), NOWHERE));
     no_executable_memory = 0;
     ck_assert(ppl_fn_model(f) != NULL && ppl_fn_code(f) != NULL);

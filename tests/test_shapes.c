@@ -52,8 +52,8 @@ static const char *const some =
     "t[17]    normal         latent           | 3 2       3 2\n"
     "n        bernoulli      latent           |        scalar\n"
     "d        deterministic                            scalar\n"
-    "x        normal         observed     4 3 |           4 3            columns -1: 3, rows "
-    "-2: 4 of 10\n"
+    "x        normal         observed     4 3 |           4 3            columns -1: 3, "
+    "rows -2: 4 of 10\n"
     "f        factor         observed       2 |             2\n"
     "aux[4]   normal         auxiliary        |        scalar\n";
 static const char *const all =
@@ -65,8 +65,8 @@ static const char *const all =
     "t[17]    normal         latent           | 3 2       3 2    scalar\n"
     "n        bernoulli      latent           |        scalar    scalar\n"
     "d        deterministic                            scalar\n"
-    "x        normal         observed     4 3 |           4 3       4 3  columns -1: 3, rows "
-    "-2: 4 of 10\n"
+    "x        normal         observed     4 3 |           4 3       4 3  columns -1: 3, "
+    "rows -2: 4 of 10\n"
     "f        factor         observed       2 |             2         2\n"
     "aux[4]   normal         auxiliary        |        scalar    scalar\n";
 
@@ -134,8 +134,8 @@ START_TEST(a_run_that_fails)
         "\n  t[17]    normal         latent           | 3 2       3 2"
         "\n  n        bernoulli      latent           |        scalar"
         "\n  d        deterministic                            scalar"
-        "\n  x        normal         observed     4 3 |           4 3  columns -1: 3, rows -2: "
-        "4 of 10"
+        "\n  x        normal         observed     4 3 |           4 3  columns -1: 3, "
+        "rows -2: 4 of 10"
         "\n  f        factor         observed       2 |             2"
         "\n  aux[4]   normal         auxiliary        |        scalar");
     elbo = ppl_trace_elbo(c, NULL);
@@ -169,9 +169,9 @@ START_TEST(as_much_as_fits)
     begin(_i);
     ck_assert_ptr_null(ppl_get_trace(c, many, NULL, NULL));
     text = ppl_error_text(c);
-    ck_assert_ptr_nonnull(strstr(text, "\n  the last of the sites until then (ppl_write_shapes "
-                                       "writes them):\n  site    distribution  role    batch | "
-                                       "event   value\n  z[9"));
+    ck_assert_ptr_nonnull(strstr(text, "\n  the last of the sites until then "
+                                       "(ppl_write_shapes writes them):\n  site    "
+                                       "distribution  role    batch | event   value\n  z[9"));
     ck_assert_str_eq(text + strlen(text) - 51,
                      "z[999]  normal        latent        |        scalar");
     ck_assert_uint_le(strlen(text), PPL_ERROR_TEXT);

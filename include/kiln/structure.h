@@ -48,7 +48,8 @@ typedef struct ppl_graph_opts {
 PPL_API const ppl_graph *ppl_get_graph(ppl_ctx *c, ppl_model model, const void *arg,
                                        const ppl_graph_opts *opts);
 /* The node at an address, or NULL. */
-PPL_API const ppl_node *ppl_graph_find(const ppl_graph *g, const char *name, int64_t index);
+PPL_API const ppl_node *ppl_graph_find(const ppl_graph *g, const char *name,
+                                       int64_t index);
 
 /* ---- A picture --------------------------------------------------------------------- */
 

@@ -177,9 +177,9 @@ static int bounds_of(const ppl_dist *d, double **lower, double **upper)
         d->family->bounds(d, &bound[0], &bound[1]);
     for (int side = 0; side < 2; side++) {
         double *x = *out[side] = ppl_alloc(d->ctx, (size_t)n * sizeof *x);
-        double constant = k == NULL || k->lower >= k->upper ? (side == 0 ? -INFINITY : INFINITY)
-                          : side == 0                       ? k->lower
-                                                            : k->upper;
+        int bounded = k != NULL && k->lower < k->upper;
+        double constant = side == 0 ? (bounded ? k->lower : -INFINITY)
+                                    : (bounded ? k->upper : INFINITY);
 
         if (x == NULL)
             return 0;
@@ -269,8 +269,8 @@ static void compare_supports(check *k, const ppl_msg *q, const ppl_msg *p)
     if (p->dist->family == &ppl_family_delta)
         return;
     if (is_discrete(q->dist) != is_discrete(p->dist) && !is_point)
-        ADD(k, PPL_FOUND_OUTSIDE, q, "the guide's %s is %s and the model's %s is %s; give the "
-            "guide a family of the model's kind", of_q,
+        ADD(k, PPL_FOUND_OUTSIDE, q, "the guide's %s is %s and the model's %s is %s; "
+            "give the guide a family of the model's kind", of_q,
             is_discrete(q->dist) ? "discrete" : "continuous", of_p,
             is_discrete(p->dist) ? "discrete" : "continuous");
     else if (differs(q->dist, p->dist, why, sizeof why))
@@ -295,8 +295,8 @@ static void compare_shapes(check *k, const ppl_msg *q, const ppl_msg *p)
     char of_q[PPL_SHAPE_TEXT], of_p[PPL_SHAPE_TEXT];
 
     if (q->dist->event_dim != p->dist->event_dim)
-        ADD(k, PPL_FOUND_EVENT_DIM, q, "event dims %d in the guide and %d in the model; make "
-            "them equal with ppl_event", q->dist->event_dim, p->dist->event_dim);
+        ADD(k, PPL_FOUND_EVENT_DIM, q, "event dims %d in the guide and %d in the model; "
+            "make them equal with ppl_event", q->dist->event_dim, p->dist->event_dim);
     if (!same_shape(&q->dist->shape, &p->dist->shape))
         ADD(k, PPL_FOUND_SHAPE, q, "shape %s in the guide and %s in the model; give the "
             "guide's parameters the model's shape, or expand it (ppl_expand_dist)",
@@ -318,13 +318,13 @@ static void compare_frames(check *k, const ppl_msg *q, const ppl_frame *f,
                            const ppl_frame *g)
 {
     if (f->size != g->size || f->full_size != g->full_size)
-        ADD(k, PPL_FOUND_PLATES, q, "plate %s has size %lld of %lld in the guide and %lld of "
-            "%lld in the model; give it one size and subsample_size in both", f->name,
+        ADD(k, PPL_FOUND_PLATES, q, "plate %s has size %lld of %lld in the guide and "
+            "%lld of %lld in the model; give it one size and subsample_size in both", f->name,
             (long long)f->size, (long long)f->full_size, (long long)g->size,
             (long long)g->full_size);
     else if (f->dim != g->dim)
-        ADD(k, PPL_FOUND_PLATES, q, "plate %s has axis %d in the guide and %d in the model "
-            "(0: a loop); set `dim` in both", f->name, f->dim, g->dim);
+        ADD(k, PPL_FOUND_PLATES, q, "plate %s has axis %d in the guide and %d in the "
+            "model (0: a loop); set `dim` in both", f->name, f->dim, g->dim);
 }
 
 static void compare_plates(check *k, const ppl_msg *q, const ppl_msg *p)
@@ -335,13 +335,13 @@ static void compare_plates(check *k, const ppl_msg *q, const ppl_msg *p)
         if (g != NULL)
             compare_frames(k, q, f, g);
         else
-            ADD(k, PPL_FOUND_PLATES, q, "it is in plate %s in the guide and not in the model; "
-                "push the plate around it in both or in neither", f->name);
+            ADD(k, PPL_FOUND_PLATES, q, "it is in plate %s in the guide and not in the "
+                "model; push the plate around it in both or in neither", f->name);
     }
     for (const ppl_frame *g = p->plates; g != NULL; g = g->inner)
         if (frame_of(q, g->name) == NULL)
-            ADD(k, PPL_FOUND_PLATES, q, "it is in plate %s in the model and not in the guide; "
-                "push the plate around it in both or in neither", g->name);
+            ADD(k, PPL_FOUND_PLATES, q, "it is in plate %s in the model and not in the "
+                "guide; push the plate around it in both or in neither", g->name);
 }
 
 /* ---- Sites ------------------------------------------------------------------------- */
@@ -366,19 +366,19 @@ static void compare_site(check *k, const ppl_msg *q)
     const ppl_msg *p = ppl_trace_find(k->model, q->name, q->index);
 
     if (q->kind == PPL_SITE_SUBSAMPLE && p == NULL) {
-        ADD(k, PPL_FOUND_PLATES, q, "a plate of the guide that the model does not have; make it in "
-            "the model too, or give the guide's sites an event axis (ppl_event)");
+        ADD(k, PPL_FOUND_PLATES, q, "a plate of the guide that the model does not have; "
+            "make it in the model too, or give the guide's sites an event axis (ppl_event)");
     } else if (!is_latent(q)) {
         if (p != NULL && is_latent(p))
-            ADD(k, PPL_FOUND_ROLES, q, "%s in the guide and latent in the model; sample it "
-                "in the guide, or rename one of them", role(q));
+            ADD(k, PPL_FOUND_ROLES, q, "%s in the guide and latent in the model; sample "
+                "it in the guide, or rename one of them", role(q));
     } else if ((q->flags & PPL_AUXILIARY) != 0) {
         if (p != NULL)
-            ADD(k, PPL_FOUND_ROLES, q, "auxiliary in the guide and %s in the model; sample "
-                "it in the guide with ppl_sample, or rename it", role(p));
+            ADD(k, PPL_FOUND_ROLES, q, "auxiliary in the guide and %s in the model; "
+                "sample it in the guide with ppl_sample, or rename it", role(p));
     } else if (p == NULL) {
-        ADD(k, PPL_FOUND_GUIDE_ONLY, q, "the model has no such site; give it the name of a "
-            "latent of the model, or sample it with ppl_sample_auxiliary");
+        ADD(k, PPL_FOUND_GUIDE_ONLY, q, "the model has no such site; give it the name of "
+            "a latent of the model, or sample it with ppl_sample_auxiliary");
     } else if (!is_latent(p)) {
         ADD(k, PPL_FOUND_ROLES, q, "latent in the guide and %s in the model; the guide "
             "samples the model's latents only", role(p));
@@ -396,8 +396,8 @@ static void compare(check *k)
         const ppl_msg *p = ppl_trace_at(k->model, i);
 
         if (is_latent(p) && ppl_trace_find(k->guide, p->name, p->index) == NULL)
-            ADD(k, PPL_FOUND_MODEL_ONLY, p, "latent in the model, and the guide has no such "
-                "site; sample it in the guide, or observe it");
+            ADD(k, PPL_FOUND_MODEL_ONLY, p, "latent in the model, and the guide has no "
+                "such site; sample it in the guide, or observe it");
     }
 }
 

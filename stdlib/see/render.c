@@ -217,7 +217,8 @@ static const char *style_of(const ppl_node *n)
                "fixedsize=true";
     if ((n->flags & PPL_OBSERVED) != 0)
         return "shape=ellipse, style=filled, fillcolor=\"#d4d4d4\"";
-    return (n->flags & PPL_AUXILIARY) != 0 ? "shape=ellipse, style=dotted" : "shape=ellipse";
+    return (n->flags & PPL_AUXILIARY) != 0 ? "shape=ellipse, style=dotted"
+                                           : "shape=ellipse";
 }
 
 static void put_spot(const picture *p, int i, int depth)
@@ -322,8 +323,8 @@ static int put_picture(picture *p, const ppl_render_opts *opts)
     fputs("digraph model {\n"
           "  graph [fontname=\"Helvetica\", fontsize=11, color=\"#808080\", "
           "ranksep=0.35];\n"
-          "  node [fontname=\"Helvetica\", fontsize=12, margin=\"0.08,0.04\", height=0.45];\n"
-          "  edge [arrowsize=0.7];\n", p->out);
+          "  node [fontname=\"Helvetica\", fontsize=12, margin=\"0.08,0.04\", "
+          "height=0.45];\n  edge [arrowsize=0.7];\n", p->out);
     if (opts->title != NULL) {
         fputs("  labelloc=t;\n  label=<", p->out);
         put_text(p->out, opts->title);
