@@ -742,9 +742,9 @@ START_TEST(kl_is_the_mean_of_the_ratio)
 }
 END_TEST
 
-DISTRIBUTION(lacking_p, ppl_normal(number(0.4), number(3)))
+DISTRIBUTION(lacking_p, ppl_half_cauchy(number(3)))
 
-/* A pair without a rule: gamma against a normal prior. */
+/* A pair without a rule: gamma against a half-Cauchy prior. */
 START_TEST(no_rule_falls_back)
 {
     const kl_case d = { gamma_q, lacking_p };
@@ -759,7 +759,7 @@ START_TEST(no_rule_falls_back)
         NEAR(loss, estimate(trace, kl_model, kl_guide, &d, 0), tight);
     }
     ROW_IS(mean_field, "z", -1, PPL_SAMPLED_RATIO,
-           "no closed form for KL(gamma || normal)");
+           "no closed form for KL(gamma || half_cauchy)");
     end();
 }
 END_TEST

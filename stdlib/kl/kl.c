@@ -58,7 +58,7 @@ ppl_kl_rule ppl_kl_find(const ppl_ctx *c, const ppl_family *q, const ppl_family 
         return q->kl;
     while (pair->q && !fits(pair, q, p))
         pair++;
-    return pair->rule;
+    return pair->rule ? pair->rule : ppl__kl_cross(q, p);
 }
 
 ppl_kl_rule ppl_kl_rule_of(const ppl_dist *q, const ppl_dist *p)

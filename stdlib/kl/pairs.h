@@ -15,5 +15,8 @@ typedef struct ppl__kl_pair {
 
 /* Looked through in order; the last has q NULL. */
 extern const ppl__kl_pair ppl__kl_pairs[];
+/* The rule of two families of one real number by the expectations of the one that the
+ * density of the other needs (cross.c), or NULL. */
+ppl_kl_rule ppl__kl_cross(const ppl_family *q, const ppl_family *p);
 
 #endif
