@@ -196,24 +196,14 @@ static void entropy_gradient(const ppl__event *e)
 
 /* ---- KL: a_q, a_p ------------------------------------------------------------------ */
 
-/* D(q, p), by p log(p/q) - (p - q) >= 0, -log(p/q) / 2 + (p - q) / (2q) >= 0 and what
- * Stirling's formula leaves over. */
-static double divergence(double q, double p)
-{
-    const double t = (p - q) / q, log_ratio = log(p / q);
-
-    return ppl__kl_share(p, q, log(p), log(q)) + ppl__excess_f64(t, log_ratio) / 2 +
-           ppl__stirling(p) - ppl__stirling(q) + (q - p) * ppl__stirling_slope(q);
-}
-
 static void kl_value(const ppl__event *e, double *y)
 {
     const size_t n = e->dim[0][0];
     const double *q = e->in[0], *p = e->in[1];
 
-    *y = -divergence(sum_of(n, q), sum_of(n, p));
+    *y = -ppl__gamma_divergence(sum_of(n, q), sum_of(n, p));
     for (size_t k = 0; k < n; k++)
-        *y += divergence(q[k], p[k]);
+        *y += ppl__gamma_divergence(q[k], p[k]);
 }
 
 static void kl_gradient(const ppl__event *e)

@@ -167,9 +167,7 @@ static double run(const ppl__event *e, const filter *w, question what)
     double sum = 0;
 
     memcpy(w->state, e->in[M_0], n * sizeof *w->state);
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < n; j++)
-            w->state[n + i * n + j] = j <= i ? e->in[L_0][i * n + j] : 0;
+    ppl__copy_lower(n, e->in[L_0], w->state + n);
     for (size_t t = 0; t < w->T; t++) {
         const double log_diagonal = step(e, w, t, what), *s = w->s + t * w->k;
         sum += what == ENTROPY

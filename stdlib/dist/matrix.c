@@ -48,6 +48,14 @@ size_t ppl__cholesky(size_t n, const double *a, double *l)
     return n;
 }
 
+void ppl__copy_lower(size_t n, const double *l, double *to)
+{
+    for (size_t i = 0; i < n; i++) {
+        memcpy(to + i * n, l + i * n, (i + 1) * sizeof *to);
+        memset(to + i * n + i + 1, 0, (n - i - 1) * sizeof *to);
+    }
+}
+
 void ppl__solve_lower(size_t n, size_t m, const double *l, double *x)
 {
     for (size_t i = 0; i < n; i++) {

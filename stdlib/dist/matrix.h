@@ -17,6 +17,8 @@ size_t ppl__cholesky(size_t n, const double *a, double *l);
 /* The adjoint of a (symmetric) from g, that of its factor L; uses g's lower triangle. s
  * may not be g. */
 void ppl__cholesky_adjoint(size_t n, const double *l, const double *g, double *s);
+/* to = L, with zeros above the diagonal. */
+void ppl__copy_lower(size_t n, const double *l, double *to);
 /* sum of log L_ii. */
 double ppl__log_diagonal(size_t n, const double *l);
 

@@ -122,11 +122,9 @@ static void compare(const ppl__event *e, double *M, double *z)
 {
     const size_t n = e->dim[0][0];
 
-    for (size_t i = 0; i < n; i++) {
+    ppl__copy_lower(n, e->in[1], M);
+    for (size_t i = 0; i < n; i++)
         z[i] = e->in[0][i] - e->in[2][i];
-        for (size_t j = 0; j < n; j++)
-            M[i * n + j] = j <= i ? e->in[1][i * n + j] : 0;
-    }
     ppl__solve_lower(n, n, e->in[3], M);
     ppl__solve_lower(n, 1, e->in[3], z);
 }

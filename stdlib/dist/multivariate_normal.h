@@ -21,4 +21,11 @@ ppl_tensor *ppl__normal_kl(ppl_tensor *loc_q, ppl_tensor *scale_tril_q, ppl_tens
 ppl_tensor *ppl__row_squares(ppl_tensor *scale_tril);
 ppl_tensor *ppl__times_own_transpose(ppl_tensor *scale_tril);
 
+/* ---- Rules that stdlib/kl/pairs.c registers ---------------------------------------- */
+
+/* Of normals with event_dim 1 and multivariate normals, by full matrices; of normals and
+ * low-rank ones, by the factors. */
+ppl_tensor *ppl__full_normal_kl(const ppl_dist *q, const ppl_dist *p);
+ppl_tensor *ppl__low_rank_kl(const ppl_dist *q, const ppl_dist *p);
+
 #endif

@@ -2,12 +2,13 @@
 /*
  * pairs.c - KL divergences between members of two families.
  *
+ *   Normal (event_dim 1), MultivariateNormal, LowRankMultivariateNormal, each with each
  *   Bernoulli, Categorical: probs against logits, both ways (rules in stdlib/dist)
  *   KL(Delta(v, log_density) || p) = log_density - log p(v), for p of any family
  */
 #include "pairs.h"
 
-#include "../dist/density.h"
+#include "../dist/multivariate_normal.h"
 
 /* p's density is asked at v without a check of its support: outside it the KL is inf. */
 static ppl_tensor *delta_any(const ppl_dist *q, const ppl_dist *p)
@@ -31,5 +32,13 @@ const ppl__kl_pair ppl__kl_pairs[] = {
     { &ppl_family_categorical, &ppl_family_categorical_logits, ppl__categorical_kl },
     { &ppl_family_categorical_logits, &ppl_family_categorical, ppl__categorical_kl },
     { &ppl_family_delta, NULL, delta_any },
+    { &ppl_family_low_rank_multivariate_normal, &ppl_family_multivariate_normal,
+      ppl__full_normal_kl },
+    { &ppl_family_low_rank_multivariate_normal, &ppl_family_normal, ppl__low_rank_kl },
+    { &ppl_family_multivariate_normal, &ppl_family_low_rank_multivariate_normal,
+      ppl__full_normal_kl },
+    { &ppl_family_multivariate_normal, &ppl_family_normal, ppl__full_normal_kl },
+    { &ppl_family_normal, &ppl_family_low_rank_multivariate_normal, ppl__low_rank_kl },
+    { &ppl_family_normal, &ppl_family_multivariate_normal, ppl__full_normal_kl },
     { NULL, NULL, NULL }
 };

@@ -13,6 +13,7 @@ of the hand-written gradients under test. How an input may move:
 
 from pathlib import Path
 
+import numpy as np
 from mpmath import mp, mpf, nan, workdps
 
 from golden import write_json
@@ -123,6 +124,17 @@ def write_kl(name, records):
     folder = Path(__file__).with_name("kl")
     folder.mkdir(exist_ok=True)
     write_json(folder / name, {"records": records})
+
+
+def plain(x):
+    """As NumPy takes it."""
+    return np.array([plain(item) for item in x]) if isinstance(x, list) else float(x)
+
+
+def rounded(S):
+    """A symmetric matrix of the nearest doubles."""
+    return [[mpf(float(S[max(i, j)][min(i, j)])) for j in range(len(S))]
+            for i in range(len(S))]
 
 
 def near(a, b, tolerance=1e-11):
