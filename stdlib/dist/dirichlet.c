@@ -39,12 +39,6 @@
 
 #include <float.h>
 
-static double digamma_of(double x)
-{
-    ppl_maths_digamma(PPL_F64, 1, &x, &x);
-    return x;
-}
-
 static double sum_of(size_t n, const double *x)
 {
     double sum = 0;
@@ -114,7 +108,7 @@ static void log_prob_gradient(const ppl__event *e)
         e->d[0][k] += a[k] == 1 ? 0 : g * (a[k] - 1) / x[k];
     if (!e->d[1])
         return;
-    const double psi = digamma_of(sum_of(n, a));
+    const double psi = ppl_maths_digamma_at(sum_of(n, a));
     ppl_maths_digamma(PPL_F64, n, a, work);
     for (size_t k = 0; k < n; k++)
         e->d[1][k] += g * (psi - work[k]);
@@ -215,7 +209,7 @@ static void kl_gradient(const ppl__event *e)
     ppl_maths_digamma(PPL_F64, n, q, e->work);
     ppl_maths_digamma(PPL_F64, n, p, e->work + n);
     const double all = (sum_q - sum_p) * ppl_maths_trigamma_at(sum_q);
-    const double psi = digamma_of(sum_p) - digamma_of(sum_q);
+    const double psi = ppl_maths_digamma_at(sum_p) - ppl_maths_digamma_at(sum_q);
     for (size_t k = 0; k < n; k++) {
         if (e->d[0])
             e->d[0][k] += g * ((q[k] - p[k]) * ppl_maths_trigamma_at(q[k]) - all);

@@ -70,7 +70,7 @@ static double digamma_gap(const kind *k, double c, size_t i)
 static double trigamma_gap(const kind *k, double c, size_t i)
 {
     const double s = top(k, c);
-    return ppl_maths_trigamma(s) - ppl_maths_trigamma(s - (double)i / 2);
+    return ppl_maths_trigamma_at(s) - ppl_maths_trigamma_at(s - (double)i / 2);
 }
 
 /* ---- log_prob: x, c ---------------------------------------------------------------- */

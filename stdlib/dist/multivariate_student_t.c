@@ -151,8 +151,8 @@ static void entropy_gradient(const ppl__event *e)
     const double a = e->in[0][0] / 2, half = (double)n / 2, g = e->g[0];
 
     if (e->d[0])
-        e->d[0][0] += g / 2 * (half / a + (a + half) * (ppl_maths_trigamma(a + half) -
-                                                        ppl_maths_trigamma(a)));
+        e->d[0][0] += g / 2 * (half / a + (a + half) * (ppl_maths_trigamma_at(a + half) -
+                                                        ppl_maths_trigamma_at(a)));
     for (size_t i = 0; e->d[1] && i < n; i++)
         e->d[1][i * n + i] += g / e->in[1][i * n + i];
 }

@@ -21,10 +21,8 @@ static inline double ppl__stirling(double a)
     const double w = 1 / (a * a);
     double y;
 
-    if (a < 10) {
-        ppl_maths_lgamma(PPL_F64, 1, &a, &y);
-        return y - (a - 0.5) * log(a) + a - PPL__HALF_LOG_TWO_PI;
-    }
+    if (a < 10)
+        return ppl_maths_lgamma_at(a) - (a - 0.5) * log(a) + a - PPL__HALF_LOG_TWO_PI;
     y = 1.0 / 1188 + w * (-691.0 / 360360 + w * (1.0 / 156));
     y = 1.0 / 1260 + w * (-1.0 / 1680 + w * y);
     return (1.0 / 12 + w * (-1.0 / 360 + w * y)) / a;
@@ -36,10 +34,8 @@ static inline double ppl__stirling_slope(double a)
     const double w = 1 / (a * a);
     double y;
 
-    if (a < 10) {
-        ppl_maths_digamma(PPL_F64, 1, &a, &y);
-        return y - log(a) + 0.5 / a;
-    }
+    if (a < 10)
+        return ppl_maths_digamma_at(a) - log(a) + 0.5 / a;
     y = -1.0 / 132 + w * (691.0 / 32760 + w * (-1.0 / 12));
     y = -1.0 / 252 + w * (1.0 / 240 + w * y);
     return w * (-1.0 / 12 + w * (1.0 / 120 + w * y));

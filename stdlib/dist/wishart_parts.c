@@ -91,7 +91,7 @@ static void entropy_gradient(const ppl__event *e)
         const double a = (df - (double)i) / 2;
         const double weight = a + ((double)i - sign * (double)(n + 1)) / 2;
         if (e->d[0])
-            e->d[0][0] -= g / 2 * (weight * ppl_maths_trigamma(a) - 1);
+            e->d[0][0] -= g / 2 * (weight * ppl_maths_trigamma_at(a) - 1);
         if (e->d[1])
             e->d[1][i * n + i] += g * (double)(n + 1) / e->in[1][i * n + i];
     }
@@ -126,13 +126,12 @@ static void degrees_gradient(const ppl__event *e)
     const size_t n = *(const size_t *)e->attr;
 
     for (size_t i = 0; i < n; i++) {
-        double a = (e->in[0][0] - (double)i) / 2, b = (e->in[1][0] - (double)i) / 2;
+        const double a = (e->in[0][0] - (double)i) / 2, b = (e->in[1][0] - (double)i) / 2;
         if (e->d[0])
-            e->d[0][0] += e->g[0] / 2 * (a - b) * ppl_maths_trigamma(a);
-        ppl_maths_digamma(PPL_F64, 1, &a, &a);
-        ppl_maths_digamma(PPL_F64, 1, &b, &b);
+            e->d[0][0] += e->g[0] / 2 * (a - b) * ppl_maths_trigamma_at(a);
         if (e->d[1])
-            e->d[1][0] += e->g[0] / 2 * (b - a);
+            e->d[1][0] += e->g[0] / 2 * (ppl_maths_digamma_at(b) -
+                                         ppl_maths_digamma_at(a));
     }
 }
 
