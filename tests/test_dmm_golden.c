@@ -275,7 +275,9 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = { sites, losses_and_gradients, flows_in_the_guide, NULL };
+    const TTest *const tests[] = {
+        sites, losses_and_gradients, flows_in_the_guide, NULL
+    };
 
     return run_tests("dmm golden", tests);
 }

@@ -42,6 +42,11 @@ typedef struct ppl_flow_opts {
     int stable;                     /* y = s x + (1 - s) m, s = sigmoid(.. + 2) */
     /* coupling flows */
     int64_t split;                  /* the elements that stay; dim / 2 */
+    int identity;                   /* spline coupling: they stay as they are */
+    /* splines */
+    int64_t bins;                   /* 8 */
+    double bound;                   /* from -bound to bound; 3 */
+    int quadratic;                  /* rational quadratic; else rational linear */
     /* householder, sylvester */
     int count;                      /* reflections: 1 */
 } ppl_flow_opts;
@@ -55,6 +60,11 @@ typedef struct ppl_flow_opts {
 PPL_API ppl_transform *ppl_flow_affine_autoregressive(ppl_ctx *c, const char *name,
                                                       int64_t dim,
                                                       const ppl_flow_opts *opts);
+/* Every element through a spline whose knots are functions of those before it. hidden:
+ * { 10 dim, 10 dim }. */
+PPL_API ppl_transform *ppl_flow_spline_autoregressive(ppl_ctx *c, const char *name,
+                                                      int64_t dim,
+                                                      const ppl_flow_opts *opts);
 
 /* ---- Coupling ---------------------------------------------------------------------- */
 
@@ -62,6 +72,20 @@ PPL_API ppl_transform *ppl_flow_affine_autoregressive(ppl_ctx *c, const char *na
  * exp(s) x, m and s from a network of the first. hidden: { 10 dim }. NAME.nn.layers... */
 PPL_API ppl_transform *ppl_flow_affine_coupling(ppl_ctx *c, const char *name, int64_t dim,
                                                 const ppl_flow_opts *opts);
+/* The same with splines: the first elements through splines of their own (NAME.lower_
+ * spline), the others through those that a network of the first gives (NAME.upper_spline
+ * .nn). hidden: { 10 dim, 10 dim }. */
+PPL_API ppl_transform *ppl_flow_spline_coupling(ppl_ctx *c, const char *name, int64_t dim,
+                                                const ppl_flow_opts *opts);
+
+/* ---- Elementwise ------------------------------------------------------------------- */
+
+/* Monotone rational splines between -bound and bound, the identity outside: quadratic
+ * (Durkan et al. 2019) or linear (Dolatabadi et al. 2020). Parameters: NAME.unnormalized_
+ * widths, _heights [dim,bins], _derivatives [dim,bins-1], linear also _lambdas. A transform
+ * of numbers: log |det J| is one for each. */
+PPL_API ppl_transform *ppl_flow_spline(ppl_ctx *c, const char *name, int64_t dim,
+                                       const ppl_flow_opts *opts);
 
 /* ---- Whole vectors ----------------------------------------------------------------- */
 

@@ -210,8 +210,10 @@ static void bounds(const ppl_dist *d, ppl_tensor **lower, ppl_tensor **upper)
     ppl_tensor *end[2] = { NULL, NULL }, *mask;
     const int was = ppl_set_grad_enabled(d->ctx, 0);
     base_ends(d->parts->dist[0], end);
-    for (int i = 0; i < 2; i++)
-        end[i] = ppl_transform_forward(image_of(d)->map, end[i], NULL);
+    for (int i = 0; i < 2; i++)             /* a flow asks for its number of elements */
+        end[i] = ppl_transform_forward(image_of(d)->map,
+                                       ppl_expand(end[i], d->parts->dist[0]->shape),
+                                       NULL);
     mask = decreasing(d);
     *lower = by_direction(mask, end[0], end[1]);
     *upper = by_direction(mask, end[1], end[0]);

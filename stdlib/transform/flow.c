@@ -31,6 +31,9 @@ static void fill_in(ppl__flow *f, const ppl_flow_opts *opts, const int64_t *hidd
     o->log_scale_min = or_else(o->log_scale_min, -5);
     o->log_scale_max = or_else(o->log_scale_max, 3);
     o->split = o->split ? o->split : f->dim / 2;
+    o->bins = o->bins ? o->bins : 8;
+    o->bound = or_else(o->bound, 3);
+    o->quadratic = o->quadratic != 0;
     o->count = o->count ? o->count : 1;
 }
 
@@ -43,7 +46,8 @@ static int check(const ppl__flow *f)
                  "least", f->kind, f->name, f->dim);
     else if (!(o->log_scale_min < o->log_scale_max))
         ppl_fail(f->ctx, PPL_EINVAL, "%s %s: log_scale_min %g must be below "
-                 "log_scale_max %g", f->kind, f->name, o->log_scale_min, o->log_scale_max);
+                 "log_scale_max %g", f->kind, f->name, o->log_scale_min,
+                 o->log_scale_max);
     else if (o->count < 1)
         ppl_fail(f->ctx, PPL_EINVAL, "%s %s: count is %d; give 1 at least", f->kind,
                  f->name, o->count);
@@ -54,6 +58,15 @@ static int check(const ppl__flow *f)
         if (o->hidden[i] < 1)
             ppl_fail(f->ctx, PPL_EINVAL, "%s %s: hidden layer %d has %" PRId64 " units; "
                      "give 1 at least", f->kind, f->name, i, o->hidden[i]);
+    return ppl_ok(f->ctx);
+}
+
+int ppl__flow_split_ok(const ppl__flow *f)
+{
+    if (f->opts.split < 1 || f->opts.split >= f->dim)
+        ppl_fail(f->ctx, PPL_EINVAL, "%s %s: split is %" PRId64 "; of %" PRId64
+                 " elements 1 to %" PRId64 " can stay", f->kind, f->name, f->opts.split,
+                 f->dim, f->dim - 1);
     return ppl_ok(f->ctx);
 }
 
@@ -112,7 +125,8 @@ int ppl__flow_state(ppl__flow *f, const char *suffix, int64_t n, const double *f
 
 ppl_transform *ppl__flow_make(const ppl__flow *f, const ppl_transform_type *type)
 {
-    const ppl_constraint k = ppl_constraint_real_vector;
+    const ppl_constraint k = type->flags & PPL_ELEMENTWISE ? PPL_REAL
+                                                           : ppl_constraint_real_vector;
     if (!ppl_ok(f->ctx))
         return NULL;
     return ppl_transform_make(&(ppl_transform){
@@ -127,7 +141,9 @@ int ppl__flow_same(const ppl_transform *a, const ppl_transform *b)
     /* Sizes of layers show in the shapes of parameters; one name has one permutation. */
     return f->name == g->name && f->dim == g->dim && o->activation == p->activation &&
            o->skip == p->skip && o->stable == p->stable && o->split == p->split &&
-           o->count == p->count && !(o->log_scale_min < p->log_scale_min) &&
+           o->count == p->count && o->bins == p->bins && o->identity == p->identity &&
+           o->quadratic == p->quadratic && !(o->bound < p->bound) &&
+           !(o->bound > p->bound) && !(o->log_scale_min < p->log_scale_min) &&
            !(o->log_scale_min > p->log_scale_min) &&
            !(o->log_scale_max < p->log_scale_max) &&
            !(o->log_scale_max > p->log_scale_max);

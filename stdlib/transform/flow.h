@@ -47,7 +47,10 @@ ppl_init ppl__flow_uniform(int64_t dim);
  * zeros), as it is now in `out`; 0 with the error recorded. */
 int ppl__flow_state(ppl__flow *f, const char *suffix, int64_t n, const double *first,
                     double *out);
-/* The transform of a finished record, on vectors. */
+/* 1 if some elements stay and some do not; else with the error recorded. */
+int ppl__flow_split_ok(const ppl__flow *f);
+/* The transform of a finished record, on vectors, or on numbers where the type says that
+ * it is elementwise. */
 ppl_transform *ppl__flow_make(const ppl__flow *f, const ppl_transform_type *type);
 /* `same` of all flows: one name, one set of options. */
 int ppl__flow_same(const ppl_transform *a, const ppl_transform *b);

@@ -14,8 +14,6 @@
 
 #include "../dist/density.h"
 
-#include <inttypes.h>
-
 #define SIGMOID_BIAS 2.0
 
 /* ---- The map ----------------------------------------------------------------------- */
@@ -250,22 +248,12 @@ static const ppl_transform_type coupling = {
     .same = ppl__flow_same
 };
 
-/* 1 if some elements stay and some do not; else with the error recorded. */
-static int split_ok(const ppl__flow *f)
-{
-    if (f->opts.split < 1 || f->opts.split >= f->dim)
-        ppl_fail(f->ctx, PPL_EINVAL, "%s %s: split is %" PRId64 "; of %" PRId64
-                 " elements 1 to %" PRId64 " can stay", f->kind, f->name, f->opts.split,
-                 f->dim, f->dim - 1);
-    return ppl_ok(f->ctx);
-}
-
 ppl_transform *ppl_flow_affine_coupling(ppl_ctx *c, const char *name, int64_t dim,
                                         const ppl_flow_opts *opts)
 {
     const int64_t hidden = 10 * dim;
     ppl__flow *f = ppl__flow_begin(c, "affine_coupling", name, dim, opts, &hidden, 1);
-    if (!f || !split_ok(f) ||
+    if (!f || !ppl__flow_split_ok(f) ||
         !ppl__flow_dense(f, "nn", f->opts.split, 2 * (dim - f->opts.split)))
         return NULL;
     return ppl__flow_make(f, &coupling);

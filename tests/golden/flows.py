@@ -2,17 +2,18 @@
 """Golden numbers of normalizing flows -> flows.safetensors (float64).
 
 Each flow is Pyro's own, with weights large enough to bend. Of x: y, log |det J|, and the
-gradient of sum c y + sum e log |det J| (c, e as in `weights`) by x and by every parameter.
+gradient of sum c y + sum e log |det J| (c, e as in `weights`) by x and every parameter.
 log |det J| is checked here against the determinant of autograd's Jacobian, to 1e-10.
 
 Sylvester is written by hand from the paper's equation: Pyro's applies Q as if it were
-transposed, and its log |det J| is then off by more than 1e-3 for these weights, which this
-script asserts.
+transposed, and its log |det J| is then off by more than 1e-3 for these weights, which
+this script asserts.
 """
 
 import pyro.distributions.transforms as T
 import torch
-from pyro.nn import AutoRegressiveNN, ConditionalAutoRegressiveNN, ConditionalDenseNN, DenseNN
+from pyro.nn import (AutoRegressiveNN, ConditionalAutoRegressiveNN, ConditionalDenseNN,
+                     DenseNN)
 from torch import nn
 
 from golden import relative_error, write_safetensors
@@ -56,15 +57,25 @@ def flows(context):
     """name, transform, module with the parameters."""
     made = AutoRegressiveNN(D, [7, 6], permutation=ORDER, skip_connections=True)
     plain = [
-        ("iaf", bend(T.AffineAutoregressive(AutoRegressiveNN(D, [9], permutation=ORDER)))),
-        ("clipped", bend(T.AffineAutoregressive(AutoRegressiveNN(D, [9], permutation=ORDER),
-                                                log_scale_min_clip=-0.1,
-                                                log_scale_max_clip=0.2))),
+        ("iaf", bend(T.AffineAutoregressive(
+            AutoRegressiveNN(D, [9], permutation=ORDER)))),
+        ("clipped", bend(T.AffineAutoregressive(
+            AutoRegressiveNN(D, [9], permutation=ORDER), log_scale_min_clip=-0.1,
+            log_scale_max_clip=0.2))),
         ("stable", bend(T.AffineAutoregressive(made, stable=True))),
         ("coupling", bend(T.AffineCoupling(1, DenseNN(1, [8], [D - 1, D - 1])))),
         ("planar", bend(T.Planar(D), 1.5)),
         ("radial", bend(T.Radial(D))),
         ("householder", bend(T.Householder(D, 3))),
+        ("spline", bend(T.Spline(D, 5, bound=2.0))),
+        ("quadratic", bend(T.Spline(D, 5, bound=2.0, order="quadratic"))),
+        ("spline_autoregressive", bend(T.SplineAutoregressive(
+            D, AutoRegressiveNN(D, [9], permutation=ORDER, param_dims=[4, 4, 3, 4]), 4))),
+        ("spline_coupling", bend(T.SplineCoupling(
+            D, 1, DenseNN(1, [8], [3 * 4, 3 * 4, 3 * 3, 3 * 4]), 4))),
+        ("quadratic_coupling", bend(T.SplineCoupling(
+            D, 2, DenseNN(2, [8], [2 * 4, 2 * 4, 2 * 3]), 4, order="quadratic",
+            identity=True))),
     ]
     for name, module in plain:
         yield name, module, module
@@ -84,6 +95,8 @@ def flows(context):
         ("conditional_radial", T.ConditionalRadial(DenseNN(C, [6, 5], [D, 1, 1]))),
         ("conditional_householder", T.ConditionalHouseholder(
             D, DenseNN(C, [6, 5], [D, D]), 2)),
+        ("conditional_spline", T.ConditionalSpline(
+            DenseNN(C, [6], [D * 4, D * 4, D * 3, D * 4]), D, 4)),
     ]
     for name, module in conditional:
         bend(module)
@@ -106,15 +119,19 @@ def main():
         log_det = transform.log_abs_det_jacobian(x, y)
         jacobian = torch.autograd.functional.jacobian(lambda at: transform(at), x)
         each = torch.stack([jacobian[i, :, i, :].slogdet()[1] for i in range(N)])
-        assert relative_error(log_det, each) < 1e-10, name
+        summed = log_det if log_det.dim() == 1 else log_det.sum(-1)
+        assert relative_error(summed, each) < 1e-10, name
         y = transform(x)
         log_det = transform.log_abs_det_jacobian(x, y)
         loss = (weights(y) * y).sum() + (weights(log_det) * log_det).sum()
-        values = dict(module.named_parameters())
-        grads = torch.autograd.grad(loss, [x, *values.values()], allow_unused=True)
+        # Pyro registers the network of SplineAutoregressive under two names.
+        values = {key: value for key, value in module.named_parameters()
+                  if not key.startswith("spline.nn.") and
+                  (name != "quadratic_coupling" or "lower_spline" not in key)}
+        grads = torch.autograd.grad(loss, [x, *values.values()])
         tensors |= {f"{name}.{key}": value for key, value in values.items()}
-        tensors |= {f"grad.{name}.{key}": torch.zeros_like(value) if grad is None else grad
-                    for (key, value), grad in zip(values.items(), grads[1:])}
+        tensors |= {f"grad.{name}.{key}": grad
+                    for key, grad in zip(values, grads[1:])}
         tensors |= {f"y.{name}": y, f"det.{name}": log_det, f"grad.{name}": grads[0]}
     write_safetensors(__file__, tensors)
 
