@@ -211,10 +211,35 @@ START_TEST(a_full_disk)
 }
 END_TEST
 
+/* Each allocation refused in turn: told, and the next call writes the whole table. */
+START_TEST(out_of_memory)
+{
+    long n = 0, refused = 1;
+
+    while (refused) {
+        FILE *out = tmpfile();
+        ppl_status status;
+
+        begin(_i);
+        memory.refuse_at = memory.calls + ++n;
+        status = ppl_write_shapes(c, everything, NULL, NULL, out);
+        refused = memory.calls >= memory.refuse_at;
+        memory.refuse_at = 0;
+        ck_assert_str_eq(ppl_status_name(status), refused ? "PPL_ENOMEM" : "PPL_OK");
+        fclose(out);
+        out = tmpfile();
+        OK(ppl_write_shapes(c, everything, NULL, NULL, out));
+        ck_assert_str_eq(text_of(out), all);
+        end();
+    }
+    ck_assert_int_gt(n, 5);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = { a_table, the_table_of_a_run, a_run_that_fails,
-                                   as_much_as_fits, a_full_disk, NULL };
+                                   as_much_as_fits, a_full_disk, out_of_memory, NULL };
 
     return run_tests("shapes", tests);
 }
