@@ -57,7 +57,7 @@ static const char *at(ppl_dtype dtype, const void *elements, size_t i)
 
 #ifdef USE_LIBXSMM
 /* Blocks are at most ROWS by 64 (of float, 32 of double) by DEPTH. */
-enum { SLOTS = 512, ROWS = 45, DEPTH = 256 };
+enum { SLOTS = 2048, ROWS = 45, DEPTH = 256 };
 
 typedef struct shape {
     int rows, columns, depth, lda, ldb, ldc, dtype, transposed_a, accumulate;
@@ -262,18 +262,18 @@ static void by_columns(ppl__gemm *g, const product *p, size_t rows, size_t colum
     }
 }
 
-/* With A transposed, k counts rows of data, which differ from call to call: the rest is
- * cut at 16 so that few kernels serve them all. Otherwise it is a layer's width. */
+/* With A transposed, k counts rows of data, which differ from call to call: of many, the
+ * rest is cut at 16 so that few kernels serve them all. Otherwise it is a layer's width. */
 static void with_libxsmm(ppl__gemm *g, const product *p)
 {
-    size_t depth = p->transposed_a ? 192 : cut(p->k, DEPTH, 8), k;
+    size_t depth = p->transposed_a && p->k > DEPTH ? 192 : cut(p->k, DEPTH, 8), k;
     size_t rows = cut(p->m, ROWS, 9), columns = block_columns(p->dtype, rows);
 
     for (size_t l = 0; l < p->k; l += k) {
         product q;
 
         k = least(depth, p->k - l);
-        if (p->transposed_a && k < depth && k > 16)
+        if (p->transposed_a && p->k > DEPTH && k < depth && k > 16)
             k -= k % 16;
         q = part(p, 0, p->m, 0, p->n, l, k);
         if (p->transposed_b)

@@ -75,8 +75,9 @@ enum {
     PPL__LEAF = 2,                  /* ppl_variable or a parameter's leaf */
     PPL__VIEW = 4,                  /* shares the elements (and adjoint) of `base` */
     PPL__FOLDED = 8,                /* of linear: its adjoint went through the activation */
-    PPL__MOVES = 16                 /* without a gradient of its own, but made of what has one
+    PPL__MOVES = 16,                /* without a gradient of its own, but made of what has one
                                        (a mask, a detached value): for programs */
+    PPL__FIRST = 32                 /* its vjp is to write: see ppl_op_first */
 };
 
 #define PPL__ROOM 32
@@ -94,12 +95,13 @@ struct ppl_tensor {
     ppl_tensor **input;
     const void **operand;           /* inputs at the output's shape; NULL: as they are */
     void *attr;
-    struct ppl__deferred *deferred; /* nodes whose vjp_together to this tensor is due */
+    struct ppl__deferred *deferred; /* nodes whose vjp_together to this tensor is put off */
     int64_t numel;
     uint64_t serial;                /* counts up within a context: older or newer */
     uint32_t epoch;                 /* serial number of its epoch */
     int epoch_depth;
     int inputs;
+    int holds;                      /* in a sweep: how many still need the adjoint */
     unsigned char dtype, flags;
     unsigned char turned_depth;     /* of the epoch that `turned` was made in, ... */
     uint32_t turned_epoch;          /* ... and its serial number */
@@ -116,8 +118,6 @@ ppl_tensor *ppl__view(ppl_tensor *t, ppl_shape shape, int64_t offset);
 /* PPL_OK if `t` may be used now; else records ESTALE or EINVAL naming `what`. NULL with
  * no error recorded in c is EINVAL. */
 ppl_status ppl__check(ppl_ctx *c, const ppl_tensor *t, const char *what);
-/* The adjoint buffer of t, made and zeroed on first use; NULL when out of memory. */
-void *ppl__grad_buffer(ppl_tensor *t);
 /* Records `t` (an op's output that requires a gradient) on the tape; 0 if there is no
  * memory. */
 int ppl__tape_push(ppl_tensor *t);

@@ -56,14 +56,20 @@ static int next_run(ppl_dtype dtype, size_t rows, size_t n, const char *d, size_
     return *from < rows;
 }
 
-/* gx [rows,nx] += d [rows,nd] B, where B is [nd,nx], or [nx,nd] with turn_b. */
+/* gx [rows,nx] += d [rows,nd] B, where B is [nd,nx], or [nx,nd] with turn_b; gx = d B with
+ * `first`. */
 static void add_product(ppl_ctx *c, int turn_b, size_t rows, size_t nx, size_t nd,
-                        const char *d, const void *b, char *gx)
+                        const char *d, const void *b, char *gx, int first)
 {
-    size_t size = ppl__dtype_size(c->dtype);
-    for (size_t from, to = 0; next_run(c->dtype, rows, nd, d, &from, &to);)
+    size_t size = ppl__dtype_size(c->dtype), done = 0;
+    for (size_t from, to = 0; next_run(c->dtype, rows, nd, d, &from, &to); done = to) {
+        if (first)
+            memset(gx + done * nx * size, 0, (from - done) * nx * size);
         product(c, 0, turn_b, to - from, nx, nd, d + from * nd * size, b,
-                gx + from * nx * size, 1);
+                gx + from * nx * size, !first);
+    }
+    if (first)
+        memset(gx + done * nx * size, 0, (rows - done) * nx * size);
 }
 
 /* Rows of x [rows,nx] and of their adjoints d [rows,nd], gathered from several nodes. */
@@ -180,7 +186,7 @@ static void matmul_vjp(ppl_tensor *out, int input, void *grad)
         const void *g = ppl__at(out, out->grad, i * s.m * s.n);
         void *to = ppl__matrix_at(out, out->input[input], grad, i);
         if (input == 0) {
-            add_product(c, 1, s.m, s.k, s.n, g, ppl__matrix_at(out, b, b->data, i), to);
+            add_product(c, 1, s.m, s.k, s.n, g, ppl__matrix_at(out, b, b->data, i), to, 0);
         } else {
             rows.rows = 0;
             gather(c->dtype, &rows, s.m, ppl__matrix_at(out, a, a->data, i), g);
@@ -315,15 +321,19 @@ static int linear_together(ppl_tensor *const *outs, int count, int i, void *grad
 
 static void linear_vjp(ppl_tensor *out, int i, void *grad)
 {
-    if (i == 0)
+    const int first = ppl_op_first(out);
+    if (i == 0) {
         add_product(out->ctx, 0, rows_of(out), inputs_of(out), outputs_of(out),
-                    folded(out), out->input[1]->data, grad);
-    else
-        linear_together(&out, 1, i, grad);
+                    folded(out), out->input[1]->data, grad, first);
+        return;
+    }
+    if (first)
+        out->ctx->kernels->fill((size_t)out->input[i]->numel, 0, grad);
+    linear_together(&out, 1, i, grad);
 }
 
 static const ppl_op linear_row = {
-    "linear", -1, 0, linear_shape, linear_forward, linear_vjp, linear_together
+    "linear", -1, PPL_OP_WRITES, linear_shape, linear_forward, linear_vjp, linear_together
 };
 
 ppl_tensor *ppl_linear(ppl_tensor *x, ppl_tensor *weight, ppl_tensor *bias,

@@ -167,6 +167,7 @@ ppl_tensor *ppl_op_input(const ppl_tensor *out, int i) { return out->input[i]; }
 void *ppl_op_attr(const ppl_tensor *out) { return out->attr; }
 void *ppl_result(ppl_tensor *out) { return out->data; }
 const void *ppl_adjoint(const ppl_tensor *out) { return out->grad; }
+int ppl_op_first(const ppl_tensor *out) { return (out->flags & PPL__FIRST) != 0; }
 
 const void *ppl_operand(const ppl_tensor *out, int i)
 {

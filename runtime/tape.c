@@ -6,28 +6,42 @@
  * which is an order of dependence; the sweep is a loop over it from the end, through
  * every epoch that is open. Its cost is one vjp for each input that requires a gradient.
  *
- * Adjoints are made (zeroed) when something first reaches a tensor and forgotten after
- * the sweep; those of leaves stay and add up. What vjp_together takes is put off: the
- * node is remembered at the input, and when the sweep comes to that input, or after it
- * for leaves, all nodes of one row go together: one product for a weight used at T steps
- * instead of T. Everything is visited in an order that the tape alone decides.
+ * Adjoints are made when something first reaches a tensor, and their memory goes to the
+ * next one once the sweep has passed it, so that a sweep stays within the caches; those of
+ * leaves stay and add up. What vjp_together takes is put off: the nodes of one row are
+ * collected at the input and go together, a product over many rows for a weight used at T
+ * steps instead of T products of few: as many nodes as make TOGETHER rows, and the rest when
+ * the sweep comes to that input, or after it for leaves. Everything is visited in an order
+ * that the tape alone decides.
  */
 #include "ops.h"
 
 #include <string.h>
 
-/* A contribution to a tensor that is put off: of node `out` through its input `i`. */
+/* Enough for a product to run at full speed, few enough to be in the cache still. */
+#define TOGETHER 192
+
+/* Nodes of row `op` whose contributions to `input`, their i-th, are put off. */
 typedef struct ppl__deferred {
-    struct ppl__deferred *next;     /* to the same tensor; recorded earlier on the tape */
-    struct ppl__deferred *last;     /* of the first in a list: its end */
-    struct ppl__deferred *leaf;     /* of the first: the list of the leaf met before */
-    ppl_tensor *out;
-    int i;
+    struct ppl__deferred *next;     /* of another row, or another i, to the same tensor */
+    struct ppl__deferred *leaf;     /* of the first to a leaf: that of the leaf met before */
+    const ppl_op *op;
+    ppl_tensor *input, **outs;
+    int i, count, capacity;
+    int64_t rows;                   /* of all outs */
 } deferred;
+
+/* A piece of memory whose adjoint is done with. */
+typedef struct unused {
+    struct unused *next;
+} unused;
+
+enum { CLASSES = 4 * 64 };
 
 typedef struct sweep {
     ppl_ctx *ctx;
-    deferred *leaves;               /* lists of the leaves met so far, newest first */
+    deferred *leaves;               /* the first one of each leaf met so far */
+    unused *unused[CLASSES];        /* by class of size */
     void *scratch;                  /* an adjoint at the output's shape, to be reduced */
     size_t scratch_size;
 } sweep;
@@ -46,22 +60,75 @@ int ppl__tape_push(ppl_tensor *t)
     return 1;
 }
 
+/* ---- Memory of adjoints ------------------------------------------------------------- */
+
 static size_t bytes_of(const ppl_tensor *t)
 {
     return (size_t)t->numel * ppl__dtype_size((ppl_dtype)t->dtype);
 }
 
-void *ppl__grad_buffer(ppl_tensor *t)
+/* The class of a size, four to each doubling; *size becomes what all of the class have. */
+static int class_of(size_t *size)
+{
+    size_t units = (*size + 63) / 64;
+    int doublings = 0;
+    while (units > 8) {
+        units = (units + 1) / 2;
+        doublings++;
+    }
+    *size = (units << doublings) * 64;
+    return 4 * doublings + (int)units;
+}
+
+static void *take(sweep *s, const ppl_tensor *t)
+{
+    size_t size = bytes_of(t);
+    int class = class_of(&size);
+    unused *u = s->unused[class];
+    if (!u)
+        return ppl__arena_alloc(&s->ctx->data, size);
+    s->unused[class] = u->next;
+    return u;
+}
+
+/* One of those who need out's adjoint has done with it. */
+static void let_go(sweep *s, ppl_tensor *out)
+{
+    size_t size = bytes_of(out);
+    unused *u = out->grad;
+    if (--out->holds > 0 || !u)
+        return;
+    out->grad = NULL;
+    if (out->numel <= 1)
+        return;                     /* in the record itself */
+    int class = class_of(&size);
+    u->next = s->unused[class];
+    s->unused[class] = u;
+}
+
+/* The adjoint of t. With `first`, one that was made only now is not zeroed if t is all that
+ * it is for, and *first tells so. */
+static void *adjoint(sweep *s, ppl_tensor *t, int *first)
 {
     ppl_tensor *owner = t->flags & PPL__VIEW ? t->base : t;
     if (!owner->grad) {
-        owner->grad = owner->numel <= 1 ? &owner->element[1]
-                      : ppl__arena_alloc(&owner->ctx->data, bytes_of(owner));
+        owner->grad = owner->numel <= 1 ? &owner->element[1] : take(s, owner);
         if (!owner->grad)
             return NULL;
-        memset(owner->grad, 0, bytes_of(owner));
+        *first = t->numel == owner->numel;
+        if (!*first)
+            memset(owner->grad, 0, bytes_of(owner));
     }
     return t == owner ? owner->grad : ppl__at(t, owner->grad, (size_t)t->offset);
+}
+
+static void *zeroed_adjoint(sweep *s, ppl_tensor *t)
+{
+    int first = 0;
+    void *grad = adjoint(s, t, &first);
+    if (grad && first)
+        memset(grad, 0, bytes_of(t));
+    return grad;
 }
 
 /* ---- One node ---------------------------------------------------------------------- */
@@ -84,77 +151,110 @@ static void contribute_reduced(sweep *s, ppl_tensor *out, int i, void *grad)
 static void contribute(sweep *s, ppl_tensor *out, int i)
 {
     ppl_tensor *input = out->input[i];
-    void *grad = ppl__grad_buffer(input);
+    int first = 0, writes = (out->op->flags & PPL_OP_WRITES) != 0;
+    void *grad = adjoint(s, input, &first);
     if (!grad)
         return;
+    if (first && !writes)
+        memset(grad, 0, bytes_of(input));
     if ((out->op->flags & PPL_OP_BROADCAST) &&
-        !ppl__same_shape(&input->shape, &out->shape))
+        !ppl__same_shape(&input->shape, &out->shape)) {
         contribute_reduced(s, out, i, grad);
-    else
-        out->op->vjp(out, i, grad);
+        return;
+    }
+    if (first && writes)
+        out->flags |= PPL__FIRST;
+    out->op->vjp(out, i, grad);
+    out->flags &= (unsigned char)~PPL__FIRST;
+}
+
+/* ---- Together ---------------------------------------------------------------------- */
+
+/* All nodes collected so far. */
+static void flush(sweep *s, deferred *d)
+{
+    void *grad = d->count > 0 ? zeroed_adjoint(s, d->input) : NULL;
+    if (grad && !d->op->vjp_together(d->outs, d->count, d->i, grad))
+        for (int k = 0; k < d->count && s->ctx->status == PPL_OK; k++)
+            contribute(s, d->outs[k], d->i);
+    for (int k = 0; k < d->count; k++)
+        let_go(s, d->outs[k]);
+    d->count = 0;
+    d->rows = 0;
+}
+
+/* What was put off for a tensor. */
+static void flush_all(sweep *s, ppl_tensor *t)
+{
+    for (deferred *d = t->deferred; d && s->ctx->status == PPL_OK; d = d->next)
+        flush(s, d);
+    t->deferred = NULL;
+}
+
+/* Where the nodes of out's row are collected for its input i; NULL if there is no memory. */
+static deferred *collection(sweep *s, const ppl_tensor *out, int i)
+{
+    ppl_tensor *input = out->input[i];
+    deferred **at = &input->deferred;
+    while (*at && ((*at)->op != out->op || (*at)->i != i))
+        at = &(*at)->next;
+    if (*at)
+        return *at;
+    deferred *d = ppl__arena_alloc(&s->ctx->data, sizeof *d);
+    if (!d)
+        return NULL;
+    *d = (deferred){ .op = out->op, .input = input, .i = i };
+    if ((input->flags & PPL__LEAF) && !input->deferred) {
+        d->leaf = s->leaves;
+        s->leaves = d;
+    }
+    return *at = d;
+}
+
+static int make_room(ppl_ctx *c, deferred *d)
+{
+    if (d->count < d->capacity)
+        return 1;
+    int larger = d->capacity ? 2 * d->capacity : 16;
+    ppl_tensor **outs = ppl__arena_alloc(&c->data, (size_t)larger * sizeof *outs);
+    if (!outs)
+        return 0;
+    if (d->count > 0)
+        memcpy(outs, d->outs, (size_t)d->count * sizeof *outs);
+    d->outs = outs;
+    d->capacity = larger;
+    return 1;
+}
+
+static int64_t rows_of(const ppl_tensor *t)
+{
+    int64_t last = t->shape.rank > 0 ? t->shape.dim[t->shape.rank - 1] : 1;
+    return last > 0 ? t->numel / last : 0;
 }
 
 static void defer(sweep *s, ppl_tensor *out, int i)
 {
-    ppl_tensor *input = out->input[i];
-    deferred *d = ppl__arena_alloc(&s->ctx->data, sizeof *d);
+    deferred *d = collection(s, out, i);
     if (!d)
         return;
-    *d = (deferred){ .last = d, .out = out, .i = i };
-    if (input->deferred) {
-        input->deferred->last->next = d;
-        input->deferred->last = d;
+    if (d->rows + rows_of(out) > TOGETHER)
+        flush(s, d);
+    if (!make_room(s->ctx, d))
         return;
-    }
-    input->deferred = d;
-    if (input->flags & PPL__LEAF) {
-        d->leaf = s->leaves;
-        s->leaves = d;
-    }
+    d->outs[d->count++] = out;
+    d->rows += rows_of(out);
+    out->holds++;
 }
 
-/* Takes the nodes of the first one's row and input off `list`, into `outs`. */
-static int take_group(deferred **list, ppl_tensor **outs)
-{
-    const ppl_op *op = (*list)->out->op;
-    int i = (*list)->i, count = 0;
-    for (deferred **at = list; *at;) {
-        deferred *d = *at;
-        if (d->out->op == op && d->i == i) {
-            outs[count++] = d->out;
-            *at = d->next;
-        } else {
-            at = &d->next;
-        }
-    }
-    return count;
-}
-
-/* All that was put off for tensor t. */
-static void flush(sweep *s, ppl_tensor *t)
-{
-    deferred *list = t->deferred;
-    size_t count = 0;
-    t->deferred = NULL;
-    for (const deferred *d = list; d; d = d->next)
-        count++;
-    ppl_tensor **outs = ppl__arena_alloc(&s->ctx->data, count * sizeof *outs);
-    void *grad = ppl__grad_buffer(t);
-    while (outs && grad && list && s->ctx->status == PPL_OK) {
-        const ppl_op *op = list->out->op;
-        int i = list->i, n = take_group(&list, outs);
-        if (!op->vjp_together(outs, n, i, grad))
-            for (int k = 0; k < n; k++)
-                contribute(s, outs[k], i);
-    }
-}
+/* ---- The sweep --------------------------------------------------------------------- */
 
 static void visit(sweep *s, ppl_tensor *out)
 {
     if (out->deferred)
-        flush(s, out);
+        flush_all(s, out);
     if (!out->grad)
         return;
+    out->holds++;
     for (int i = 0; i < out->inputs && s->ctx->status == PPL_OK; i++) {
         const ppl_tensor *input = out->input[i];
         if (!(input->flags & PPL__REQUIRES_GRAD))
@@ -164,22 +264,16 @@ static void visit(sweep *s, ppl_tensor *out)
         else
             contribute(s, out, i);
     }
+    let_go(s, out);
 }
 
-/* ---- The sweep --------------------------------------------------------------------- */
-
-static ppl_status run_sweep(ppl_ctx *c)
+static ppl_status run_sweep(sweep *s)
 {
-    sweep s = { .ctx = c };
+    ppl_ctx *c = s->ctx;
     for (size_t k = c->tape_count; k-- > 0 && c->status == PPL_OK;)
-        visit(&s, c->tape[k]);
-    for (deferred *d = s.leaves, *next; d; d = next) {
-        ppl_tensor *leaf = d->out->input[d->i];
-        next = d->leaf;
-        if (c->status == PPL_OK)
-            flush(&s, leaf);
-        leaf->deferred = NULL;
-    }
+        visit(s, c->tape[k]);
+    for (deferred *d = s->leaves; d; d = d->leaf)
+        flush_all(s, d->input);
     return c->status;
 }
 
@@ -189,6 +283,7 @@ static void forget_adjoints(ppl_ctx *c)
     for (size_t k = 0; k < c->tape_count; k++) {
         c->tape[k]->grad = NULL;
         c->tape[k]->deferred = NULL;
+        c->tape[k]->holds = 0;
         c->tape[k]->flags &= (unsigned char)~PPL__FOLDED;
     }
 }
@@ -215,10 +310,10 @@ static ppl_status check_root(ppl_ctx *c, const ppl_tensor *root, const ppl_tenso
 }
 
 /* Adds the seed, or 1, to the root's adjoint. */
-static void seed_root(ppl_tensor *root, const ppl_tensor *seed)
+static void seed_root(sweep *s, ppl_tensor *root, const ppl_tensor *seed)
 {
     const ppl_ctx *c = root->ctx;
-    void *grad = root->flags & PPL__REQUIRES_GRAD ? ppl__grad_buffer(root) : NULL;
+    void *grad = root->flags & PPL__REQUIRES_GRAD ? zeroed_adjoint(s, root) : NULL;
     if (!grad)
         return;
     if (seed && seed->numel == root->numel) {
@@ -245,9 +340,10 @@ ppl_status ppl_backward_from(ppl_tensor *const *roots, ppl_tensor *const *seeds,
     for (int i = 0; i < count && c->status == PPL_OK; i++)
         check_root(c, roots[i], seeds ? seeds[i] : NULL, i);
     if (c->status == PPL_OK) {
+        sweep s = { .ctx = c };
         for (int i = 0; i < count; i++)
-            seed_root(roots[i], seeds ? seeds[i] : NULL);
-        run_sweep(c);
+            seed_root(&s, roots[i], seeds ? seeds[i] : NULL);
+        run_sweep(&s);
         forget_adjoints(c);
     }
     return ppl_boundary_leave(c);
@@ -271,11 +367,10 @@ ppl_tensor *ppl_grad(ppl_tensor *leaf)
         ppl__check(leaf->ctx, leaf, "grad: the leaf") != PPL_OK ||
         !(leaf->flags & PPL__LEAF))
         return NULL;
-    const void *grad = ppl__grad_buffer(leaf);
     ppl_tensor *t = ppl__tensor_make(leaf->ctx, leaf->ctx->dtype, leaf->shape, NULL);
-    if (grad && t)
-        memcpy(t->data, grad, bytes_of(t));
-    return grad ? t : NULL;
+    if (t)
+        memcpy(t->data, leaf->grad, bytes_of(t));
+    return t;
 }
 
 void ppl_leaf_write(ppl_tensor *leaf, const double *data)

@@ -98,6 +98,7 @@ ppl_tensor *ppl__record(ppl_ctx *c)
     t->epoch = c->epoch[c->epoch_depth].serial;
     t->epoch_depth = c->epoch_depth;
     t->inputs = 0;
+    t->holds = 0;
     t->flags = 0;
     t->turned = NULL;
     return t;
@@ -278,7 +279,9 @@ ppl_tensor *ppl_variable(ppl_ctx *c, ppl_shape shape, const double *data)
         return NULL;
     t->flags = PPL__REQUIRES_GRAD | PPL__LEAF;
     /* At once: an adjoint made in an inner epoch would end with it. */
-    return ppl__grad_buffer(t) ? t : NULL;
+    size_t size = (size_t)t->numel * ppl__dtype_size(c->dtype);
+    t->grad = t->numel <= 1 ? &t->element[1] : ppl__arena_alloc(&c->data, size);
+    return t->grad ? memset(t->grad, 0, size), t : NULL;
 }
 
 /* ---- Reading ----------------------------------------------------------------------- */

@@ -229,7 +229,8 @@ PPL_API void ppl_leaf_grad(const ppl_tensor *leaf, double *out);
  */
 enum {
     PPL_OP_BROADCAST = 1,           /* shape may then be NULL */
-    PPL_OP_INTEGERS = 2             /* inputs that broadcast may be integers as well */
+    PPL_OP_INTEGERS = 2,            /* inputs that broadcast may be integers as well */
+    PPL_OP_WRITES = 4               /* vjp writes where ppl_op_first(out), else it adds */
 };
 
 typedef struct ppl_op {
@@ -245,9 +246,9 @@ typedef struct ppl_op {
     /* Adds to `grad` (input i's shape and dtype, or out's when broadcasting) the product
      * of ppl_adjoint(out) with d out / d input i. NULL: no gradient. */
     void (*vjp)(ppl_tensor *out, int i, void *grad);
-    /* Optional: the same for all `count` nodes of this op whose input i is one tensor, at
-     * once, when its gradient is due (a weight used at every time step). Returns 1 if it
-     * did, 0 to have vjp called node by node. */
+    /* Optional: the same for `count` nodes of this op whose input i is one tensor, at once
+     * (a weight used at every time step), where the gradient can wait for more of them.
+     * Returns 1 if it did, 0 to have vjp called node by node. */
     int (*vjp_together)(ppl_tensor *const *outs, int count, int i, void *grad);
 } ppl_op;
 
@@ -259,6 +260,9 @@ PPL_API void *ppl_op_attr(const ppl_tensor *out);
 PPL_API const void *ppl_operand(const ppl_tensor *out, int i);  /* elements of input i */
 PPL_API void *ppl_result(ppl_tensor *out);                      /* elements of the output */
 PPL_API const void *ppl_adjoint(const ppl_tensor *out);         /* d root / d output */
+/* In a vjp with PPL_OP_WRITES: 1 if `grad` holds nothing yet and is to be written whole
+ * (without that flag it is zeroed before). */
+PPL_API int ppl_op_first(const ppl_tensor *out);
 
 #ifdef __cplusplus
 }
