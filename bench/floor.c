@@ -46,14 +46,19 @@ static size_t bytes_of(const ppl__product *p, size_t lines, size_t length, size_
     return ((lines - 1) * ld + length) * element(p);
 }
 
+/* What is in panels has no gaps but at the end. */
 static size_t bytes_a(const ppl__product *p)
 {
+    if (p->panels && p->transposed_a)
+        return bytes_of(p, p->lda, p->m, p->m);
     return p->transposed_a ? bytes_of(p, p->k, p->m, p->lda)
                            : bytes_of(p, p->m, p->k, p->lda);
 }
 
 static size_t bytes_b(const ppl__product *p)
 {
+    if (p->panels)
+        return bytes_of(p, p->ldb, p->n, p->n);
     return p->transposed_b ? bytes_of(p, p->n, p->k, p->ldb)
                            : bytes_of(p, p->k, p->n, p->ldb);
 }
@@ -159,18 +164,20 @@ static int make_operands(gemm_floor *f)
 
 /* ---- Which GEMM -------------------------------------------------------------------- */
 
+/* Of panels it knows nothing: the same product of matrices that stand row by row. */
 static void by_blas(const ppl__product *p)
 {
+    int lda = (int)(p->panels && p->transposed_a ? p->m : p->lda);
+    int ldb = (int)(p->panels ? p->n : p->ldb);
     CBLAS_TRANSPOSE a = p->transposed_a ? CblasTrans : CblasNoTrans;
     CBLAS_TRANSPOSE b = p->transposed_b ? CblasTrans : CblasNoTrans;
 
     if (p->dtype == PPL_F64)
         cblas_dgemm(CblasRowMajor, a, b, (int)p->m, (int)p->n, (int)p->k, 1, p->a,
-                    (int)p->lda, p->b, (int)p->ldb, p->accumulate, p->c, (int)p->ldc);
+                    lda, p->b, ldb, p->accumulate, p->c, (int)p->ldc);
     else
         cblas_sgemm(CblasRowMajor, a, b, (int)p->m, (int)p->n, (int)p->k, 1, p->a,
-                    (int)p->lda, p->b, (int)p->ldb, (float)p->accumulate, p->c,
-                    (int)p->ldc);
+                    lda, p->b, ldb, (float)p->accumulate, p->c, (int)p->ldc);
 }
 
 static void run(const gemm_floor *f, const ppl__product *p, int gemm)
@@ -186,7 +193,7 @@ static int same_shape(const ppl__product *p, const ppl__product *q)
     return p->m == q->m && p->n == q->n && p->k == q->k && p->lda == q->lda &&
            p->ldb == q->ldb && p->ldc == q->ldc && p->dtype == q->dtype &&
            p->transposed_a == q->transposed_a && p->transposed_b == q->transposed_b &&
-           p->accumulate == q->accumulate;
+           p->accumulate == q->accumulate && p->panels == q->panels;
 }
 
 static int number_shapes(gemm_floor *f)

@@ -298,11 +298,29 @@ static size_t scan_events(const ppl_constraint *k, const ppl_tensor *t, size_t s
     return i + event <= n ? i : n;
 }
 
+/* How far whole vectors of elements get from `start` on, where the bounds are numbers of
+ * the elements' type. */
+static size_t skip_vectors(const ppl_constraint *k, const ppl_tensor *t, size_t start)
+{
+    int kind = k->type->check == check_open     ? PPL__OPEN
+               : k->type->check == check_closed ? PPL__CLOSED
+                                                : PPL__EITHER;
+    if (t->dtype != t->ctx->dtype || (kind == PPL__EITHER &&
+                                      k->type->check != check_boolean))
+        return start;
+    if (t->dtype == PPL_F32 && ((double)(float)k->lower != k->lower ||
+                                (double)(float)k->upper != k->upper))
+        return start;
+    return start + t->ctx->kernels->within((size_t)t->numel - start, kind, k->lower,
+                                           k->upper, ppl__at(t, t->data, start));
+}
+
 size_t ppl__first_violation(const ppl_constraint *k, const ppl_tensor *t, size_t start)
 {
     const size_t n = (size_t)t->numel;
     if (ppl_constraint_event_dim(k) > 0)
         return scan_events(k, t, start);
+    start = start < n ? skip_vectors(k, t, start) : n;
     return t->dtype == PPL_F32   ? scan_f32(k, t->data, start, n)
            : t->dtype == PPL_F64 ? scan_f64(k, t->data, start, n)
                                  : scan_i64(k, t->data, start, n);

@@ -160,6 +160,11 @@ void *ppl_alloc(ppl_ctx *c, size_t size)
     return block;
 }
 
+void *ppl_alloc_raw(ppl_ctx *c, size_t size)
+{
+    return ppl__arena_alloc(&c->data, size);
+}
+
 /* Nothing is a byte: an allocator takes 0 for a free, and NULL is an error. */
 void *ppl_persistent_alloc(ppl_ctx *c, size_t size)
 {

@@ -7,6 +7,12 @@
  * a product is cut into blocks of few shapes, and the kernels met last are kept here (its
  * own registry, which is shared by the process, keeps all).
  *
+ * An operand that is used often, or copied anyway, is laid out in panels: the columns of a
+ * block side by side, row after row, so that a kernel reads memory in order. That is worth
+ * 10 % for B and 20 % where A is transposed too (20x600x600 from 145 to 160 GF/s, 1x100x600
+ * from 33 to 65, 600x600x184 tn from 164 to 193). Without LIBXSMM or AVX-512 there is one
+ * panel, as wide as the matrix: the matrix as it stands.
+ *
  * GF/s on one core of a Xeon with AVX-512 (peak about 175 and 88), m x n x k, tn with A
  * and nt with B transposed; OpenBLAS 0.3.21 at its AVX-512 kernels (at its AVX2 ones,
  * which it picks on processors newer than itself, 75 and 100 in place of 100 and 157):
@@ -57,14 +63,18 @@ static const char *at(ppl_dtype dtype, const void *elements, size_t i)
 
 #ifdef USE_LIBXSMM
 /* Blocks are at most ROWS by 64 (of float, 32 of double) by DEPTH. */
-enum { SLOTS = 2048, ROWS = 45, DEPTH = 256 };
+enum { SLOTS = 4096, ROWS = 45, DEPTH = 256 };
+/* Those of panels: A_WIDTH columns of a transposed A, B_BYTES of B; where A stands as it is,
+ * at most PANEL_ROWS. */
+enum { A_WIDTH = 28, B_BYTES = 128, PANEL_ROWS = 42, PANEL_DEPTH = 640 };
 
-typedef struct shape {
-    int rows, columns, depth, lda, ldb, ldc, dtype, transposed_a, accumulate;
-} shape;
+/* What a kernel is made for; 0 is nothing. */
+typedef struct key {
+    uint64_t low, high;
+} key;
 
 typedef struct slot {
-    shape shape;
+    key key;
     libxsmm_xmmfunction kernel;
 } slot;
 #endif
@@ -75,8 +85,9 @@ struct ppl__gemm {
 #ifdef USE_LIBXSMM
     int wide;                       /* kernels use AVX and leave the upper halves dirty,
                                      * which would cost the next SSE instruction 100 ns */
+    int panels;                     /* there are panels */
     double large;                   /* multiplications, from which on the BLAS wins */
-    slot slot[SLOTS];               /* by hash of the shape; the newest stays */
+    slot slot[SLOTS];               /* by hash of the key; the newest stays */
     double packed[DEPTH * 32];      /* a block of B as it should have stood */
 #endif
 };
@@ -90,7 +101,8 @@ ppl__gemm *ppl__gemm_new(ppl_ctx *c)
     memset(g, 0, sizeof *g);
 #ifdef USE_LIBXSMM
     g->wide = __builtin_cpu_supports("avx");
-    g->large = __builtin_cpu_supports("avx512f") ? 1e9 : 2e7;
+    g->panels = __builtin_cpu_supports("avx512f");
+    g->large = g->panels ? 1e9 : 2e7;
 #endif
     return g;
 }
@@ -149,27 +161,34 @@ static void blas(const product *p)
 /* ---- LIBXSMM ----------------------------------------------------------------------- */
 
 #ifdef USE_LIBXSMM
+/* m < 64, n < 128, k < 1024 and leading dimensions below 2^31. */
+static key key_of(const product *p)
+{
+    return (key){ (uint64_t)p->lda << 32 | (uint64_t)p->ldb,
+                  (uint64_t)p->ldc << 32 | (uint64_t)p->m << 21 | (uint64_t)p->n << 14 |
+                      (uint64_t)p->k << 4 | (uint64_t)p->dtype << 2 |
+                      (uint64_t)p->transposed_a << 1 | (uint64_t)p->accumulate };
+}
+
 /* The kernel of p as a block; its xmm is NULL where LIBXSMM has none. */
 static libxsmm_xmmfunction kernel_for(ppl__gemm *g, const product *p)
 {
-    const shape s = { (int)p->m,   (int)p->n,     (int)p->k,       (int)p->lda, (int)p->ldb,
-                      (int)p->ldc, (int)p->dtype, p->transposed_a, p->accumulate };
-    unsigned hash = (unsigned)s.rows * 2654435761u ^ (unsigned)s.columns * 2246822519u ^
-                    (unsigned)s.depth * 3266489917u ^ (unsigned)s.lda * 668265263u ^
-                    (unsigned)s.ldb * 374761393u ^ (unsigned)s.ldc * 2869860233u ^
-                    (unsigned)(s.dtype * 4 + s.transposed_a * 2 + s.accumulate) << 23;
-    slot *found = &g->slot[(hash ^ hash >> 16) % SLOTS];
+    const key k = key_of(p);
+    uint64_t hash = (k.low ^ k.high * UINT64_C(0x9e3779b97f4a7c15)) *
+                    UINT64_C(0xd6e8feb86659fd93);
+    slot *found = &g->slot[(hash ^ hash >> 32) % SLOTS];
 
-    if (memcmp(&found->shape, &s, sizeof s) != 0) {
+    if (found->key.low != k.low || found->key.high != k.high) {
         libxsmm_descriptor_blob blob;
         libxsmm_gemm_descriptor *d = libxsmm_gemm_descriptor_dinit(
             &blob,
-            s.dtype == PPL_F64 ? LIBXSMM_GEMM_PRECISION_F64 : LIBXSMM_GEMM_PRECISION_F32,
-            s.columns, s.rows, s.depth, s.ldb, s.lda, s.ldc, 1, s.accumulate,
-            s.transposed_a ? LIBXSMM_GEMM_FLAG_TRANS_B : LIBXSMM_GEMM_FLAG_NONE,
+            p->dtype == PPL_F64 ? LIBXSMM_GEMM_PRECISION_F64 : LIBXSMM_GEMM_PRECISION_F32,
+            (int)p->n, (int)p->m, (int)p->k, (int)p->ldb, (int)p->lda, (int)p->ldc, 1,
+            p->accumulate,
+            p->transposed_a ? LIBXSMM_GEMM_FLAG_TRANS_B : LIBXSMM_GEMM_FLAG_NONE,
             LIBXSMM_GEMM_PREFETCH_NONE);
         found->kernel = libxsmm_xmmdispatch(d);
-        found->shape = s;
+        found->key = k;
     }
     return found->kernel;
 }
@@ -225,6 +244,14 @@ static product part(const product *p, size_t i, size_t m, size_t j, size_t n, si
     return q;
 }
 
+static void run_block(libxsmm_xmmfunction kernel, const product *p)
+{
+    if (kernel.xmm != NULL)
+        kernel.xmm(p->b, p->a, p->c);
+    else
+        blas(p);
+}
+
 /* A strip of rows of p, block by block; a kernel is looked up where the width changes. */
 static void strip(ppl__gemm *g, const product *p, size_t columns)
 {
@@ -236,10 +263,7 @@ static void strip(ppl__gemm *g, const product *p, size_t columns)
         if (q.n != width)
             kernel = kernel_for(g, &q);
         width = q.n;
-        if (kernel.xmm != NULL)
-            kernel.xmm(q.b, q.a, q.c);
-        else
-            blas(&q);
+        run_block(kernel, &q);
     }
 }
 
@@ -284,12 +308,127 @@ static void with_libxsmm(ppl__gemm *g, const product *p)
                 strip(g, &block, columns);
             }
     }
+}
+
+/* Columns j to j + n and terms l to l + k of a strip of p, whose B is in panels and j the
+ * first column of one. */
+static product panel_part(const product *p, size_t j, size_t n, size_t l, size_t k)
+{
+    product q = *p;
+
+    q.n = n;
+    q.k = k;
+    q.a = at(p->dtype, p->a, p->transposed_a ? l * p->lda : l);
+    q.b = at(p->dtype, p->b, j * p->ldb + l * n);
+    q.ldb = n;
+    q.c = (char *)(uintptr_t)at(p->dtype, p->c, j);
+    q.accumulate = p->accumulate || l > 0;
+    return q;
+}
+
+static void panel_strip(ppl__gemm *g, const product *p, size_t columns)
+{
+    size_t depth = cut(p->k, PANEL_DEPTH, 8);
+
+    for (size_t l = 0; l < p->k; l += depth) {
+        libxsmm_xmmfunction kernel = { NULL };
+
+        for (size_t j = 0, width = 0; j < p->n; j += columns) {
+            product q = panel_part(p, j, least(columns, p->n - j), l,
+                                   least(depth, p->k - l));
+
+            if (q.n != width)
+                kernel = kernel_for(g, &q);
+            width = q.n;
+            run_block(kernel, &q);
+        }
+    }
+}
+
+/* A strip is a panel of A, or rows of it as they stand. */
+static void with_panels(ppl__gemm *g, const product *p)
+{
+    size_t columns = B_BYTES / ppl__dtype_size(p->dtype);
+    size_t rows = p->transposed_a ? A_WIDTH : cut(p->m, PANEL_ROWS, 14);
+
+    for (size_t i = 0; i < p->m; i += rows) {
+        product q = *p;
+
+        q.m = least(rows, p->m - i);
+        q.a = at(p->dtype, p->a, i * p->lda);
+        q.lda = p->transposed_a ? q.m : p->lda;
+        q.c = (char *)(uintptr_t)at(p->dtype, p->c, i * p->ldc);
+        panel_strip(g, &q, columns);
+    }
+}
+
+static void clean(const ppl__gemm *g)
+{
     if (g->wide)
         __asm__ volatile("vzeroupper" ::: "memory", "xmm0", "xmm1", "xmm2", "xmm3",
                          "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
                          "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
 }
 #endif
+
+/* ---- Panels ------------------------------------------------------------------------ */
+
+/* Columns of a panel, but of the last one, of a matrix of so many. */
+static size_t panel_width(const ppl__gemm *g, ppl_dtype dtype, int side, size_t columns)
+{
+#ifdef USE_LIBXSMM
+    if (g->panels)
+        return side == PPL__PANEL_A ? A_WIDTH : B_BYTES / ppl__dtype_size(dtype);
+#endif
+    (void)g, (void)dtype, (void)side;
+    return columns;
+}
+
+void ppl__gemm_pack(const ppl__gemm *g, ppl_dtype dtype, int side, size_t rows,
+                    size_t columns, const void *x, size_t ldx, size_t room, size_t first,
+                    void *panels)
+{
+    const size_t size = ppl__dtype_size(dtype);
+    const size_t width = panel_width(g, dtype, side, columns);
+
+    for (size_t r = 0; r < rows; r++) {
+        const char *from = at(dtype, x, r * ldx);
+
+        for (size_t j = 0; j < columns; j += width) {
+            size_t n = columns - j < width ? columns - j : width;
+            char *to = (char *)panels + (j * room + (first + r) * n) * size;
+
+            if (n * size == 128)    /* copied without a call */
+                memcpy(to, from + j * size, 128);
+            else
+                memcpy(to, from + j * size, n * size);
+        }
+    }
+}
+
+void ppl__gemm_pack_zeros(const ppl__gemm *g, ppl_dtype dtype, int side, size_t rows,
+                          size_t columns, size_t room, size_t first, void *panels)
+{
+    const size_t size = ppl__dtype_size(dtype);
+    const size_t width = panel_width(g, dtype, side, columns);
+
+    for (size_t j = 0; rows > 0 && j < columns; j += width) {
+        size_t n = columns - j < width ? columns - j : width;
+
+        memset((char *)panels + (j * room + first * n) * size, 0, rows * n * size);
+    }
+}
+
+void ppl__gemm_turn(const ppl__gemm *g, ppl_dtype dtype, size_t n, size_t k, const void *x,
+                    void *panels)
+{
+    const ppl__kernels *kernels = ppl__kernels_for(dtype);
+    const size_t width = panel_width(g, dtype, PPL__PANEL_B, n);
+
+    for (size_t j = 0; j < n; j += width)
+        kernels->transpose_from(n - j < width ? n - j : width, k, at(dtype, x, j * k), k,
+                                (char *)panels + j * k * ppl__dtype_size(dtype));
+}
 
 /* ---- The product ------------------------------------------------------------------- */
 
@@ -300,21 +439,48 @@ void ppl__gemm_watch(ppl__gemm *g, void (*watch)(void *user, const product *p),
     g->watch_user = user;
 }
 
-void ppl__gemm_run(ppl__gemm *g, const product *p)
+static void run_plain(ppl__gemm *g, const product *p)
 {
     double work = (double)p->m * (double)p->n * (double)p->k;
     const size_t most = INT_MAX;
 
-    if (g->watch != NULL)
-        g->watch(g->watch_user, p);
+    (void)g;                        /* only LIBXSMM uses it */
     if (work < TINY || p->m > most || p->n > most || p->k > most || p->lda > most ||
         p->ldb > most || p->ldc > most)
         plain(p);
 #ifdef USE_LIBXSMM
     /* For a row or two, packing would cost more than the product. */
-    else if (work < g->large && (p->m > 2 || !p->transposed_b))
+    else if (work < g->large && (p->m > 2 || !p->transposed_b)) {
         with_libxsmm(g, p);
+        clean(g);
+    }
 #endif
     else
         blas(p);
+}
+
+static void run_panels(ppl__gemm *g, const product *p)
+{
+    product q = *p;
+
+#ifdef USE_LIBXSMM
+    if (g->panels) {
+        with_panels(g, p);
+        clean(g);
+        return;
+    }
+#endif
+    q.panels = 0;
+    q.lda = p->transposed_a ? p->m : p->lda;
+    q.ldb = p->n;
+    run_plain(g, &q);
+}
+
+void ppl__gemm_run(ppl__gemm *g, const product *p)
+{
+    if (g->watch != NULL)
+        g->watch(g->watch_user, p);
+    if (p->m == 0 || p->n == 0)
+        return;
+    (p->panels && p->k > 0 ? run_panels : run_plain)(g, p);
 }

@@ -99,17 +99,20 @@ struct ppl_tensor {
     int64_t numel;
     uint64_t serial;                /* counts up within a context: older or newer */
     uint32_t epoch;                 /* serial number of its epoch */
-    int epoch_depth;
     int inputs;
     int holds;                      /* in a sweep: how many still need the adjoint */
-    unsigned char dtype, flags;
-    unsigned char turned_depth;     /* of the epoch that `turned` was made in, ... */
-    uint32_t turned_epoch;          /* ... and its serial number */
-    void *turned;                   /* a matrix transposed, for ppl_linear, or NULL */
+    unsigned char dtype, flags, epoch_depth;
+    unsigned char prepared_depth[2];    /* of the epochs that `prepared` are of, ... */
+    uint32_t prepared_epoch[2];     /* ... and their serial numbers, 0: none */
     ppl_shape shape;
-    double element[2];              /* of a tensor of one element: data and grad */
+    union {
+        double element[2];          /* of a tensor of one element: data and grad */
+        void *prepared[2];          /* of more: a matrix as ppl_linear needs it, backward
+                                       and forward */
+    };
     _Alignas(16) char room[PPL__ROOM];  /* attr, then input, where they are that small */
 };
+_Static_assert(sizeof(struct ppl_tensor) <= 256, "a record is four cache lines");
 
 /* A tensor with room for its elements (data NULL) or around given ones; not recorded. */
 ppl_tensor *ppl__tensor_make(ppl_ctx *c, ppl_dtype dtype, ppl_shape shape, void *data);

@@ -31,6 +31,9 @@ enum {
     PPL__BINARY_COUNT
 };
 
+/* Between the bounds; or at one of them at the most; or at one or the other. */
+enum { PPL__OPEN, PPL__CLOSED, PPL__EITHER };
+
 typedef struct ppl__kernels {
     const char *isa;
     /* y = f(x);  gx += g f'(x), with y = f(x) at hand. */
@@ -61,9 +64,14 @@ typedef struct ppl__kernels {
     void (*lerp_vjp)(size_t n, int input, const void *a, const void *b, const void *w,
                      const void *g, void *gx);
     void (*sincos)(size_t n, const void *x, void *sine, void *cosine);
-    /* Sum in double, fixed order; 1 if all are finite. */
+    /* Sum in double, fixed order; of (scale x)^2, x clamped to [-limit, limit]; 1 if all are
+     * finite. */
     double (*sum)(size_t n, const void *x);
+    double (*squares)(size_t n, double limit, double scale, const void *x);
     int (*all_finite)(size_t n, const void *x);
+    /* How many of the first elements were found to lie between two bounds (see PPL__OPEN),
+     * a whole number of pieces: all n, or one that does not is in the next piece. */
+    size_t (*within)(size_t n, int kind, double low, double high, const void *x);
     /* Over the middle of x [outer, n, inner] to y [outer, inner]. */
     void (*sum_axis)(size_t outer, size_t n, size_t inner, const void *x, void *y);
     void (*max_axis)(size_t outer, size_t n, size_t inner, const void *x, void *y);
@@ -82,12 +90,13 @@ typedef struct ppl__kernels {
                              const void *g, void *gx);
     void (*log_softmax_axis_vjp)(size_t outer, size_t n, size_t inner, const void *y,
                                  const void *g, void *gx);
-    /* y[r,:] = activation(y[r,:] + bias), in place, bias NULL for none; and what it does
-     * to an adjoint: d[r,:] = g[r,:] activation'(by y), overwriting d. */
-    void (*bias_activation)(size_t rows, size_t columns, const void *bias, int activation,
-                            void *y);
+    /* y[r,:] = activation(y[r,:] + more[r,:] + bias), in place, NULL for none; and what it
+     * does to an adjoint: d = (g + more) activation'(by y), overwriting d, which may be g;
+     * more NULL for none. */
+    void (*bias_activation)(size_t rows, size_t columns, const void *bias,
+                            const void *more, int activation, void *y);
     void (*activation_vjp)(size_t n, int activation, const void *y, const void *g,
-                           void *d);
+                           const void *more, void *d);
     /* y [columns, rows] = x [rows, columns] transposed, and the same where the rows of x
      * start ldx elements apart; column sums: y [columns] += x. */
     void (*transpose)(size_t rows, size_t columns, const void *x, void *y);
@@ -112,10 +121,11 @@ extern const ppl__kernels ppl__kernels_avx512_float, ppl__kernels_avx512_double;
 typedef struct ppl__gemm ppl__gemm;
 
 /* One product: C [m,n] = A B, or += with accumulate; row-major, ld* elements from row to
- * row. The flags are 0 or 1. */
+ * row. The flags are 0 or 1. With `panels`, B is in panels, and so is A where it is
+ * transposed; the ld of what is in panels is the number of rows there is room for. */
 typedef struct ppl__product {
     ppl_dtype dtype;
-    int transposed_a, transposed_b, accumulate;
+    int transposed_a, transposed_b, accumulate, panels;
     size_t m, n, k;
     const void *a, *b;
     void *c;
@@ -128,6 +138,17 @@ void ppl__gemm_free(ppl_ctx *c, ppl__gemm *g);
  * slower for few rows. C overlaps neither. LIBXSMM where it was built in, the BLAS
  * otherwise and for large products. Results depend on the arguments alone. */
 void ppl__gemm_run(ppl__gemm *g, const ppl__product *p);
+/* Panels of [room,columns], as the operand that `side` says: as many elements. Copies `rows`
+ * rows to where row `first` is; sets rows to zero; and B [k,n] from x [n,k], its transpose.
+ * An A in panels is the transposed one, [k,m]. */
+enum { PPL__PANEL_A, PPL__PANEL_B };
+void ppl__gemm_pack(const ppl__gemm *g, ppl_dtype dtype, int side, size_t rows,
+                    size_t columns, const void *x, size_t ldx, size_t room, size_t first,
+                    void *panels);
+void ppl__gemm_pack_zeros(const ppl__gemm *g, ppl_dtype dtype, int side, size_t rows,
+                          size_t columns, size_t room, size_t first, void *panels);
+void ppl__gemm_turn(const ppl__gemm *g, ppl_dtype dtype, size_t n, size_t k, const void *x,
+                    void *panels);
 /* `watch` sees every product before it is computed; NULL: nobody does. For benchmarks. */
 void ppl__gemm_watch(ppl__gemm *g, void (*watch)(void *user, const ppl__product *p),
                      void *user);

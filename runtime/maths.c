@@ -33,3 +33,9 @@ double ppl_maths_sum(ppl_dtype dtype, size_t n, const void *x)
 {
     return ppl__kernels_for(dtype)->sum(n, x);
 }
+
+double ppl_maths_squares(ppl_dtype dtype, size_t n, double limit, double scale,
+                         const void *x)
+{
+    return ppl__kernels_for(dtype)->squares(n, limit, scale, x);
+}

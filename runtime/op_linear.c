@@ -2,10 +2,9 @@
 /*
  * op_linear.c - products of matrices: matmul, and linear with its bias and activation.
  *
- * linear is what a step spends its time in. Forward, x W^T is a product of matrices as
- * they stand once W has been turned, which is done once for each weight and epoch.
- * Backward, the adjoint goes through the activation once; the gradient of W is one
- * product over the rows of all nodes that used it.
+ * linear is what a step spends its time in. W is prepared for the products of either
+ * direction once for each weight and epoch. Backward, the adjoint goes through the
+ * activation once; the gradient of W is a sum over the rows of all nodes that used it.
  *
  * The law of zero adjoints holds by rows: a row whose adjoint is all zero (masked out)
  * does not enter the products of the backward pass, whatever the matrices hold.
@@ -22,81 +21,11 @@ static void product(ppl_ctx *c, int turn_a, int turn_b, size_t m, size_t n, size
     if (m == 0 || n == 0)
         return;
     if (k > 0)
-        ppl__gemm_run(c->gemm, &(ppl__product){ c->dtype, turn_a, turn_b, accumulate, m, n,
-                                                k, a, b, to, turn_a ? m : k,
+        ppl__gemm_run(c->gemm, &(ppl__product){ c->dtype, turn_a, turn_b, accumulate, 0, m,
+                                                n, k, a, b, to, turn_a ? m : k,
                                                 turn_b ? k : n, n });
     else if (!accumulate)
         c->kernels->fill(m * n, 0, to);
-}
-
-/* ---- Rows that have an adjoint ----------------------------------------------------- */
-
-static int all_zero(ppl_dtype dtype, size_t n, const void *row)
-{
-    size_t i = 0;
-    if (dtype == PPL_F32)
-        while (i < n && ((const float *)row)[i] == 0)
-            i++;
-    else
-        while (i < n && ((const double *)row)[i] == 0)
-            i++;
-    return i == n;
-}
-
-/* The next run of rows of d [rows,n], from row *to on, that are not all zero: rows *from
- * to *to - 1; 0 when there are no more. */
-static int next_run(ppl_dtype dtype, size_t rows, size_t n, const char *d, size_t *from,
-                    size_t *to)
-{
-    size_t row = n * ppl__dtype_size(dtype);
-    for (*from = *to; *from < rows && all_zero(dtype, n, d + *from * row);)
-        ++*from;
-    for (*to = *from; *to < rows && !all_zero(dtype, n, d + *to * row);)
-        ++*to;
-    return *from < rows;
-}
-
-/* gx [rows,nx] += d [rows,nd] B, where B is [nd,nx], or [nx,nd] with turn_b; gx = d B with
- * `first`. */
-static void add_product(ppl_ctx *c, int turn_b, size_t rows, size_t nx, size_t nd,
-                        const char *d, const void *b, char *gx, int first)
-{
-    size_t size = ppl__dtype_size(c->dtype), done = 0;
-    for (size_t from, to = 0; next_run(c->dtype, rows, nd, d, &from, &to); done = to) {
-        if (first)
-            memset(gx + done * nx * size, 0, (from - done) * nx * size);
-        product(c, 0, turn_b, to - from, nx, nd, d + from * nd * size, b,
-                gx + from * nx * size, !first);
-    }
-    if (first)
-        memset(gx + done * nx * size, 0, (rows - done) * nx * size);
-}
-
-/* Rows of x [rows,nx] and of their adjoints d [rows,nd], gathered from several nodes. */
-typedef struct gathered {
-    size_t nx, nd, rows;
-    char *x, *d;
-} gathered;
-
-static void gather(ppl_dtype dtype, gathered *g, size_t rows, const char *x,
-                   const char *d)
-{
-    size_t size = ppl__dtype_size(dtype), x_bytes = g->nx * size, d_bytes = g->nd * size;
-    for (size_t from, to = 0; next_run(dtype, rows, g->nd, d, &from, &to);) {
-        memcpy(g->x + g->rows * x_bytes, x + from * x_bytes, (to - from) * x_bytes);
-        memcpy(g->d + g->rows * d_bytes, d + from * d_bytes, (to - from) * d_bytes);
-        g->rows += to - from;
-    }
-}
-
-/* Room for `rows` rows under the caller's mark; 0 if there is none. */
-static int gather_begin(ppl_ctx *c, gathered *g, size_t rows, size_t nx, size_t nd)
-{
-    size_t size = ppl__dtype_size(c->dtype);
-    *g = (gathered){ .nx = nx, .nd = nd };
-    g->x = ppl__arena_alloc(&c->data, rows * nx * size);
-    g->d = g->x ? ppl__arena_alloc(&c->data, rows * nd * size) : NULL;
-    return g->d != NULL;
 }
 
 /* ---- matmul ------------------------------------------------------------------------ */
@@ -173,27 +102,37 @@ static void matmul_forward(ppl_tensor *out)
                 ppl__at(out, out->data, i * s.m * s.n), 0);
 }
 
+/* ga [m,k] += g [m,n] b^T, of the rows of g that are not all zero. */
+static void add_left(ppl_ctx *c, const sizes *s, const char *g, const void *b, char *ga)
+{
+    size_t size = ppl__dtype_size(c->dtype);
+    for (size_t from, to = 0; ppl__next_run(c->dtype, s->m, s->n, g, s->n, &from, &to);)
+        product(c, 0, 1, to - from, s->k, s->n, g + from * s->n * size, b,
+                ga + from * s->k * size, 1);
+}
+
+/* gb [k,n] += a^T g. */
+static void add_right(ppl_ctx *c, const sizes *s, const void *a, const void *g, void *gb)
+{
+    ppl__arena_mark mark = ppl__arena_here(&c->data);
+    ppl_outer_sum *sum = ppl__outer_sum_begin(c, s->n, s->k, gb, 1);
+    ppl_outer_sum_add(sum, s->m, g, s->n, a, s->k);
+    ppl_outer_sum_end(sum);
+    ppl__arena_release(&c->data, mark);
+}
+
 static void matmul_vjp(ppl_tensor *out, int input, void *grad)
 {
     const ppl_tensor *a = out->input[0], *b = out->input[1];
-    ppl_ctx *c = out->ctx;
-    ppl__arena_mark mark = ppl__arena_here(&c->data);
     sizes s = sizes_of(out);
-    gathered rows;
-    if (input == 1 && !gather_begin(c, &rows, s.m, s.k, s.n))
-        return;
     for (size_t i = 0; i < s.batches; i++) {
         const void *g = ppl__at(out, out->grad, i * s.m * s.n);
         void *to = ppl__matrix_at(out, out->input[input], grad, i);
-        if (input == 0) {
-            add_product(c, 1, s.m, s.k, s.n, g, ppl__matrix_at(out, b, b->data, i), to, 0);
-        } else {
-            rows.rows = 0;
-            gather(c->dtype, &rows, s.m, ppl__matrix_at(out, a, a->data, i), g);
-            product(c, 1, 0, s.k, s.n, rows.rows, rows.x, rows.d, to, 1);
-        }
+        if (input == 0)
+            add_left(out->ctx, &s, g, ppl__matrix_at(out, b, b->data, i), to);
+        else
+            add_right(out->ctx, &s, ppl__matrix_at(out, a, a->data, i), g, to);
     }
-    ppl__arena_release(&c->data, mark);
 }
 
 static const ppl_op matmul_row = {
@@ -251,20 +190,26 @@ static ppl_status linear_shape(const ppl_op *op, ppl_tensor *const *inputs, int 
     return PPL_OK;
 }
 
-/* The weight [O,I] as [I,O]; made once in the epoch. */
-static const void *turned(ppl_tensor *weight)
+/* The weight [O,I] prepared for products with rows of [O] (backward), or, turned, with rows
+ * of [I] (forward); made once in the epoch. NULL if there is no memory. */
+static const void *prepared(ppl_tensor *weight, int turned)
 {
     ppl_ctx *c = weight->ctx;
-    if (weight->turned && ppl__epoch_open(c, weight->turned_depth, weight->turned_epoch))
-        return weight->turned;
-    weight->turned = ppl__arena_alloc(&c->data, (size_t)weight->numel *
-                                      ppl__dtype_size(c->dtype));
-    weight->turned_depth = (unsigned char)c->epoch_depth;
-    weight->turned_epoch = c->epoch[c->epoch_depth].serial;
-    if (weight->turned)
-        c->kernels->transpose((size_t)weight->shape.dim[0], (size_t)weight->shape.dim[1],
-                              weight->data, weight->turned);
-    return weight->turned;
+    size_t rows = (size_t)weight->shape.dim[0], columns = (size_t)weight->shape.dim[1];
+    if (weight->numel <= 1)
+        return weight->data;
+    if (weight->prepared_epoch[turned] && ppl__epoch_open(c, weight->prepared_depth[turned],
+                                                          weight->prepared_epoch[turned]))
+        return weight->prepared[turned];
+    void *to = ppl__arena_alloc(&c->data, (size_t)weight->numel *
+                                ppl__dtype_size(c->dtype));
+    if (!to)
+        return NULL;
+    ppl_maths_gemm_prepare(c, c->dtype, turned, turned ? rows : columns,
+                           turned ? columns : rows, weight->data, to);
+    weight->prepared_depth[turned] = (unsigned char)c->epoch_depth;
+    weight->prepared_epoch[turned] = c->epoch[c->epoch_depth].serial;
+    return weight->prepared[turned] = to;
 }
 
 static void linear_forward(ppl_tensor *out)
@@ -272,14 +217,15 @@ static void linear_forward(ppl_tensor *out)
     ppl_ctx *c = out->ctx;
     size_t rows = rows_of(out), columns = outputs_of(out);
     int activation = *(int *)out->attr;
-    const void *weight = turned(out->input[1]);
+    const void *weight = prepared(out->input[1], 1);
     const void *bias = out->inputs > 2 ? out->input[2]->data : NULL;
     if (!weight)
         return;
-    product(c, 0, 0, rows, columns, inputs_of(out), out->input[0]->data, weight,
-            out->data, 0);
+    ppl_maths_gemm_prepared(c, c->dtype, rows, columns, inputs_of(out),
+                            out->input[0]->data, inputs_of(out), weight, out->data, columns,
+                            0);
     if (bias || activation != PPL_IDENTITY)
-        c->kernels->bias_activation(rows, columns, bias, activation, out->data);
+        c->kernels->bias_activation(rows, columns, bias, NULL, activation, out->data);
 }
 
 /* d root / d (x W^T + b): the adjoint, taken through the activation in place, once. */
@@ -288,43 +234,66 @@ static const void *folded(ppl_tensor *out)
     int activation = *(int *)out->attr;
     if (activation != PPL_IDENTITY && !(out->flags & PPL__FOLDED))
         out->ctx->kernels->activation_vjp((size_t)out->numel, activation, out->data,
-                                          out->grad, out->grad);
+                                          out->grad, NULL, out->grad);
     out->flags |= PPL__FOLDED;
     return out->grad;
 }
 
-/* One product for the weight, or sums of rows for the bias, over all nodes of `outs`. */
+/* Sums over the rows of all nodes of `outs`: of outer products for the weight, of the rows
+ * themselves for the bias. */
 static int linear_together(ppl_tensor *const *outs, int count, int i, void *grad)
 {
     ppl_ctx *c = outs[0]->ctx;
-    size_t columns = outputs_of(outs[0]), total = 0;
+    size_t columns = outputs_of(outs[0]), inputs = inputs_of(outs[0]);
     if (i == 0)
         return 0;
-    for (int k = 0; k < count; k++) {
-        total += rows_of(outs[k]);
-        if (i == 2)
-            c->kernels->add_rows(rows_of(outs[k]), columns, folded(outs[k]), grad);
-    }
-    if (i == 2)
-        return 1;
-    ppl__arena_mark mark = ppl__arena_here(&c->data);
-    gathered all;
-    if (gather_begin(c, &all, total, inputs_of(outs[0]), columns)) {
+    if (i == 2) {
         for (int k = 0; k < count; k++)
-            gather(c->dtype, &all, rows_of(outs[k]), outs[k]->input[0]->data,
-                   folded(outs[k]));
-        product(c, 1, 0, columns, all.nx, all.rows, all.d, all.x, grad, 1);
+            c->kernels->add_rows(rows_of(outs[k]), columns, folded(outs[k]), grad);
+        return 1;
     }
+    ppl__arena_mark mark = ppl__arena_here(&c->data);
+    ppl_outer_sum *sum = ppl_outer_sum_begin(c, columns, inputs, grad);
+    for (int k = 0; k < count; k++)
+        ppl_outer_sum_add(sum, rows_of(outs[k]), folded(outs[k]), columns,
+                      outs[k]->input[0]->data, inputs);
+    ppl_outer_sum_end(sum);
     ppl__arena_release(&c->data, mark);
     return 1;
+}
+
+/* Fewer rows than that are not worth preparing the weight for. */
+enum { FEW = 8 };
+
+/* gx [rows,I] (+)= d [rows,O] W, of the rows of d that are not all zero. */
+static void add_input(ppl_tensor *out, const char *d, char *gx, int first)
+{
+    ppl_ctx *c = out->ctx;
+    ppl_tensor *weight = out->input[1];
+    size_t size = ppl__dtype_size(c->dtype), rows = rows_of(out), done = 0;
+    size_t nx = inputs_of(out), nd = outputs_of(out);
+    const void *w = rows >= FEW ? prepared(weight, 0) : NULL;
+    for (size_t from, to = 0; ppl__next_run(c->dtype, rows, nd, d, nd, &from, &to);
+         done = to) {
+        char *to_rows = gx + from * nx * size;
+        const char *d_rows = d + from * nd * size;
+        if (first)
+            memset(gx + done * nx * size, 0, (from - done) * nx * size);
+        if (w)
+            ppl_maths_gemm_prepared(c, c->dtype, to - from, nx, nd, d_rows, nd, w, to_rows,
+                                    nx, !first);
+        else
+            product(c, 0, 0, to - from, nx, nd, d_rows, weight->data, to_rows, !first);
+    }
+    if (first)
+        memset(gx + done * nx * size, 0, (rows - done) * nx * size);
 }
 
 static void linear_vjp(ppl_tensor *out, int i, void *grad)
 {
     const int first = ppl_op_first(out);
     if (i == 0) {
-        add_product(out->ctx, 0, rows_of(out), inputs_of(out), outputs_of(out),
-                    folded(out), out->input[1]->data, grad, first);
+        add_input(out, folded(out), grad, first);
         return;
     }
     if (first)

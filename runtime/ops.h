@@ -33,6 +33,16 @@ void *ppl__matrix_at(const ppl_tensor *out, const ppl_tensor *t, const void *ele
 /* Adds a number to one element of the context's floating dtype. */
 void ppl__add_number(const ppl_ctx *c, void *element, double value);
 
+/* Rows that are multiplied at a time for the gradient of a weight: enough for full speed,
+ * few enough to be in the caches still. */
+#define PPL__TOGETHER 192
+/* ppl_outer_sum_begin, or of x_r^T d_r (kiln/maths.h). */
+ppl_outer_sum *ppl__outer_sum_begin(ppl_ctx *c, size_t m, size_t n, void *sum, int turned);
+/* The next run of rows of d [rows,n], from row *to on, that are not all zero: rows *from
+ * to *to - 1; 0 when there are no more. */
+int ppl__next_run(ppl_dtype dtype, size_t rows, size_t n, const void *d, size_t ldd,
+                  size_t *from, size_t *to);
+
 /* A shape seen from one axis: [outer, n, inner]. */
 typedef struct ppl__split {
     size_t outer, n, inner;

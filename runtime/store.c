@@ -539,7 +539,8 @@ static int have_value(ppl_ctx *c, struct param *p)
     if (usable(c, &p->value) && p->version == c->store->version &&
         (!c->grad_enabled || ppl_requires_grad(p->value.tensor)))
         return 1;
-    p->leaf.tensor->turned = NULL;          /* a copy of what may have changed */
+    /* Copies of what may have changed. */
+    p->leaf.tensor->prepared_epoch[0] = p->leaf.tensor->prepared_epoch[1] = 0;
     p->value = hold(c, ppl_constraint_optimise(constraint)->to_constrained(
                            constraint, p->leaf.tensor));
     p->version = c->store->version;

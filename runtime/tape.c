@@ -10,16 +10,13 @@
  * next one once the sweep has passed it, so that a sweep stays within the caches; those of
  * leaves stay and add up. What vjp_together takes is put off: the nodes of one row are
  * collected at the input and go together, a product over many rows for a weight used at T
- * steps instead of T products of few: as many nodes as make TOGETHER rows, and the rest when
+ * steps instead of T products of few: as many nodes as make PPL__TOGETHER rows, and the rest when
  * the sweep comes to that input, or after it for leaves. Everything is visited in an order
  * that the tape alone decides.
  */
 #include "ops.h"
 
 #include <string.h>
-
-/* Enough for a product to run at full speed, few enough to be in the cache still. */
-#define TOGETHER 192
 
 /* Nodes of row `op` whose contributions to `input`, their i-th, are put off. */
 typedef struct ppl__deferred {
@@ -237,7 +234,7 @@ static void defer(sweep *s, ppl_tensor *out, int i)
     deferred *d = collection(s, out, i);
     if (!d)
         return;
-    if (d->rows + rows_of(out) > TOGETHER)
+    if (d->rows + rows_of(out) > PPL__TOGETHER)
         flush(s, d);
     if (!make_room(s->ctx, d))
         return;

@@ -96,11 +96,11 @@ ppl_tensor *ppl__record(ppl_ctx *c)
     t->deferred = NULL;
     t->serial = ++c->tensor_serial;
     t->epoch = c->epoch[c->epoch_depth].serial;
-    t->epoch_depth = c->epoch_depth;
+    t->epoch_depth = (unsigned char)c->epoch_depth;
     t->inputs = 0;
     t->holds = 0;
     t->flags = 0;
-    t->turned = NULL;
+    t->prepared_epoch[0] = t->prepared_epoch[1] = 0;
     return t;
 }
 

@@ -617,15 +617,25 @@ START_TEST(sums_and_finiteness)
 {
     array *x = scattered(_i, 11, -1, 3), *bad = scattered(_i, 11, -1, 3);
     EACH_TABLE(k) {
-        double want = 0;
+        double want = 0, squares = 0;
         for (size_t n = 0; n < 300; n++) {
             double sum = k->sum(n, from(x, 1));
             ck_assert_msg(fabs(sum - want) <= 1e-13 * (double)(n + 1),
                           "%s sum of %zu is %.17g, not %.17g", k->isa, n, sum, want);
             ck_assert(sum == k->sum(n, from(x, 1)));
             ck_assert(k->all_finite(n, from(x, 1)));
+            double least = fmin(fmax(get(x, n), -0.5), 0.5);
+            squares += 4 * least * least;
+            ck_assert_msg(fabs(k->squares(n + 1, 0.5, 2, from(x, 0)) - squares) <=
+                          1e-13 * (double)(n + 1), "%s squares of %zu", k->isa, n + 1);
             want += get(x, n + 1);
         }
+        set(bad, 1, INFINITY);
+        ck_assert(k->squares(2, INFINITY, 1, from(bad, 0)) == INFINITY);
+        ck_assert(k->squares(1, 2, 1, from(bad, 1)) == 4);
+        set(bad, 1, NAN);
+        ck_assert(isnan(k->squares(2, 2, 1, from(bad, 0))));
+        set(bad, 1, -1e30);
         for (size_t n = 0; n < 70; n++) {
             set(bad, n, n % 3 == 0 ? NAN : n % 3 == 1 ? INFINITY : -INFINITY);
             ck_assert(k->all_finite(n, from(bad, 0)));
@@ -633,6 +643,35 @@ START_TEST(sums_and_finiteness)
             set(bad, n, -1e30);
         }
     }
+}
+END_TEST
+
+/* All elements but one lie inside: whole pieces are found good up to that one. */
+START_TEST(elements_within_bounds)
+{
+    static const struct { int kind; double low, high, inside, outside[3]; } row[] = {
+        { PPL__OPEN, 0, INFINITY, 1e-40, { 0, INFINITY, NAN } },
+        { PPL__OPEN, -INFINITY, INFINITY, -1e30, { -INFINITY, INFINITY, NAN } },
+        { PPL__CLOSED, 0, 1, 1, { -1e-30, 1.5, NAN } },
+        { PPL__EITHER, 0, 1, 0, { 0.5, -1, NAN } },
+    };
+    EACH_TABLE(k)
+        for (int r = 0; r < COUNT_OF(row); r++) {
+            array *x = make(_i, row[r].inside);
+            for (size_t n = 0; n < 300; n += 1 + n / 9) {
+                ck_assert(k->within(n, row[r].kind, row[r].low, row[r].high, from(x, 1)) ==
+                          n);
+                for (size_t at = 0; at < n; at += 1 + n / 11) {
+                    set(x, at + 1, row[r].outside[at % 3]);
+                    size_t found = k->within(n, row[r].kind, row[r].low, row[r].high,
+                                             from(x, 1));
+                    ck_assert_msg(found <= at && found + 128 > at, "%s %d: %zu of %zu",
+                                  k->isa, r, found, at);
+                    set(x, at + 1, row[r].inside);
+                }
+            }
+            release(x);
+        }
 }
 END_TEST
 
@@ -875,21 +914,23 @@ START_TEST(bias_and_activation)
                                     [PPL_SIGMOID] = slope_sigmoid,
                                     [PPL_SOFTPLUS] = twin_sigmoid };
     array *x = scattered(_i, 14, -6, 6), *bias = scattered(_i, 15, -1, 1);
-    array *g = adjoints(_i);
+    array *g = adjoints(_i), *more = scattered(_i, 16, -1, 1);
     EACH_TABLE(k)
-        for (int which = 0; which <= 2 * PPL_SOFTPLUS + 1; which++) {
-            int activation = which / 2, biased = which % 2;
+        for (int which = 0; which <= 4 * PPL_SOFTPLUS + 3; which++) {
+            int activation = which / 4, biased = which % 2, added = which & 2;
             size_t rows = (size_t)which + 1, columns = 70 - 3 * (size_t)which;
             array *y = copy(x), *d = make(_i, 7);
-            k->bias_activation(rows, columns, biased ? from(bias, 0) : NULL, activation,
-                               from(y, 0));
+            k->bias_activation(rows, columns, biased ? from(bias, 0) : NULL,
+                               added ? from(more, 0) : NULL, activation, from(y, 0));
             k->activation_vjp(rows * columns, activation, from(y, 0), from(g, 0),
-                              from(d, 0));
+                              added ? from(more, 0) : NULL, from(d, 0));
             for (size_t n = 0; n < rows * columns; n++) {
-                double z = get(x, n) + (biased ? get(bias, n % columns) : 0);
+                double m = added ? get(more, n) : 0;
+                double z = get(x, n) + m + (biased ? get(bias, n % columns) : 0);
                 double want = activation ? (double)value[activation]((real)z) : z;
                 check_near(_i, "bias_activation", n, get(y, n), want, 8);
-                want = get(g, n) * (activation ? (double)slope[activation]((real)z) : 1);
+                want = get(g, n) + m;
+                want *= activation ? (double)slope[activation]((real)z) : 1;
                 check_near(_i, "activation_vjp", n, get(d, n), want, 8);
             }
             ck_assert(same_bits(y, rows * columns, x, rows * columns));
@@ -957,25 +998,70 @@ static matrix matrix_make(int i, int transposed, size_t rows, size_t columns, si
     return a;
 }
 
+/* The matrix in panels with room for some more rows, which hold NaN; B turned if it is
+ * transposed. */
+static void *in_panels(int i, const ppl__gemm *gemm, int side, const matrix *x, size_t rows,
+                       size_t columns, size_t room)
+{
+    size_t size = i == 0 ? sizeof(float) : sizeof(double);
+    char *panels = malloc(room * columns * size + 1);
+    ck_assert_ptr_nonnull(panels);
+    memset(panels, -1, room * columns * size);
+    if (x->transposed && side == PPL__PANEL_B) {
+        ppl__gemm_turn(gemm, dtype_of(i), columns, rows, x->data, panels);
+        return panels;
+    }
+    ppl__gemm_pack_zeros(gemm, dtype_of(i), side, rows, columns, room, 0, panels);
+    for (size_t r = 0, count; r < rows; r += count) {
+        count = rows - r < 7 ? rows - r : 7;
+        ppl__gemm_pack(gemm, dtype_of(i), side, count, columns,
+                       (char *)x->data + r * x->ld * size, x->ld, room, r, panels);
+    }
+    return panels;
+}
+
+/* The product p, of operands in panels. */
+static void run_in_panels(int i, ppl__gemm *gemm, ppl__product p, const matrix *a,
+                          const matrix *b)
+{
+    int turned = b->transposed;
+    size_t room = turned ? p.k : p.k + 3;
+    p.b = in_panels(i, gemm, PPL__PANEL_B, b, p.k, p.n, room);
+    p.ldb = room;
+    if (p.transposed_a) {
+        p.lda = p.k + 3;
+        p.a = in_panels(i, gemm, PPL__PANEL_A, a, p.k, p.m, p.lda);
+    }
+    p.transposed_b = 0;
+    p.panels = 1;
+    ppl__gemm_run(gemm, &p);
+    free((void *)(uintptr_t)p.b);
+    if (p.transposed_a)
+        free((void *)(uintptr_t)p.a);
+}
+
 /* A product of the shape by every way to store it; of large ones only some entries are
- * computed again. */
+ * computed again. With PANELS, of operands in panels. */
+enum { PANELS = 16 };
 static void check_product(int i, ppl__gemm *gemm, size_t m, size_t n, size_t k, int way)
 {
     size_t gap = way & 8 ? 3 : 0, step = m * n * k > 1000000 ? m * n / 50 : 1;
     int accumulate = (way & 4) != 0;
     matrix a = matrix_make(i, (way & 1) != 0, m, k, gap, 17);
-    matrix b = matrix_make(i, (way & 2) != 0, k, n, gap, 18);
+    matrix b = matrix_make(i, (way & 2) != 0, k, n, way & PANELS && way & 2 ? 0 : gap, 18);
     matrix before = matrix_make(i, 0, m, n, gap, 19);
     matrix c = matrix_make(i, 0, m, n, gap, 19), again = matrix_make(i, 0, m, n, gap, 19);
     size_t size = m * c.ld * (i == 0 ? sizeof(float) : sizeof(double));
 
     if (!accumulate)
         memset(c.data, -1, size), memset(again.data, -1, size);     /* NaN */
-    ppl__product p = { dtype_of(i), a.transposed, b.transposed, accumulate, m, n, k,
+    ppl__product p = { dtype_of(i), a.transposed, b.transposed, accumulate, 0, m, n, k,
                        a.data, b.data, c.data, a.ld, b.ld, c.ld };
-    ppl__gemm_run(gemm, &p);
-    p.c = again.data;
-    ppl__gemm_run(gemm, &p);
+    for (int run = 0; run < 2; run++, p.c = again.data)
+        if (way & PANELS)
+            run_in_panels(i, gemm, p, &a, &b);
+        else
+            ppl__gemm_run(gemm, &p);
     ck_assert_msg(memcmp(c.data, again.data, size) == 0, "%zux%zux%zu varies", m, n, k);
     for (size_t e = 0; e < m * n; e += step) {
         size_t row = e / n, column = e % n;
@@ -1008,7 +1094,7 @@ START_TEST(products)
     };
     ppl_ctx *c = context(_i);
     for (int s = 0; s < COUNT_OF(shapes); s++)
-        for (int way = 0; way < 16; way++)
+        for (int way = 0; way < 2 * PANELS; way++)
             check_product(_i, c->gemm, shapes[s][0], shapes[s][1], shapes[s][2], way);
     check_product(_i, c->gemm, 1000, 1001, 1002, 1);        /* left to the BLAS */
     ppl_ctx_free(c);
@@ -1021,7 +1107,7 @@ START_TEST(many_shapes)
     ppl_ctx *c = context(_i);
     for (size_t m = 1; m <= 40; m++)
         for (size_t n = 1; n <= 40; n += 3)
-            check_product(_i, c->gemm, m, n, 20, (int)((m + n) % 16));
+            check_product(_i, c->gemm, m, n, 20, (int)((m + n) % (2 * PANELS)));
     ppl_ctx_free(c);
 }
 END_TEST
@@ -1111,8 +1197,8 @@ int main(void)
     atexit(release_all);
     return run_tests("kernels", (const TTest *const[]){
         unary_values, unary_slopes, binary_values_and_slopes, simple_loops,
-        sums_and_finiteness, position_and_length_do_not_matter, axis_values,
-        axis_adjoints, bias_and_activation, transposition_and_row_sums, products,
+        sums_and_finiteness, elements_within_bounds, position_and_length_do_not_matter,
+        axis_values, axis_adjoints, bias_and_activation, transposition_and_row_sums, products,
         many_shapes, golden_numbers_of_gamma_functions, edges,
         public_functions_are_the_best_table, NULL });
 }

@@ -15,7 +15,7 @@
 #ifndef KILN_MATHS_H
 #define KILN_MATHS_H
 
-#include <kiln/runtime.h>
+#include <kiln/tensor.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -56,6 +56,9 @@ PPL_MATHS_MAP(PPL_MATHS_DECLARE)
 PPL_API void ppl_maths_sincos(size_t n, const double *x, double *sine, double *cosine);
 /* The sum of n elements in double, in a fixed order. */
 PPL_API double ppl_maths_sum(ppl_dtype dtype, size_t n, const void *x);
+/* The same of (scale x)^2, x clamped to [-limit, limit] first; limit may be INFINITY. */
+PPL_API double ppl_maths_squares(ppl_dtype dtype, size_t n, double limit, double scale,
+                                 const void *x);
 
 /* ---- Special functions of several arguments ---------------------------------------- */
 
@@ -109,6 +112,35 @@ PPL_API void ppl_maths_gemm(ppl_ctx *c, ppl_dtype dtype, int transposed_a,
                             int transposed_b, size_t m, size_t n, size_t k, const void *a,
                             size_t lda, const void *b, size_t ldb, void *out, size_t ldc,
                             int accumulate);
+/* The same with a B [k,n] that was prepared, which is faster still: laid out in k n elements
+ * from b, which is [n,k] if transposed_b, without gaps. */
+PPL_API void ppl_maths_gemm_prepare(ppl_ctx *c, ppl_dtype dtype, int transposed_b, size_t n,
+                                    size_t k, const void *b, void *prepared);
+PPL_API void ppl_maths_gemm_prepared(ppl_ctx *c, ppl_dtype dtype, size_t m, size_t n,
+                                     size_t k, const void *a, size_t lda,
+                                     const void *prepared, void *out, size_t ldc,
+                                     int accumulate);
+/* Sums of outer products, for the gradient of a weight whose rows come in pieces: sum [m,n]
+ * += d_r^T x_r over all rows, d [..,m] and x [..,n] with ld* elements from row to row (0:
+ * one row again and again), of the context's dtype. A row d_r that is all zero does not
+ * count, whatever x_r holds. begin gives NULL when out of memory; end adds what is left. */
+typedef struct ppl_outer_sum ppl_outer_sum;
+PPL_API ppl_outer_sum *ppl_outer_sum_begin(ppl_ctx *c, size_t m, size_t n, void *sum);
+PPL_API void ppl_outer_sum_add(ppl_outer_sum *o, size_t rows, const void *d, size_t ldd,
+                           const void *x, size_t ldx);
+PPL_API void ppl_outer_sum_end(ppl_outer_sum *o);
+/* y [rows,columns] = activation(y + more + bias), the bias [columns] added to every row;
+ * either may be NULL. And d = (g + more) activation'(at y, what that gave), 0 where g + more
+ * is; d may be g. */
+PPL_API void ppl_maths_activate(ppl_dtype dtype, size_t rows, size_t columns,
+                                const void *bias, const void *more,
+                                ppl_activation activation, void *y);
+PPL_API void ppl_maths_activate_vjp(ppl_dtype dtype, size_t n, ppl_activation activation,
+                                    const void *y, const void *g, const void *more,
+                                    void *d);
+/* y [columns] += the sum of the rows of x [rows,columns], taken in double. */
+PPL_API void ppl_maths_add_rows(ppl_dtype dtype, size_t rows, size_t columns,
+                                const void *x, void *y);
 /* y [columns,rows] = x [rows,columns] transposed; apart from each other. */
 PPL_API void ppl_maths_transpose(ppl_dtype dtype, size_t rows, size_t columns,
                                  const void *x, void *y);

@@ -146,6 +146,8 @@ PPL_API ppl_epoch ppl_epoch_begin(ppl_ctx *c);
 PPL_API void ppl_epoch_end(ppl_ctx *c, ppl_epoch mark);
 /* `size` zeroed bytes, aligned to 64, that live until the end of the epoch. */
 PPL_API void *ppl_alloc(ppl_ctx *c, size_t size);
+/* The same without the zeros, for what is written whole. */
+PPL_API void *ppl_alloc_raw(ppl_ctx *c, size_t size);
 /* `size` bytes of the context's allocator, zeroed, beyond every epoch: for objects with a
  * `_free`. Sizes are the caller's to remember. NULL frees nothing. */
 PPL_API PPL_MUST_CHECK void *ppl_persistent_alloc(ppl_ctx *c, size_t size);

@@ -4,14 +4,14 @@
  *
  * Its inputs are the projections W_ih x + b_ih of all rows [rows,G], W_hh [G,H], b_hh [G]
  * and h_0 [H] or [active[0],H]; G is H, or 3 H for a GRU. Forward is one product a step,
- * with W_hh turned once, and remembers the state that each row started from. Backward
- * (through time) is one product a step for the adjoints of the states, then one over all
- * rows for W_hh. It is run for the first input that a sweep asks about and kept for the
- * others; a question asked twice begins another sweep.
+ * with W_hh prepared once. Backward (through time) is one product a step for the adjoints of
+ * the states, then a sum of outer products for W_hh. It is run for the first
+ * input that a sweep asks about and kept for the others; a question asked twice begins
+ * another sweep.
  *
  * At a step the first `carried` of its rows go on from the step before (in reverse: the
  * one after) and the rest begin with h_0: at the first step all, in reverse also those of
- * sequences that end there.
+ * sequences that end there. Where h_0 is one state for all, its product is made once.
  */
 #include "recurrent.h"
 
@@ -27,13 +27,16 @@ enum { PROJECTED, WEIGHT, BIAS, START, INPUTS };
 /* The operation's record, and what its functions leave there for each other. */
 typedef struct recurrence {
     ppl__cell cell;
+    ppl_activation activation;      /* of an RNN */
     int reverse, steps;
     size_t rows, hidden, width;     /* width: H times the gates */
     size_t start_stride;            /* of h_0 from sequence to sequence: 0 or H */
     const int *active;
     const size_t *first;            /* [steps]: row at which a step begins */
-    void *previous;                 /* [rows,H]: the state that each row started from */
-    void *saved;                    /* GRU: r, z, n and W_hn h + b_hn of each step */
+    void *forth, *back;             /* W_hh prepared for products forward and backward */
+    void *start;                    /* [G]: W_hh h_0 + b_hh, where h_0 is one state */
+    void *pre;                      /* GRU: the products of a step */
+    void *saved;                    /* GRU [rows,4,H]: r, z, n and W_hn h + b_hn */
     unsigned asked;                 /* inputs that this sweep has asked about */
     void *d_projected;              /* [rows,G], adjoint of the first input */
     void *d_recurrent;              /* [rows,G], of W_hh h + b_hh; RNN: the same */
@@ -108,24 +111,34 @@ static void recurrent_forward(ppl_tensor *out)
         forward_f64(out, ppl_op_attr(out));
 }
 
+/* The adjoint of the projections is worked out in place, where nothing is there yet. */
 static void recurrent_vjp(ppl_tensor *out, int i, void *grad)
 {
     recurrence *r = ppl_op_attr(out);
-    const int single = ppl_tensor_dtype(out) == PPL_F32;
-    if (r->asked == 0 || (r->asked & (1u << i))) {
+    const int single = ppl_tensor_dtype(out) == PPL_F32, first = ppl_op_first(out);
+    const int in_place = i == PROJECTED && first;
+    if (in_place || r->asked == 0 || (r->asked & (1u << i))) {
         r->asked = 0;
         r->d_start = NULL;
+        r->d_projected = in_place ? grad : NULL;
         (single ? backward_f32 : backward_f64)(out, r);
     }
     r->asked |= 1u << i;
-    if (r->d_start)
-        (single ? add_adjoint_f32 : add_adjoint_f64)(out, r, i, grad);
+    if (!r->d_start || in_place)
+        return;
+    if (first)
+        memset(grad, 0, (size_t)ppl_numel(ppl_op_input(out, i)) * (single ? 4 : 8));
+    (single ? add_adjoint_f32 : add_adjoint_f64)(out, r, i, grad);
 }
 
-static const ppl_op rnn_row = { "rnn", INPUTS, 0, recurrent_shape, recurrent_forward,
-                                recurrent_vjp, NULL };
-static const ppl_op gru_row = { "gru", INPUTS, 0, recurrent_shape, recurrent_forward,
-                                recurrent_vjp, NULL };
+static const ppl_op rnn_row = {
+    .name = "rnn", .inputs = INPUTS, .flags = PPL_OP_WRITES, .shape = recurrent_shape,
+    .forward = recurrent_forward, .vjp = recurrent_vjp
+};
+static const ppl_op gru_row = {
+    .name = "gru", .inputs = INPUTS, .flags = PPL_OP_WRITES, .shape = recurrent_shape,
+    .forward = recurrent_forward, .vjp = recurrent_vjp
+};
 
 /* ---- Layers ------------------------------------------------------------------------ */
 
@@ -218,8 +231,8 @@ ppl_tensor *ppl__recurrent(ppl_ctx *c, const char *name, ppl__cell cell, ppl_ten
         !params_of(c, name, suffix, cell, ppl_dim(x, 1), opts->hidden, &w))
         return NULL;
     ppl_tensor *start = opts->h_0 ? opts->h_0 : ppl_full(c, PPL_SHAPE(opts->hidden), 0);
-    recurrence r = { .cell = cell, .reverse = opts->reverse,
-                     .hidden = (size_t)opts->hidden };
+    recurrence r = { .cell = cell, .activation = opts->activation,
+                     .reverse = opts->reverse, .hidden = (size_t)opts->hidden };
     r.width = r.hidden * (size_t)ppl__cell_gates(cell);
     r.start_stride = ppl_rank(start) == 2 ? r.hidden : 0;
     if (!copy_ragged(c, &r, ragged))

@@ -8,6 +8,8 @@
  */
 #include "rules.h"
 
+#include <kiln/maths.h>
+
 #include <float.h>
 #include <math.h>
 
@@ -79,8 +81,7 @@ static double norm_of(ppl_ctx *c, double limit, double scale)
         const ppl_param_info *p = ppl_param_at(c, i);
         const void *grad = element(slab.grad, slab.dtype, p->offset);
         if (p->touched)
-            sum += (slab.dtype == PPL_F32 ? ppl__squares_f32 : ppl__squares_f64)(
-                (size_t)p->count, grad, limit, scale);
+            sum += ppl_maths_squares(slab.dtype, (size_t)p->count, limit, scale, grad);
     }
     return sqrt(sum) / scale;
 }

@@ -37,8 +37,4 @@ void ppl__sgd_f64(const ppl__step *s);
  * p = shrink p - rate m / (sqrt(v) + epsilon). */
 void ppl__adam_f32(const ppl__step *s);
 void ppl__adam_f64(const ppl__step *s);
-/* The sum of (scale clamp(x, -limit, limit))^2, in double and in a fixed order. */
-double ppl__squares_f32(size_t n, const void *x, double limit, double scale);
-double ppl__squares_f64(size_t n, const void *x, double limit, double scale);
-
 #endif
