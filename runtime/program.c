@@ -38,8 +38,8 @@ struct ppl_program {
     char *adjoint, *seeded;         /* all adjoints in one block; the block to start from */
     size_t adjoint_bytes;
     void *scratch;
-    ppl_tensor **turned;            /* inputs with a turned copy (ppl_linear) of what moves */
-    size_t turned_count;
+    ppl_tensor **prepared;          /* inputs with a copy (for ppl_linear) of what moves */
+    size_t prepared_count;
 };
 
 /* ---- Recording --------------------------------------------------------------------- */
@@ -263,32 +263,32 @@ static void seed(ppl_program *p)
     memcpy(p->seeded, p->adjoint, p->adjoint_bytes);
 }
 
-/* Which inputs have to be turned anew in each run. */
-static int list_turned(ppl_program *p)
+/* Which inputs have to be prepared anew in each run. */
+static int list_prepared(ppl_program *p)
 {
     for (int fill = 0; fill < 2; fill++) {
         size_t count = 0;
         for (size_t k = 0; k < p->count; k++)
             for (int i = 0; i < p->node[k]->inputs; i++) {
                 ppl_tensor *t = p->node[k]->input[i];
-                if (!t->turned || !ppl__moves(t))
+                if (!t->prepared_epoch[1] || !ppl__moves(t))
                     continue;
                 if (fill)
-                    p->turned[count] = t;
+                    p->prepared[count] = t;
                 count++;
             }
-        p->turned_count = count;
-        if (!fill && !(p->turned = ppl__arena_alloc(&p->ctx->data,
-                                                    (count + 1) * sizeof *p->turned)))
+        p->prepared_count = count;
+        if (!fill && !(p->prepared = ppl__arena_alloc(&p->ctx->data, (count + 1) *
+                                                                     sizeof *p->prepared)))
             return 0;
     }
     return 1;
 }
 
-static void forget_turned(ppl_program *p)
+static void forget_prepared(ppl_program *p)
 {
-    for (size_t k = 0; k < p->turned_count; k++)
-        p->turned[k]->turned = NULL;
+    for (size_t k = 0; k < p->prepared_count; k++)
+        p->prepared[k]->prepared_epoch[0] = p->prepared[k]->prepared_epoch[1] = 0;
 }
 
 static int keep_roots(ppl_program *p, ppl_tensor *const *roots, const double *weights,
@@ -328,7 +328,7 @@ ppl_status ppl_program_end(ppl_program *p, ppl_tensor *const *roots,
                  "depends on a leaf or a latent (ppl_item, ppl_read, ppl_data, "
                  "ppl_total), so it may take another way with other numbers; run it anew "
                  "each time");
-    else if (keep_roots(p, roots, weights, count) && lay_out(p) && list_turned(p))
+    else if (keep_roots(p, roots, weights, count) && lay_out(p) && list_prepared(p))
         seed(p);
     return ppl_boundary_leave(c);
 }
@@ -386,13 +386,13 @@ ppl_status ppl_program_run(ppl_program *p, int gradient, double *value)
     if (!p || ppl_boundary_enter(c) != PPL_OK)
         return p ? ppl_error(c) : PPL_EINVAL;
     ppl__arena_mark mark = ppl__arena_here(&c->data);
-    forget_turned(p);
+    forget_prepared(p);
     forward(p);
     for (int i = 0; i < p->roots; i++)
         sum += p->weight[i] * c->kernels->sum((size_t)p->root[i]->numel, p->root[i]->data);
     if (gradient && c->status == PPL_OK)
         backward(p);
-    forget_turned(p);
+    forget_prepared(p);
     ppl__arena_release(&c->data, mark);
     *value = sum;
     return ppl_boundary_leave(c);
