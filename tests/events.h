@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * events.h - the table of families of vectors and matrices that test_multivariate goes by;
- * the rows stand in families/multivariate.inc. A family of kiln/multivariate.h or hmm.h
- * without a row fails there; one of another header has its row either here or in families.h.
+ * events.h - the table of families of vectors and matrices that test_multivariate goes
+ * by; the rows stand in families/multivariate.inc. A family of kiln/multivariate.h or
+ * hmm.h without a row fails there; one of another header has its row either here or in
+ * families.h.
  *
  * What is known of a family lies in golden/distributions/<golden>.json: records, and
  * points: ordinary parameters of one shape to sample at (golden/event_table.py).

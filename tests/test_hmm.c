@@ -13,8 +13,8 @@ static void assert_all(const char *what, int record, const ppl_tensor *t,
                        const event *expected, double tolerance)
 {
     event found = { .n = (int)ppl_numel(t) };
-    ck_assert_msg(found.n == expected->n, "%s, case %d: %d elements, not %d", what, record,
-                  found.n, expected->n);
+    ck_assert_msg(found.n == expected->n, "%s, case %d: %d elements, not %d", what,
+                  record, found.n, expected->n);
     ppl_read(t, found.x, found.n);
     for (int k = 0; k < found.n; k++)
         ck_assert_msg(is_near(found.x[k], expected->x[k], tolerance),
@@ -54,8 +54,8 @@ START_TEST(discrete_states_are_known)
         const double tolerance = _i ? 1e-12 : 5e-4;
         ppl_dist *d = normal_hmm(c, &m, value.n);
         ppl_tensor *x = event_tensor(c, &value, 0, 0);
-        assert_all("filter", (int)k, probabilities(ppl_discrete_hmm_filter(d, x)), &filter,
-                   tolerance);
+        assert_all("filter", (int)k, probabilities(ppl_discrete_hmm_filter(d, x)),
+                   &filter, tolerance);
         assert_all("posterior", (int)k, probabilities(ppl_discrete_hmm_posterior(d, x)),
                    &posterior, tolerance);
     }
@@ -79,10 +79,9 @@ START_TEST(observations_may_be_categories)
         int64_t x[8], draws[8];
         for (int i = 0; i < value.n; i++)
             x[i] = (int64_t)value.x[i];
+        ppl_dist *each = ppl_categorical(event_tensor(c, &m.param[2], 0, 0));
         ppl_dist *d = ppl_discrete_hmm(event_tensor(c, &m.param[0], 0, 0),
-                                       event_tensor(c, &m.param[1], 0, 0),
-                                       ppl_categorical(event_tensor(c, &m.param[2], 0, 0)),
-                                       value.n);
+                                       event_tensor(c, &m.param[1], 0, 0), each, value.n);
         ppl_tensor *at = ppl_from_integers(c, PPL_SHAPE(value.n), x);
         assert_all("log_prob", (int)k, ppl_log_prob(d, at), &log_prob, tolerance);
         assert_all("posterior", (int)k, probabilities(ppl_discrete_hmm_posterior(d, at)),
@@ -203,7 +202,8 @@ START_TEST(gaussian_states_are_known)
     for (size_t k = 0; k < json_array_size(cases); k++) {
         const json_t *record = json_array_get(cases, k);
         const member m = golden_member(record, "params");
-        const event value = golden_event(record, "value"), loc = golden_event(record, "loc");
+        const event value = golden_event(record, "value");
+        const event loc = golden_event(record, "loc");
         const event P = golden_event(record, "covariance");
         const int n = m.param[0].n, T = (int)value.shape.dim[0];
         ppl_dist *d = gaussian_hmm(c, &m, T);
@@ -230,7 +230,10 @@ START_TEST(known_states_have_gradients)
     ppl_ctx *c = start(1);
     const double start_at[] = { 0.75, 0.25, -0.25, 0.5 };
     ppl_tensor *zero = ppl_full(c, PPL_SHAPE(2), 0);
-    ppl_tensor *one = ppl_full(c, PPL_SHAPE(2), 1), *half = ppl_full(c, PPL_SHAPE(1), 0.5);
+    ppl_tensor *one = ppl_full(c, PPL_SHAPE(2), 1);
+    ppl_dist *two = ppl_event(ppl_normal(zero, one), 1);
+    ppl_dist *noise = ppl_event(ppl_normal(ppl_full(c, PPL_SHAPE(1), 0),
+                                           ppl_full(c, PPL_SHAPE(1), 0.5)), 1);
     ppl_tensor *H = ppl_from_doubles(c, PPL_SHAPE(2, 1), LIST(1, 0.5));
     ppl_tensor *x = ppl_from_doubles(c, PPL_SHAPE(3, 1), LIST(1, 0, 2));
     for (int k = 0; k < 8; k++) {
@@ -240,9 +243,7 @@ START_TEST(known_states_have_gradients)
             memcpy(moved, start_at, sizeof moved);
             moved[k / 2] += side < 2 ? (side ? 1e-5 : -1e-5) : 0;
             ppl_tensor *F = ppl_variable(c, PPL_SHAPE(2, 2), moved);
-            ppl_dist *d = ppl_gaussian_hmm(
-                ppl_event(ppl_normal(zero, one), 1), F, ppl_event(ppl_normal(zero, one), 1),
-                H, ppl_event(ppl_normal(ppl_full(c, PPL_SHAPE(1), 0), half), 1), 3);
+            ppl_dist *d = ppl_gaussian_hmm(two, F, two, H, noise, 3);
             ppl_dist *known = k % 2 ? ppl_gaussian_hmm_posterior(d, x)
                                     : ppl_gaussian_hmm_filter(d, x);
             ppl_tensor *P = ppl_dist_covariance(known), *m = ppl_dist_mean(known);
@@ -255,8 +256,9 @@ START_TEST(known_states_have_gradients)
                 assert_ok(c, ppl_backward(root));
             ppl_read(ppl_grad(F), g, 4);
         }
-        ck_assert_msg(is_near(g[k / 2], (f[1] - f[0]) / 2e-5, 1e-7), "%d: %.12g not %.12g",
-                      k, g[k / 2], (f[1] - f[0]) / 2e-5);
+        const double expected = (f[1] - f[0]) / 2e-5;
+        ck_assert_msg(is_near(g[k / 2], expected, 1e-7), "%d: %.12g not %.12g", k,
+                      g[k / 2], expected);
     }
     stop(c);
 }
@@ -303,8 +305,8 @@ START_TEST(what_does_not_fit_is_refused)
     ppl_tensor *steps = ppl_full(c, PPL_SHAPE(3, 2, 2), 0);
     ppl_dist *each = ppl_normal(two, ppl_scalar(c, 1));
     assert_null(c, ppl_discrete_hmm(three, A, each, 0), PPL_ESHAPE,
-                "discrete_hmm: initial_logits has shape [3], transition_logits [2,2], and "
-                "the observation the batch [2]; states are the last axis, in "
+                "discrete_hmm: initial_logits has shape [3], transition_logits [2,2], "
+                "and the observation the batch [2]; states are the last axis, in "
                 "transition_logits the last two, and must be equally many");
     assert_null(c, ppl_discrete_hmm(two, steps, each, 2), PPL_ESHAPE,
                 "discrete_hmm: the time axis of transition_logits has 3 steps, where "
@@ -312,18 +314,18 @@ START_TEST(what_does_not_fit_is_refused)
     assert_null(c, ppl_discrete_hmm(two, steps,
                                     ppl_expand_dist(each, PPL_SHAPE(2, 2)), 0),
                 PPL_ESHAPE,
-                "discrete_hmm: the time axis of the observation has 2 steps, where others, "
-                "or the duration, have 3; make them equal or 1");
+                "discrete_hmm: the time axis of the observation has 2 steps, where "
+                "others, or the duration, have 3; make them equal or 1");
     ppl_dist *d = ppl_discrete_hmm(two, steps, each, 0);
     assert_null(c, ppl_discrete_hmm_filter(d, two), PPL_ESHAPE,
-                "discrete_hmm: a value of shape [2] does not fit the distribution's shape "
-                "[3]");
+                "discrete_hmm: a value of shape [2] does not fit the distribution's "
+                "shape [3]");
     assert_null(c, ppl_discrete_hmm_posterior(each, two), PPL_EINVAL,
                 "discrete_hmm_posterior: the distribution is a normal; it must be a "
                 "discrete_hmm");
     assert_null(c, ppl_log_prob(d, two), PPL_ESHAPE,
-                "discrete_hmm: a value of shape [2] does not fit the distribution's shape "
-                "[3]; reshape the value or the parameters");
+                "discrete_hmm: a value of shape [2] does not fit the distribution's "
+                "shape [3]; reshape the value or the parameters");
     assert_null(c, ppl_discrete_hmm(numbers(c, -INFINITY, -INFINITY), A, each, 3),
                 PPL_ECONSTRAINT,
                 "discrete_hmm: initial_logits is (-inf, -inf); it must be numbers below "
@@ -341,18 +343,18 @@ START_TEST(what_does_not_fit_a_gaussian_is_refused)
     ppl_dist *two = ppl_event(ppl_normal(zero, unit), 1);
     ppl_dist *one = ppl_event(ppl_normal(ppl_full(c, PPL_SHAPE(1), 0), unit), 1);
     assert_null(c, ppl_gaussian_hmm(two, F, one, H, one, 3), PPL_ESHAPE,
-                "gaussian_hmm: the initial state has 2 numbers, the transition's noise 1, "
-                "and an observation's 1; transition_matrix [2,2] must be [..,2,2] and "
+                "gaussian_hmm: the initial state has 2 numbers, the transition's noise "
+                "1, and an observation's 1; transition_matrix [2,2] must be [..,2,2] and "
                 "observation_matrix [2,1] [..,2,1]");
     assert_null(c, ppl_gaussian_hmm(two, F, ppl_normal(zero, unit), H, one, 3),
                 PPL_EUNSUPPORTED,
-                "gaussian_hmm: the transition distribution is a normal with event_dim 0; it "
-                "must be a multivariate_normal, or a normal with event_dim 1");
+                "gaussian_hmm: the transition distribution is a normal with event_dim 0; "
+                "it must be a multivariate_normal, or a normal with event_dim 1");
     assert_null(c, ppl_gaussian_hmm(two, F, two, H,
                                     ppl_masked(one, ppl_equal(unit, unit)), 3),
                 PPL_EUNSUPPORTED,
-                "gaussian_hmm: the observation distribution has a mask, and cannot; leave "
-                "steps out by making their noise wide");
+                "gaussian_hmm: the observation distribution has a mask, and cannot; "
+                "leave steps out by making their noise wide");
     assert_null(c, ppl_gaussian_hmm(two, ppl_full(c, PPL_SHAPE(3, 2, 2), 0), two, H, one,
                                     4), PPL_ESHAPE,
                 "gaussian_hmm: the time axis of transition_matrix has 3 steps, where "

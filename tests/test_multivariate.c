@@ -39,8 +39,8 @@ static void check_header(const char *header)
     while (fgets(line, sizeof line, file))
         if (sscanf(line, "PPL_API extern const ppl_family ppl_family_%63[a-z0-9_];",
                    name) == 1)
-            ck_assert_msg(has_event_row(name),
-                          "family %s has no row in tests/families/multivariate.inc", name);
+            ck_assert_msg(has_event_row(name), "family %s has no row in "
+                          "tests/families/multivariate.inc", name);
     fclose(file);
 }
 

@@ -188,9 +188,10 @@ START_TEST(outside_the_support_log_prob_is_minus_infinity)
         ck_assert(isnan(ppl_item(ppl_log_prob(of_matrices[i], value))));
     }
     value = numbers(c, -0.5, 1.5);
-    ck_assert(ppl_item(ppl_log_prob(ppl_dirichlet(numbers(c, 2, 2)), value)) == -INFINITY);
-    ck_assert(ppl_item(ppl_log_prob(ppl_logistic_normal(numbers(c, 0), numbers(c, 1)),
-                                    value)) == -INFINITY);
+    ppl_dist *of_vectors[] = { ppl_dirichlet(numbers(c, 2, 2)),
+                               ppl_logistic_normal(numbers(c, 0), numbers(c, 1)) };
+    for (int i = 0; i < COUNT_OF(of_vectors); i++)
+        ck_assert(ppl_item(ppl_log_prob(of_vectors[i], value)) == -INFINITY);
     ppl_ctx_free(c);
 }
 END_TEST
@@ -211,8 +212,8 @@ START_TEST(zero_sums_are_mapped_both_ways)
                     20 * rounding(_i));
     ck_assert(isfinite(ppl_item(ppl_log_prob(d, x))));
     assert_null(c, ppl_log_prob(d, ppl_full(c, PPL_SHAPE(3, 4), 1)), PPL_ECONSTRAINT,
-                "zero_sum_normal: value is (1, 1, 1, 1, ...); it must be numbers with sum "
-                "0 along both axes");
+                "zero_sum_normal: value is (1, 1, 1, 1, ...); it must be numbers with "
+                "sum 0 along both axes");
     stop(c);
 }
 END_TEST
@@ -226,11 +227,12 @@ START_TEST(singular_matrices_are_refused)
     ppl_tensor *loc = numbers(c, 0, 0), *five = ppl_scalar(c, 5);
     ppl_tensor *S = ppl_from_doubles(c, PPL_SHAPE(2, 2, 2), values);
     assert_null(c, ppl_multivariate_normal(loc, S), PPL_ESINGULAR,
-                _i ? "multivariate_normal: covariance[1] is not positive definite: pivot 1 "
-                     "is 0; if that is rounding, ppl_add_jitter(covariance, 4e-15) mends it"
-                   : "multivariate_normal: covariance[1] is not positive definite: pivot 1 "
-                     "is 0; if that is rounding, ppl_add_jitter(covariance, 2e-06) mends "
-                     "it");
+                _i ? "multivariate_normal: covariance[1] is not positive definite: pivot "
+                     "1 is 0; if that is rounding, ppl_add_jitter(covariance, 4e-15) "
+                     "mends it"
+                   : "multivariate_normal: covariance[1] is not positive definite: pivot "
+                     "1 is 0; if that is rounding, ppl_add_jitter(covariance, 2e-06) "
+                     "mends it");
     ck_assert_ptr_null(ppl_multivariate_normal_precision(loc, S));
     ck_assert_int_eq(ppl_error(c), PPL_ESINGULAR);
     ck_assert_ptr_nonnull(strstr(ppl_error_text(c), "precision[1] is not positive"));
@@ -253,11 +255,11 @@ START_TEST(what_does_not_fit_is_refused)
     ppl_tensor *two = numbers(c, 0, 0), *three = numbers(c, 0, 0, 0);
     ppl_tensor *eye = MATRIX(c, 2, 2, 1, 0, 0, 1), *one = ppl_scalar(c, 1);
     assert_null(c, ppl_multivariate_normal(three, eye), PPL_ESHAPE,
-                "multivariate_normal: loc has shape [3] and covariance [2,2]; the last axis "
-                "of a vector must be as long as those of the matrix");
+                "multivariate_normal: loc has shape [3] and covariance [2,2]; the last "
+                "axis of a vector must be as long as those of the matrix");
     assert_null(c, ppl_multivariate_normal(two, two), PPL_ESHAPE,
-                "multivariate_normal: covariance has shape [2]; its last two axes must be a "
-                "square matrix");
+                "multivariate_normal: covariance has shape [2]; its last two axes must "
+                "be a square matrix");
     assert_null(c, ppl_dirichlet(ppl_full(c, PPL_SHAPE(3, 0), 1)), PPL_ESHAPE,
                 "dirichlet: concentration has shape [3,0], which is no component at all; "
                 "its last axis counts them");
@@ -268,8 +270,8 @@ START_TEST(what_does_not_fit_is_refused)
                 "dirichlet: value is (0.5, 0.75); it must be nonnegative, with sum 1");
     assert_null(c, ppl_log_prob(ppl_dirichlet(numbers(c, 1)), numbers(c, 0.5, 0.5)),
                 PPL_ESHAPE,
-                "dirichlet: a value of shape [2] does not fit the distribution's shape [1]; "
-                "reshape the value or the parameters");
+                "dirichlet: a value of shape [2] does not fit the distribution's shape "
+                "[1]; reshape the value or the parameters");
     assert_null(c, ppl_wishart(one, eye), PPL_ECONSTRAINT,
                 "wishart: df is 1; it must be greater than 1");
     assert_null(c, ppl_inverse_wishart(ppl_scalar(c, 0.5), eye), PPL_ECONSTRAINT,
@@ -282,8 +284,8 @@ START_TEST(what_does_not_fit_is_refused)
                 "zero_sum_normal: events of shape []; they must have 1 to 3 axes, none "
                 "empty");
     assert_null(c, ppl_logistic_normal(two, three), PPL_ESHAPE,
-                "logistic_normal: loc has shape [2] and scale [3]; their last axes must be "
-                "equally long, at least 1");
+                "logistic_normal: loc has shape [2] and scale [3]; their last axes must "
+                "be equally long, at least 1");
     assert_null(c, ppl_car(two, one, one, eye), PPL_ECONSTRAINT,
                 "car: correlation is 1; it must be above -1 and below 1");
     assert_null(c, ppl_car(two, ppl_scalar(c, 0.5), one, MATRIX(c, 2, 2, 0, 1, 0.5, 0)),
@@ -292,8 +294,8 @@ START_TEST(what_does_not_fit_is_refused)
                 "with a neighbour in each row");
     assert_null(c, ppl_kl(ppl_dirichlet(numbers(c, 1, 1)), ppl_dirichlet(numbers(c, 1))),
                 PPL_ESHAPE,
-                "kl: p, dirichlet of shape [1], does not broadcast to q, dirichlet of shape "
-                "[2]; a draw of q must be a value of p");
+                "kl: p, dirichlet of shape [1], does not broadcast to q, dirichlet of "
+                "shape [2]; a draw of q must be a value of p");
     ck_assert_ptr_null(ppl_multivariate_normal(NULL, eye));
     ck_assert_ptr_null(ppl_multivariate_normal(two, NULL));
     stop(c);

@@ -102,7 +102,7 @@ typedef struct ppl_family {
     ppl_tensor *(*mean)(const struct ppl_dist *d);
     ppl_tensor *(*variance)(const struct ppl_dist *d);
     ppl_tensor *(*covariance)(const struct ppl_dist *d);    /* of vectors: [batch,n,n] */
-    ppl_tensor *(*mode)(const struct ppl_dist *d);          /* where the density is largest */
+    ppl_tensor *(*mode)(const struct ppl_dist *d);          /* of the density */
     ppl_tensor *(*enumerate)(const struct ppl_dist *d);     /* [K], the values in order */
     /* KL(q || p) of two members, one number for each value. */
     ppl_tensor *(*kl)(const struct ppl_dist *q, const struct ppl_dist *p);

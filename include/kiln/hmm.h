@@ -4,8 +4,8 @@
  * sequence that is observed; and what is known of the states once it has been.
  *
  * A chain of states z_0, z_1, .. z_T, of which x_1, .. x_T are observed: z_0 comes from
- * the initial distribution, z_t from z_(t-1) by a transition, x_t from z_t. (So there is a
- * transition before the first observation, as in Pyro.) A value is a whole sequence:
+ * the initial distribution, z_t from z_(t-1) by a transition, x_t from z_t. (So there is
+ * a transition before the first observation, as in Pyro.) A value is a whole sequence:
  * its first event axis is time. What may differ from step to step has a time axis of T
  * before its own axes; one of 1, or none, is the same for all steps.
  */

@@ -4,8 +4,8 @@
  *
  * The last axis of a vector parameter, the last two of a matrix, belong to one value; the
  * axes before them broadcast against each other to the batch. Constructors check shapes
- * and, when the context validates, values, and return NULL on error. Each family stands in
- * a file of its own under stdlib/dist, with its formulas. In alphabetical order.
+ * and, when the context validates, values, and return NULL on error. Each family stands
+ * in a file of its own under stdlib/dist, with its formulas. In alphabetical order.
  */
 #ifndef KILN_MULTIVARIATE_H
 #define KILN_MULTIVARIATE_H
@@ -22,9 +22,9 @@ extern "C" {
  * correlation is above -1 and below 1. Cost: n^3 for a distribution. Reparameterised. */
 PPL_API ppl_dist *ppl_car(ppl_tensor *loc, ppl_tensor *correlation,
                           ppl_tensor *conditional_precision, ppl_tensor *adjacency);
-/* Dirichlet over the simplex of K components: concentration [..,K], each > 0; value [..,K].
- * Reparameterised, as Gammas over their sum (implicit differentiation), in logarithms, so
- * that tiny concentrations do no harm. */
+/* Dirichlet over the simplex of K components: concentration [..,K], each > 0; value
+ * [..,K]. Reparameterised, as Gammas over their sum (implicit differentiation), in
+ * logarithms, so that tiny concentrations do no harm. */
 PPL_API ppl_dist *ppl_dirichlet(ppl_tensor *concentration);
 /* Gaussian random walk: running sums of `steps` independent normal numbers of mean 0 and
  * standard deviation `scale` > 0; value [..,steps]. Reparameterised. */
@@ -34,8 +34,9 @@ PPL_API ppl_dist *ppl_gaussian_random_walk(ppl_tensor *scale, int64_t steps);
  * scale / (df - n - 1). Reparameterised, df by implicit differentiation. */
 PPL_API ppl_dist *ppl_inverse_wishart(ppl_tensor *df, ppl_tensor *scale);
 PPL_API ppl_dist *ppl_inverse_wishart_cholesky(ppl_tensor *df, ppl_tensor *scale_tril);
-/* LKJ: correlation matrices [..,n,n] with density proportional to |R|^(concentration - 1),
- * concentration > 0 (1: uniform), and their Cholesky factors. Reparameterised. */
+/* LKJ: correlation matrices [..,n,n] with density proportional to
+ * |R|^(concentration - 1), concentration > 0 (1: uniform), and their Cholesky factors.
+ * Reparameterised. */
 PPL_API ppl_dist *ppl_lkj(int64_t n, ppl_tensor *concentration);
 PPL_API ppl_dist *ppl_lkj_cholesky(int64_t n, ppl_tensor *concentration);
 /* LogisticNormal on the simplex of K components: normals loc, scale [..,K-1], made shares
@@ -44,7 +45,8 @@ PPL_API ppl_dist *ppl_logistic_normal(ppl_tensor *loc, ppl_tensor *scale);
 /* A normal vector of covariance cov_factor cov_factor^T + diag(cov_diag): loc [..,n],
  * cov_factor [..,n,r], cov_diag [..,n] > 0. Cost: n r for each value (Woodbury).
  * Reparameterised. */
-PPL_API ppl_dist *ppl_low_rank_multivariate_normal(ppl_tensor *loc, ppl_tensor *cov_factor,
+PPL_API ppl_dist *ppl_low_rank_multivariate_normal(ppl_tensor *loc,
+                                                   ppl_tensor *cov_factor,
                                                    ppl_tensor *cov_diag);
 /* MatrixNormal: loc + A E B^T, E standard normal, A = scale_tril_row [..,n,n] and B =
  * scale_tril_column [..,p,p] lower triangular; value [..,n,p]. Reparameterised. */
@@ -69,7 +71,8 @@ PPL_API ppl_dist *ppl_multivariate_student_t(ppl_tensor *df, ppl_tensor *loc,
 PPL_API ppl_dist *ppl_wishart(ppl_tensor *df, ppl_tensor *scale);
 PPL_API ppl_dist *ppl_wishart_cholesky(ppl_tensor *df, ppl_tensor *scale_tril);
 /* Normal numbers of standard deviation `scale` > 0 less their means along each axis of an
- * event of that shape (1 to 3 axes), so that along each they sum to 0. Reparameterised. */
+ * event of that shape (1 to 3 axes), so that along each they sum to 0.
+ * Reparameterised. */
 PPL_API ppl_dist *ppl_zero_sum_normal(ppl_tensor *scale, ppl_shape event);
 
 PPL_API extern const ppl_family ppl_family_car;

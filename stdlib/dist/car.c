@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * car.c - CAR(loc m, correlation r, conditional_precision t, adjacency W): the conditional
- * autoregressive normal of n sites, whose precision is t (D - r W), D the row sums of W:
- * given the others, a site's mean is m plus r times the weighted mean of its neighbours'
- * deviations. W is symmetric and nonnegative, each site has a neighbour; |r| < 1.
+ * car.c - CAR(loc m, correlation r, conditional_precision t, adjacency W): the
+ * conditional autoregressive normal of n sites, whose precision is t (D - r W), D the row
+ * sums of W: given the others, a site's mean is m plus r times the weighted mean of its
+ * neighbours' deviations. W is symmetric and nonnegative, each site has a neighbour, and
+ * |r| < 1.
  *
- *   P = t (D - r W); by t P/t, by r -t W, by W t (D's - r): of element [i,j] of a symmetric
- *   dP, t (dP_ii/2 + dP_jj/2 - r dP_ij)
+ *   P = t (D - r W); from dP, symmetric: by t the sum of dP P/t, by r that of -t dP W,
+ *   by W_ij t (dP_ii/2 + dP_jj/2 - r dP_ij)
  *
  * Everything else is MultivariateNormal's, by the factor of P (matrix.h): W is dense, and
  * the cost n^3 for a distribution, n^2 for each value.
@@ -157,7 +158,8 @@ static int check_adjacency(const ppl_constraint *self, double *value,
 }
 
 static const ppl_constraint_type adjacency_type = {
-    .name = "adjacency", .must = "symmetric and nonnegative, with a neighbour in each row",
+    .name = "adjacency",
+    .must = "symmetric and nonnegative, with a neighbour in each row",
     .event_dim = 2, .check = check_adjacency
 };
 static const ppl_constraint adjacency_constraint = { .type = &adjacency_type };

@@ -357,9 +357,10 @@ static int check_states(ppl_tensor *initial, ppl_tensor *transition,
         ppl_dim(transition, -2) == S && batch->rank >= 1 &&
         batch->dim[batch->rank - 1] == S)
         return 1;
-    ppl_fail(ppl_tensor_ctx(initial), PPL_ESHAPE, "discrete_hmm: initial_logits has shape "
-             "%s, transition_logits %s, and the observation the batch %s; states are the "
-             "last axis, in transition_logits the last two, and must be equally many",
+    ppl_fail(ppl_tensor_ctx(initial), PPL_ESHAPE, "discrete_hmm: initial_logits has "
+             "shape %s, transition_logits %s, and the observation the batch %s; states "
+             "are the last axis, in transition_logits the last two, and must be equally "
+             "many",
              SHAPE_OF(initial), SHAPE_OF(transition), SHAPE_TEXT(*batch));
     return 0;
 }

@@ -303,8 +303,8 @@ ppl_tensor *ppl__one_more_axis(ppl_tensor *t)
 {
     ppl_shape s = ppl_tensor_shape(t);
     if (t && s.rank == PPL_MAX_RANK)
-        ppl_fail(ppl_tensor_ctx(t), PPL_ESHAPE, "a tensor of shape %s has no room for one "
-                 "more axis; %d are the most", SHAPE_TEXT(s), PPL_MAX_RANK);
+        ppl_fail(ppl_tensor_ctx(t), PPL_ESHAPE, "a tensor of shape %s has no room for "
+                 "one more axis; %d are the most", SHAPE_TEXT(s), PPL_MAX_RANK);
     else
         s.dim[s.rank++] = 1;
     return ppl_reshape(t, s);

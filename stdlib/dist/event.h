@@ -28,7 +28,7 @@ typedef struct ppl__event {
                                                before; all are for the first element */
     size_t index;                           /* which element of the batch */
     double *work;                           /* as much as the formula's `work` says; kept
-                                               from one element to the next, zeros first */
+                                               between elements, zeros at first */
     void *attr;                             /* the node's copy */
     const ppl_tensor *out;
     /* for gradients */

@@ -253,8 +253,8 @@ static void means_back(const ppl__event *e, const filter *w, size_t t, question 
     ppl__add_product(-1, 'N', 'N', n, 1, k, at(e, H, t), v, w->dm);
 }
 
-/* dA from dB: B^-T S Q. Q is made of the reflections, not as B^-1 A, which would lose what
- * the condition of B takes. */
+/* dA from dB: B^-T S Q. Q is made of the reflections, not as B^-1 A, which would lose
+ * what the condition of B takes. */
 static void array_back(const ppl__event *e, const filter *w, size_t t)
 {
     const size_t p = w->p;
@@ -355,7 +355,8 @@ enum { INITIAL, TRANSITION, OBSERVATION, PARTS };
 /* Of a part: loc, and a lower triangular factor of its covariance. */
 static ppl_tensor *loc_of(const ppl_dist *part)
 {
-    return part->family == &ppl_family_normal ? ppl__whole_param(part, 0) : part->param[0];
+    return part->family == &ppl_family_normal ? ppl__whole_param(part, 0)
+                                              : part->param[0];
 }
 
 static ppl_tensor *scale_tril_of(const ppl_dist *part)
@@ -518,8 +519,8 @@ static int check_sizes(ppl_tensor *transition, ppl_tensor *observation,
         ppl_rank(observation) >= 2 && ppl_dim(observation, -2) == n &&
         ppl_dim(observation, -1) == k)
         return 1;
-    ppl_fail(ppl_tensor_ctx(transition), PPL_ESHAPE, "gaussian_hmm: the initial state has "
-             "%lld numbers, the transition's noise %lld, and an observation's %lld; "
+    ppl_fail(ppl_tensor_ctx(transition), PPL_ESHAPE, "gaussian_hmm: the initial state "
+             "has %lld numbers, the transition's noise %lld, and an observation's %lld; "
              "transition_matrix %s must be [..,%lld,%lld] and observation_matrix %s "
              "[..,%lld,%lld]", (long long)n, (long long)length_of(part[TRANSITION]),
              (long long)k, SHAPE_OF(transition), (long long)n, (long long)n,

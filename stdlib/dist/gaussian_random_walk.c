@@ -154,7 +154,8 @@ static ppl_tensor *covariance(const ppl_dist *d)
 static ppl_tensor *kl(const ppl_dist *q, const ppl_dist *p)
 {
     ppl_tensor *zero = ppl_scalar(q->ctx, 0);
-    ppl_tensor *step = ppl_kl(ppl_normal(zero, q->param[0]), ppl_normal(zero, p->param[0]));
+    ppl_tensor *step = ppl_kl(ppl_normal(zero, q->param[0]),
+                              ppl_normal(zero, p->param[0]));
     return ppl_affine(step, (double)steps_of(q), 0);
 }
 
@@ -163,8 +164,8 @@ ppl_dist *ppl_gaussian_random_walk(ppl_tensor *scale, int64_t steps)
     if (!scale)
         return NULL;
     if (steps < 1) {
-        ppl_fail(ppl_tensor_ctx(scale), PPL_EINVAL, "gaussian_random_walk: %lld steps; at "
-                 "least 1 is needed", (long long)steps);
+        ppl_fail(ppl_tensor_ctx(scale), PPL_EINVAL, "gaussian_random_walk: %lld steps; "
+                 "at least 1 is needed", (long long)steps);
         return NULL;
     }
     int64_t *T = ppl_alloc(ppl_tensor_ctx(scale), sizeof *T);

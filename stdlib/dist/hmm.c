@@ -45,9 +45,9 @@ int ppl__join_time(ppl_ctx *c, const char *family, const char *what, int64_t ste
         *T = steps;
         return 1;
     }
-    ppl_fail(c, PPL_ESHAPE, "%s: the time axis of %s has %lld steps, where others, or the "
-             "duration, have %lld; make them equal or 1", family, what, (long long)steps,
-             (long long)*T);
+    ppl_fail(c, PPL_ESHAPE, "%s: the time axis of %s has %lld steps, where others, or "
+             "the duration, have %lld; make them equal or 1", family, what,
+             (long long)steps, (long long)*T);
     return 0;
 }
 

@@ -13,8 +13,8 @@
 ppl_shape ppl__insert_axis(ppl_shape shape, int behind, int64_t size);
 /* t with a time axis of 1 before its `own` axes, if it has none. */
 ppl_tensor *ppl__with_time(ppl_tensor *t, int own);
-/* Step `step` of t, whose time axis has `own` axes behind it and goes. An axis of 1 is the
- * same for all steps. */
+/* Step `step` of t, whose time axis has `own` axes behind it and goes. An axis of 1 is
+ * the same for all steps. */
 ppl_tensor *ppl__at_step(ppl_tensor *t, int64_t step, int own);
 /* Joins a time axis of `steps` into *T, which starts from the duration, or from 1 where
  * that is 0; fails, naming `what`, and gives 0 if it does not fit. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * lkj.c - LKJCholesky(n, concentration c) on the lower triangular L with rows of length 1
- * and a positive diagonal, c > 0, and LKJ on the correlation matrices R = L L^T of n rows:
- * the density of R is proportional to |R|^(c - 1).
+ * and a positive diagonal, c > 0, and LKJ on the correlation matrices R = L L^T of n
+ * rows: the density of R is proportional to |R|^(c - 1).
  *
  *   log p(L)   sum_i (2 (c - 1) + n - 1 - i) log L_ii - N,   i = 1 .. n - 1,
  *              N = sum_i (i/2 log pi + log Gamma(a_i) - log Gamma(s)),

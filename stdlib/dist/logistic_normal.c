@@ -14,8 +14,8 @@
  *
  * The sums R_k are taken from the end, so that small components are not lost. -inf where
  * a component is negative or (as z is infinite) 0; no moments or entropy in closed form.
- * Source: Aitchison, The Statistical Analysis of Compositional Data, 1986; the map is that
- * of torch.distributions.StickBreakingTransform.
+ * Source: Aitchison, The Statistical Analysis of Compositional Data, 1986; the map is
+ * that of torch.distributions.StickBreakingTransform.
  */
 #include "event.h"
 
@@ -189,8 +189,8 @@ ppl_dist *ppl_logistic_normal(ppl_tensor *loc, ppl_tensor *scale)
         return NULL;
     if (ppl_rank(loc) >= 1 && n > 0 && ppl_rank(scale) >= 1 && ppl_dim(scale, -1) == n)
         return ppl_dist_make(&ppl_family_logistic_normal, params, NULL);
-    ppl_fail(ppl_tensor_ctx(loc), PPL_ESHAPE, "logistic_normal: loc has shape %s and scale "
-             "%s; their last axes must be equally long, at least 1", SHAPE_OF(loc),
+    ppl_fail(ppl_tensor_ctx(loc), PPL_ESHAPE, "logistic_normal: loc has shape %s and "
+             "scale %s; their last axes must be equally long, at least 1", SHAPE_OF(loc),
              SHAPE_OF(scale));
     return NULL;
 }

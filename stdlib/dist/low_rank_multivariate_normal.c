@@ -5,7 +5,8 @@
  *
  *   log p(x)   -maha / 2 - (log det S + n log(2 pi)) / 2,  d = x - m,
  *              maha = min over u of |D^-1/2 (d - W u)|^2 + |u|^2
- *              by x -y, by m y, y = S^-1 d, by W y u^T - S^-1 W, by D (y^2 - diag S^-1) / 2
+ *              by x -y, by m y, y = S^-1 d, by W y u^T - S^-1 W,
+ *              by D (y^2 - diag S^-1) / 2
  *   mean and mode m, entropy (n (1 + log(2 pi)) + log det S) / 2
  *   draw       m + W e_r + D^1/2 e_n, e standard normal
  *   KL(q||p)   (log det S_p - log det S_q + tr S_p^-1 S_q - n + maha_p(m_q)) / 2
@@ -407,7 +408,8 @@ static ppl_shape event_shape(const ppl_dist *d)
 
 static ppl_tensor *sample(const ppl_dist *d, const ppl_rng *rng)
 {
-    const size_t n = (size_t)ppl_dim(d->param[1], -2), r = (size_t)ppl_dim(d->param[1], -1);
+    const size_t n = (size_t)ppl_dim(d->param[1], -2);
+    const size_t r = (size_t)ppl_dim(d->param[1], -1);
     const size_t count = ppl__dist_numel(d) / n * (n + r);
     double *eps = ppl_alloc(d->ctx, count * sizeof *eps);
 
@@ -506,9 +508,10 @@ ppl_dist *ppl_low_rank_multivariate_normal(ppl_tensor *loc, ppl_tensor *cov_fact
     if (n > 0 && ppl_rank(cov_factor) >= 2 && ppl_dim(cov_factor, -2) == n &&
         ppl_rank(cov_diag) >= 1 && ppl_dim(cov_diag, -1) == n)
         return ppl_dist_make(&ppl_family_low_rank_multivariate_normal, params, NULL);
-    ppl_fail(ppl_tensor_ctx(loc), PPL_ESHAPE, "low_rank_multivariate_normal: loc has shape "
-             "%s, cov_factor %s and cov_diag %s; they must be [..,n], [..,n,r] and [..,n], "
-             "n at least 1", SHAPE_OF(loc), SHAPE_OF(cov_factor), SHAPE_OF(cov_diag));
+    ppl_fail(ppl_tensor_ctx(loc), PPL_ESHAPE, "low_rank_multivariate_normal: loc has "
+             "shape %s, cov_factor %s and cov_diag %s; they must be [..,n], [..,n,r] and "
+             "[..,n], n at least 1", SHAPE_OF(loc), SHAPE_OF(cov_factor),
+             SHAPE_OF(cov_diag));
     return NULL;
 }
 

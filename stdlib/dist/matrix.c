@@ -5,9 +5,9 @@
  * Inner loops go along rows. Cost: n^3 / 6 multiplications for a factor, about 7 n^3 / 6
  * for its adjoint, n^2 m / 2 for a solve.
  *
- * A precision P is factored from its last row up, P = U^T U with U = L^-1 lower triangular
- * (that is Cholesky of P with rows and columns in reverse), so that the factor of its
- * inverse needs no inverse but that of a triangle.
+ * A precision P is factored from its last row up, P = U^T U with U = L^-1 lower
+ * triangular (that is Cholesky of P with rows and columns in reverse), so that the factor
+ * of its inverse needs no inverse but that of a triangle.
  * Source of the adjoint: I. Murray, Differentiation of the Cholesky decomposition, 2016.
  */
 #include "matrix.h"
@@ -238,7 +238,7 @@ static void fail_pivot(const ppl__event *e, size_t k, double pivot)
              10 * (double)n * epsilon * (top > 0 && top <= DBL_MAX ? top : 1));
 }
 
-/* 0 with the error recorded where the context validates and the matrix is not symmetric. */
+/* 0 with the error recorded where the context validates and it is not symmetric. */
 static int symmetric(const ppl__event *e)
 {
     const factor_attr *attr = e->attr;
@@ -334,8 +334,8 @@ int ppl__matrix_of(const char *family, const char *vector_name, ppl_tensor *vect
         return 0;
     if (ppl_rank(vector) >= 1 && ppl_dim(vector, -1) == ppl_dim(matrix, -1))
         return 1;
-    ppl_fail(ppl_tensor_ctx(vector), PPL_ESHAPE, "%s: %s has shape %s and %s %s; the last "
-             "axis of a vector must be as long as those of the matrix", family,
+    ppl_fail(ppl_tensor_ctx(vector), PPL_ESHAPE, "%s: %s has shape %s and %s %s; the "
+             "last axis of a vector must be as long as those of the matrix", family,
              vector_name, SHAPE_OF(vector), matrix_name, SHAPE_OF(matrix));
     return 0;
 }

@@ -33,8 +33,8 @@ void ppl__triangularise(size_t p, size_t q, double *a, double *l);
 /* The Q [p,q] with a = L Q and Q Q^T = I, from the normals. */
 void ppl__orthonormal_rows(size_t p, size_t q, const double *normals, double *rows);
 
-/* c [m,n] += scale a b, a [m,k] or with 'T' its transpose, [k,m]; b likewise. 'N': as they
- * stand. c overlaps neither. */
+/* c [m,n] += scale a b, a [m,k] or with 'T' its transpose, [k,m]; b likewise. 'N': as
+ * they stand. c overlaps neither. */
 void ppl__add_product(double scale, char turn_a, char turn_b, size_t m, size_t n,
                       size_t k, const double *a, const double *b, double *c);
 /* y [n] += L x, or L^T x. */
@@ -48,16 +48,16 @@ double ppl__dot(size_t n, const double *x, const double *y);
 /* ---- Factors of parameters --------------------------------------------------------- */
 
 /*
- * The lower triangular L with L L^T = t, or with `inverse` L L^T = t^-1: the scale_tril of
- * a covariance or of a precision t [..,n,n]. Gradients are symmetric. Where t is not
- * positive definite PPL_ESINGULAR, naming `family`, `param`, the matrix and its pivot, and
- * what jitter on the diagonal would mend it; where the context validates and t is not
+ * The lower triangular L with L L^T = t, or with `inverse` L L^T = t^-1: the scale_tril
+ * of a covariance or of a precision t [..,n,n]. Gradients are symmetric. Where t is not
+ * positive definite PPL_ESINGULAR, naming `family`, `param`, the matrix and its pivot,
+ * and what jitter on the diagonal would mend it; where the context validates and t is not
  * symmetric, PPL_ECONSTRAINT. The names are string literals.
  */
 ppl_tensor *ppl__scale_tril(const char *family, const char *param, ppl_tensor *t,
                             int inverse);
-/* 1 if the last two axes of t are a square matrix; else 0 with the error recorded, or with
- * none where t is NULL. */
+/* 1 if the last two axes of t are a square matrix; else 0 with the error recorded, or
+ * with none where t is NULL. */
 int ppl__square(const char *family, const char *param, ppl_tensor *t);
 /* 1 if `vector` [..,n] and `matrix` [..,n,n] go together, n > 0; else as ppl__square. */
 int ppl__matrix_of(const char *family, const char *vector_name, ppl_tensor *vector,

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * matrix_normal.c - MatrixNormal(loc M, scale_tril_row A, scale_tril_column B) of matrices
- * of n rows and p columns: M + A E B^T, E standard normal. The columns, stacked, have the
- * covariance (B B^T) x (A A^T) (Kronecker's product).
+ * matrix_normal.c - MatrixNormal(loc M, scale_tril_row A, scale_tril_column B) of
+ * matrices of n rows and p columns: M + A E B^T, E standard normal. The columns, stacked,
+ * have the covariance (B B^T) x (A A^T) (Kronecker's product).
  *
  *   log p(X)   -|Z|^2 / 2 - p sum log A_ii - n sum log B_jj - n p log(2 pi) / 2,
  *              Z = A^-1 (X - M) B^-T
- *              by X -W, by M W, W = A^-T Z B^-1; by A tril(A^-T Z Z^T) - p diag(1 / A_ii),
+ *              by X -W, by M W, W = A^-T Z B^-1,
+ *              by A tril(A^-T Z Z^T) - p diag(1 / A_ii),
  *              by B tril(B^-T Z^T Z) - n diag(1 / B_jj)
  *   mean and mode M, variance the outer product of the rows' and the columns'
  *   entropy    n p (1 + log(2 pi)) / 2 + p sum log A_ii + n sum log B_jj
@@ -180,7 +181,8 @@ static ppl_tensor *log_prob(const ppl_dist *d, ppl_tensor *x)
 
 static ppl_tensor *entropy(const ppl_dist *d)
 {
-    const double n = (double)ppl_dim(d->param[0], -2), p = (double)ppl_dim(d->param[0], -1);
+    const double n = (double)ppl_dim(d->param[0], -2);
+    const double p = (double)ppl_dim(d->param[0], -1);
     return ppl_add(ppl_affine(ppl_triangular_log_det(d->param[1]), p,
                               n * p * (0.5 + HALF_LOG_TWO_PI)),
                    ppl_affine(ppl_triangular_log_det(d->param[2]), n, 0));
@@ -234,8 +236,8 @@ ppl_dist *ppl_matrix_normal(ppl_tensor *loc, ppl_tensor *scale_tril_row,
         ppl_dim(loc, -1) == ppl_dim(scale_tril_column, -1))
         return ppl_dist_make(&ppl_family_matrix_normal, params, NULL);
     ppl_fail(ppl_tensor_ctx(loc), PPL_ESHAPE, "matrix_normal: loc has shape %s, "
-             "scale_tril_row %s and scale_tril_column %s; they must be [..,n,p], [..,n,n] "
-             "and [..,p,p]", SHAPE_OF(loc), SHAPE_OF(scale_tril_row),
+             "scale_tril_row %s and scale_tril_column %s; they must be [..,n,p], "
+             "[..,n,n] and [..,p,p]", SHAPE_OF(loc), SHAPE_OF(scale_tril_row),
              SHAPE_OF(scale_tril_column));
     return NULL;
 }

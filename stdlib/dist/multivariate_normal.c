@@ -11,10 +11,10 @@
  *              by m_q u = L_p^-T z, by L_q tril(L_p^-T (M - diag(1 / M_ii))),
  *              by L_p -tril(L_p^-T (M M^T + z z^T - I))
  *
- * The family's parameter is L, made once from a covariance or a precision (matrix.h); what
- * is above its diagonal is not read. In the KL every term is at least 0, so that nothing
- * cancels as q approaches p. Cost: n^2 for each value, also where a batch shares L; n^3
- * for a KL and for a factor.
+ * The family's parameter is L, made once from a covariance or a precision (matrix.h);
+ * what is above its diagonal is not read. In the KL every term is at least 0, so that
+ * nothing cancels as q approaches p. Cost: n^2 for each value, also where a batch shares
+ * L; n^3 for a KL and for a factor.
  * Source: Kotz, Balakrishnan, Johnson, Continuous Multivariate Distributions 1, 2000,
  * chapter 45.
  */

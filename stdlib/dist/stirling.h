@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stirling.h - what Stirling's formula leaves over: log Gamma and digamma of large numbers
- * without the terms that cancel in a density (a log a grows, the density does not).
+ * stirling.h - what Stirling's formula leaves over: log Gamma and digamma of large
+ * numbers without the terms that cancel in a density (a log a grows, the density does
+ * not).
  *
  *   log Gamma(a) = (a - 1/2) log a - a + log(2 pi) / 2 + r(a)
  *   psi(a)       = log a - 1 / (2 a) + r'(a)
@@ -47,7 +48,7 @@ static inline double ppl__log1p_rest(double t)
     return fabs(t) <= 0.1 ? ppl__log1p_minus_f64(t) : log1p(t) - t;
 }
 
-/* log Gamma(a + step) - log Gamma(a) - step log a, a > 0, step >= 0: nears 0 as a grows. */
+/* log Gamma(a + step) - log Gamma(a) - step log a, a > 0, step >= 0: to 0 as a grows. */
 static inline double ppl__lgamma_step(double a, double step)
 {
     const double t = step / a;
@@ -63,7 +64,7 @@ static inline double ppl__digamma_step(double a, double step)
 }
 
 /* log Gamma(p) - log Gamma(q) + (q - p) psi(q) >= 0: the KL of Gammas of one rate. By
- * p log(p/q) - (p - q) >= 0, (p - q) / q - log(p/q) >= 0 and what Stirling leaves over. */
+ * p log(p/q) - (p - q) >= 0, (p - q)/q - log(p/q) >= 0 and what Stirling leaves over. */
 static inline double ppl__gamma_divergence(double q, double p)
 {
     const double t = (p - q) / q, log_ratio = log(p / q);

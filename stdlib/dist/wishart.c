@@ -5,8 +5,8 @@
  *
  *   log p(X)   (v - n - 1)/2 log |X| - tr(V^-1 X)/2 - v n/2 log 2 - v/2 log |V|
  *              - log Gamma_n(v/2)
- *              by X ((v - n - 1) X^-1 - V^-1)/2, by L tril(L^-T M M^T) - v diag(1 / L_ii),
- *              M = L^-1 chol X
+ *              by X ((v - n - 1) X^-1 - V^-1)/2,
+ *              by L tril(L^-T M M^T) - v diag(1 / L_ii),  M = L^-1 chol X
  *   mean v V, mode (v - n - 1) V (v >= n + 1, else NaN), variance v (V_ij^2 + V_ii V_jj)
  *   entropy and KL: wishart.h
  *   draw       (L A)(L A)^T, A Bartlett's factor, differentiated implicitly in v

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * zero_sum_normal.c - ZeroSumNormal(scale s, event shape n_1, n_2, ..): independent normal
- * numbers of mean 0 and standard deviation s > 0 less their means along each of the last
- * axes, so that along each they sum to 0.
+ * zero_sum_normal.c - ZeroSumNormal(scale s, event shape n_1, n_2, ..): independent
+ * normal numbers of mean 0 and standard deviation s > 0 less their means along each of
+ * the last axes, so that along each they sum to 0.
  *
  *   log p(x)   -|x|^2 / (2 s^2) - m (log s + log(2 pi) / 2), m the product of n_a - 1: a
  *              density in m orthogonal coordinates of the subspace
@@ -282,7 +282,8 @@ static ppl_tensor *variance(const ppl_dist *d)
 static ppl_tensor *kl(const ppl_dist *q, const ppl_dist *p)
 {
     ppl_tensor *zero = ppl_scalar(q->ctx, 0);
-    ppl_tensor *one = ppl_kl(ppl_normal(zero, q->param[0]), ppl_normal(zero, p->param[0]));
+    ppl_tensor *one = ppl_kl(ppl_normal(zero, q->param[0]),
+                             ppl_normal(zero, p->param[0]));
     return ppl_affine(one, (double)space_of(q)->free, 0);
 }
 
@@ -308,8 +309,9 @@ ppl_dist *ppl_zero_sum_normal(ppl_tensor *scale, ppl_shape event)
     for (int a = 0; good && a < event.rank; a++)
         good = event.dim[a] >= 1;
     if (!good) {
-        ppl_fail(ppl_tensor_ctx(scale), PPL_ESHAPE, "zero_sum_normal: events of shape %s; "
-                 "they must have 1 to %d axes, none empty", SHAPE_TEXT(event), MOST_AXES);
+        ppl_fail(ppl_tensor_ctx(scale), PPL_ESHAPE, "zero_sum_normal: events of shape "
+                 "%s; they must have 1 to %d axes, none empty", SHAPE_TEXT(event),
+                 MOST_AXES);
         return NULL;
     }
     space *w = ppl_alloc(ppl_tensor_ctx(scale), sizeof *w);

@@ -58,9 +58,11 @@ static inline double squared_length(const double *x, const double *loc, const do
 }
 
 /* The same by the matrix L L^T. */
-static inline double squared_length_by(const double *x, const double *loc, const double *S)
+static inline double squared_length_by(const double *x, const double *loc,
+                                       const double *S)
 {
-    const double a = sqrt(S[0]), L[] = { a, 0, S[2] / a, sqrt(S[3] - S[2] * S[2] / S[0]) };
+    const double a = sqrt(S[0]), b = sqrt(S[3] - S[2] * S[2] / S[0]);
+    const double L[] = { a, 0, S[2] / a, b };
     return squared_length(x, loc, L);
 }
 
