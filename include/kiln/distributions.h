@@ -11,6 +11,7 @@
 #include <kiln/discrete.h>
 #include <kiln/hmm.h>
 #include <kiln/kl.h>
+#include <kiln/mixture.h>
 #include <kiln/multivariate.h>
 
 #endif
