@@ -145,6 +145,11 @@ double ppl_maths_beta_i(double a, double b, double x)
     return (double)beta_tails(a, b, x, 1 - (real)x).p;
 }
 
+double ppl_maths_beta_i_split(double a, double b, double x, double rest)
+{
+    return (double)beta_tails(a, b, x, rest).p;
+}
+
 double ppl_maths_beta_i_inverse(double a, double b, double p)
 {
     if (!(a > 0 && b > 0 && a < INFINITY && b < INFINITY && p >= 0 && p <= 1))
@@ -179,27 +184,38 @@ static void lower_slopes(real a, real b, real x, real y, real slope[2])
 {
     const real front = log_front(a, b, x, y), psi = ppl__digamma(a + b);
     const real by_a = logl(x) - ppl__digamma(a) + psi;
-    const real by_b = log1pl(-x) - ppl__digamma(b) + psi;
+    const real by_b = logl(y) - ppl__digamma(b) + psi;
     const dual f = fraction(a, b, x);
     const real value = expl(front + f.v) / a;
     slope[0] = value * (by_a - 1 / a + f.a);
     slope[1] = value * (by_b + f.b);
 }
 
-void ppl_maths_beta_i_slopes(double a, double b, double x, double slope[2])
+static void beta_slopes(double a, double b, real x, real y, double slope[2])
 {
     real s[2];
-    if (!(a > 0 && b > 0 && a < INFINITY && b < INFINITY && x >= 0 && x <= 1)) {
+    if (!(a > 0 && b > 0 && a < INFINITY && b < INFINITY && x >= 0 && y >= 0)) {
         slope[0] = slope[1] = NAN;
-    } else if (x == 0 || x == 1) {
+    } else if (x == 0 || y == 0) {
         slope[0] = slope[1] = 0;
     } else if (x * ((real)a + b + 2) < (real)a + 1) {
-        lower_slopes(a, b, x, 1 - (real)x, s);
+        lower_slopes(a, b, x, y, s);
         slope[0] = (double)s[0];
         slope[1] = (double)s[1];
     } else {
-        lower_slopes(b, a, 1 - (real)x, x, s);
+        lower_slopes(b, a, y, x, s);
         slope[0] = (double)-s[1];
         slope[1] = (double)-s[0];
     }
+}
+
+void ppl_maths_beta_i_slopes(double a, double b, double x, double slope[2])
+{
+    beta_slopes(a, b, x, 1 - (real)x, slope);
+}
+
+void ppl_maths_beta_i_split_slopes(double a, double b, double x, double rest,
+                                   double slope[2])
+{
+    beta_slopes(a, b, x, rest, slope);
 }

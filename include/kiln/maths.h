@@ -92,10 +92,14 @@ PPL_API double ppl_maths_gamma_slope(double a, double x, double log_x);
  * Beta(a, b) at x in [0,1]; a, b > 0. Its complement is I_(1-x)(b, a): where x is near 1
  * and 1 - x is known better than x tells, ask for that. */
 PPL_API double ppl_maths_beta_i(double a, double b, double x);
+/* The same by x and rest = 1 - x, both with all their digits. */
+PPL_API double ppl_maths_beta_i_split(double a, double b, double x, double rest);
 /* x with I_x(a, b) = p, p from 0 to 1. */
 PPL_API double ppl_maths_beta_i_inverse(double a, double b, double p);
 /* slope[0] = dI/da, slope[1] = dI/db. */
 PPL_API void ppl_maths_beta_i_slopes(double a, double b, double x, double slope[2]);
+PPL_API void ppl_maths_beta_i_split_slopes(double a, double b, double x, double rest,
+                                           double slope[2]);
 
 /* log I_v(x), the modified Bessel function of the first kind of order v >= 0, x >= 0. */
 PPL_API double ppl_maths_log_bessel_i(double v, double x);

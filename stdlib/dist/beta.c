@@ -4,6 +4,7 @@
  *
  *   log p(x)   (a - 1) log x + (b - 1) log(1 - x) - log B(a,b),
  *              log B(a,b) = log Gamma(a) + log Gamma(b) - log Gamma(a + b)
+ *   P(X <= x)  I_x(a,b), the incomplete beta function
  *   mean a/(a+b), variance a b / ((a+b)^2 (a+b+1))
  *   entropy    log B - (a-1) psi(a) - (b-1) psi(b) + (a+b-2) psi(a+b)
  *   draw       g1 / (g1 + g0), g1 of Gamma(a,1), g0 of Gamma(b,1); dx/da = x (1-x) times
@@ -16,7 +17,7 @@
  * Source: Johnson, Kotz, Balakrishnan, Continuous Univariate Distributions 2, 1995,
  * chapter 25.
  */
-#include "density.h"
+#include "gamma_terms.h"
 #include "unit_gamma.h"
 
 #include <float.h>
@@ -211,6 +212,35 @@ PPL__FORMULA_OP(draw_op, "beta sample", draw_formula)
 PPL__FORMULA_OP(entropy_op, "beta entropy", entropy_formula)
 PPL__FORMULA_OP(kl_op, "beta kl", kl_formula)
 
+static double log_tail(int upper, double x, double a, double b)
+{
+    if (x <= 0 || x >= 1)
+        return (x <= 0) == upper ? 0 : -INFINITY;
+    return ppl__beta_log_tail(upper, x, 1 - x, a, b);
+}
+
+static double log_tail_slope(int input, int upper, double x, double a, double b)
+{
+    const double log_t = log_tail(upper, x, a, b), sign = upper ? -1 : 1;
+    double slope[2];
+
+    if (!(x > 0 && x < 1))
+        return 0;
+    if (input == 0)
+        return sign * exp((a - 1) * log(x) + (b - 1) * log1p(-x) - ppl_maths_log_beta(a, b) -
+                          log_t);
+    ppl_maths_beta_i_split_slopes(a, b, x, 1 - x, slope);
+    return sign * slope[input - 1] / exp(log_t);
+}
+
+static double quantile(int upper, double p, double a, double b)
+{
+    return upper ? 1 - ppl_maths_beta_i_inverse(b, a, p) : ppl_maths_beta_i_inverse(a, b, p);
+}
+
+PPL__TAILS(2, "beta")
+PPL__QUANTILES(2, "beta")
+
 static ppl_tensor *sample(const ppl_dist *d, const ppl_rng *rng)
 {
     const size_t n = ppl__dist_numel(d);
@@ -270,4 +300,6 @@ const ppl_family ppl_family_beta = {
     .mean = mean,
     .variance = variance,
     .kl = kl,
+    PPL__TAIL_FUNCTIONS,
+    PPL__QUANTILE_FUNCTIONS,
 };

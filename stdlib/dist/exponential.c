@@ -3,6 +3,7 @@
  * exponential.c - Exponential(rate) on x >= 0, rate > 0.
  *
  *   log p(x)   log rate - rate x
+ *   P(X > x)   exp(-rate x)
  *   mean 1/rate, variance 1/rate^2, entropy 1 - log rate
  *   draw       -log(u) / rate, u uniform in (0,1)
  *   KL(q||p)   r - 1 - log r,  r = rate_p / rate_q
@@ -10,7 +11,7 @@
  * Source: Johnson, Kotz, Balakrishnan, Continuous Univariate Distributions 1, 1994,
  * chapter 19.
  */
-#include "density.h"
+#include "pointwise.h"
 
 static void log_prob_value(const ppl__span *s, void *out)
 {
@@ -92,6 +93,27 @@ PPL__FORMULA_OP(log_prob_op, "exponential log_prob", log_prob_formula)
 PPL__FORMULA_OP(draw_op, "exponential sample", draw_formula)
 PPL__FORMULA_OP(kl_op, "exponential kl", kl_formula)
 
+static double log_tail(int upper, double x, double rate)
+{
+    if (x <= 0)
+        return upper ? 0 : -INFINITY;
+    return upper ? -rate * x : ppl__log1mexp(rate * x);
+}
+
+static double log_tail_slope(int input, int upper, double x, double rate)
+{
+    const double slope = upper ? -1 : ppl__odds_beyond(rate * x);
+    return x < 0 ? 0 : slope * (input == 0 ? rate : x);
+}
+
+static double quantile(int upper, double p, double rate)
+{
+    return -(upper ? log(p) : log1p(-p)) / rate;
+}
+
+PPL__TAILS(1, "exponential")
+PPL__QUANTILES(1, "exponential")
+
 static ppl_tensor *sample(const ppl_dist *d, const ppl_rng *rng)
 {
     const double *noise = ppl__noise(d, rng, exponentials);
@@ -145,4 +167,6 @@ const ppl_family ppl_family_exponential = {
     .mean = mean,
     .variance = variance,
     .kl = kl,
+    PPL__TAIL_FUNCTIONS,
+    PPL__QUANTILE_FUNCTIONS,
 };

@@ -3,6 +3,7 @@
  * gamma.c - Gamma(concentration a, rate b) on x >= 0, a > 0, b > 0.
  *
  *   log p(x)   a log b + (a - 1) log x - b x - log Gamma(a)
+ *   P(X <= x)  P(a, b x), the incomplete gamma function
  *   mean a/b, variance a/b^2
  *   entropy    a - log b + log Gamma(a) + (1 - a) psi(a)
  *   draw       Gamma(a, 1) / b; dx/db = -x/b, dx/da by implicit differentiation
@@ -15,7 +16,7 @@
  * Source: Johnson, Kotz, Balakrishnan, Continuous Univariate Distributions 1, 1994,
  * chapter 17.
  */
-#include "density.h"
+#include "gamma_terms.h"
 #include "unit_gamma.h"
 
 #include <float.h>
@@ -150,6 +151,32 @@ PPL__FORMULA_OP(draw_op, "gamma sample", draw_formula)
 PPL__FORMULA_OP(entropy_op, "gamma entropy", entropy_formula)
 PPL__FORMULA_OP(kl_op, "gamma kl", kl_formula)
 
+static double log_tail(int upper, double x, double a, double b)
+{
+    if (x <= 0 || isinf(x))
+        return (x <= 0) == upper ? 0 : -INFINITY;
+    return ppl__gamma_log_tail(upper, b * x, a);
+}
+
+static double log_tail_slope(int input, int upper, double x, double a, double b)
+{
+    const double log_t = log_tail(upper, x, a, b), sign = upper ? -1 : 1;
+    if (!(x > 0))
+        return 0;
+    if (input == 1)
+        return ppl__shape_slope(sign * ppl_maths_gamma_p_slope(a, b * x), log_t,
+                                ppl__log_ratio(b * x, a) + ppl__lambda(a));
+    return sign * exp(ppl__gamma_kernel(a, b * x) - log_t) / (input == 0 ? x : b);
+}
+
+static double quantile(int upper, double p, double a, double b)
+{
+    return (upper ? ppl_maths_gamma_q_inverse(a, p) : ppl_maths_gamma_p_inverse(a, p)) / b;
+}
+
+PPL__TAILS(2, "gamma")
+PPL__QUANTILES(2, "gamma")
+
 static ppl_tensor *sample(const ppl_dist *d, const ppl_rng *rng)
 {
     ppl_tensor *in[] = { ppl__whole_param(d, 0), d->param[1] };
@@ -202,4 +229,6 @@ const ppl_family ppl_family_gamma = {
     .mean = mean,
     .variance = variance,
     .kl = kl,
+    PPL__TAIL_FUNCTIONS,
+    PPL__QUANTILE_FUNCTIONS,
 };

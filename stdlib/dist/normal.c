@@ -3,6 +3,7 @@
  * normal.c - Normal(loc, scale) on the real line, scale > 0.
  *
  *   log p(x)   -z^2 / 2 - log scale - log(2 pi) / 2,  z = (x - loc) / scale
+ *   P(X <= x)  the normal distribution function of z (normal_tails.h)
  *   mean loc, variance scale^2, entropy 1/2 + log(2 pi) / 2 + log scale
  *   draw       loc + scale eps, eps standard normal
  *   KL(q||p)   (z^2 + t^2) / 2 + (t - log(1 + t)),  z = (loc_q - loc_p) / scale_p,
@@ -103,9 +104,9 @@ static void LOOP(kl_slope)(const ppl__span *s, int input, void *slope)
 
 #else
 
-#include "density.h"
+#include "normal_tails.h"
 
-#define HALF_LOG_TWO_PI 0.91893853320467274178
+#define HALF_LOG_TWO_PI PPL__HALF_LOG_TWO_PI
 
 #define LOOPS "normal.c"
 #include "loops.h"
@@ -118,6 +119,26 @@ static const ppl__formula kl_formula = { 4, PPL__BOTH(kl), PPL__BOTH(kl_slope) }
 PPL__FORMULA_OP(log_prob_op, "normal log_prob", log_prob_formula)
 PPL__FORMULA_OP(draw_op, "normal sample", draw_formula)
 PPL__FORMULA_OP(kl_op, "normal kl", kl_formula)
+
+static double log_tail(int upper, double x, double loc, double scale)
+{
+    return ppl__normal_log_tail(upper, (x - loc) / scale);
+}
+
+static double log_tail_slope(int input, int upper, double x, double loc, double scale)
+{
+    const double z = (x - loc) / scale;
+    const double slope = ppl__normal_log_tail_slope(upper, z) / scale;
+    return input == 0 ? slope : input == 1 ? -slope : -z * slope;
+}
+
+static double quantile(int upper, double p, double loc, double scale)
+{
+    return loc + scale * ppl__normal_quantile(upper, p);
+}
+
+PPL__TAILS(2, "normal")
+PPL__QUANTILES(2, "normal")
 
 static ppl_tensor *sample(const ppl_dist *d, const ppl_rng *rng)
 {
@@ -172,6 +193,8 @@ const ppl_family ppl_family_normal = {
     .mean = mean,
     .variance = variance,
     .kl = kl,
+    PPL__TAIL_FUNCTIONS,
+    PPL__QUANTILE_FUNCTIONS,
 };
 
 #endif

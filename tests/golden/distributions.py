@@ -11,14 +11,15 @@ Pyro's own test fixtures. Parameters and values are doubles and are taken as exa
 At an edge of the support a derivative is the limit from inside.
 """
 
-from mpmath import betainc, diff, digamma, exp, expm1, gammainc, inf, log, log1p, loggamma
+from mpmath import betainc, diff, digamma, erfc, exp, expm1, gammainc, inf, log, log1p, loggamma
 from mpmath import mp, mpf, nan, pi, psi, quad, sqrt, workdps
 from scipy.special import betaincinv, gammaincinv
 
 import families
 from families import log_beta, log_softmax, sigmoid, softplus, xlogy
 from golden import write_json
-from table import write_family
+from table import all_slopes, quantile, write_family
+from univariate import log_of
 
 mp.dps = 50
 
@@ -318,9 +319,54 @@ def special(function):
     return [[float(x), function(mpf(x))] for x in SPECIAL]
 
 
+def normal_cdf(x, loc, scale):
+    return erfc((loc - x) / scale / sqrt(2)) / 2
+
+
+def gamma_cdf(x, a, rate):
+    return gammainc(a, 0, rate * x, regularized=True)
+
+
+def gamma_survival(x, a, rate):
+    return gammainc(a, rate * x, inf, regularized=True)
+
+
+def beta_cdf(x, a, b):
+    return betainc(a, b, 0, x, regularized=True)
+
+
+# cdf, survival, and where the quantiles of these members lie.
+TAILS = {
+    "normal": (normal_cdf, lambda x, loc, scale: normal_cdf(2 * loc - x, loc, scale),
+               [((0, 1), -60, 60), ((-1.5, 2.25), -60, 60)]),
+    "exponential": (lambda x, rate: -expm1(-rate * x), lambda x, rate: exp(-rate * x),
+                    [((2.4,), 0, 1000), ((1e-3,), 0, 1e7)]),
+    "gamma": (gamma_cdf, gamma_survival,
+              [((2.4, 3.2), 0, 1000), ((0.1, 0.2), 0, 1e5), ((100, 10), 0, 1000)]),
+    "beta": (beta_cdf, lambda x, a, b: beta_cdf(1 - x, b, a),
+             [((2.4, 3.6), 0, 1), ((0.5, 0.5), 0, 1), ((50, 50), 0, 1)])}
+
+
+def with_tails(name, records):
+    """Adds the cdf with its derivatives and logarithms; the records of quantiles."""
+    cdf, survival, members = TAILS[name]
+    for r in records:
+        x, params = r["value"], r["params"]
+        concentrated = name in ("gamma", "beta") and max(params) > 2000
+        if concentrated or (name in ("gamma", "beta") and x in (0, 1)):
+            continue  # mpmath takes too long, or there is a kink
+        r["cdf"], r["log_cdf"] = cdf(x, *params), log_of(cdf, survival)(x, *params)
+        r["log_survival"] = log_of(survival, cdf)(x, *params)
+        if 0 < r["cdf"] < 1:
+            r["d_cdf"] = all_slopes(cdf, x, params, [])
+    return [quantile(cdf, params, p, low, high, tail) for params, low, high in members
+            for p in ("1e-20", "0.001", "0.25", "0.5", "0.9") for tail in (None, survival)]
+
+
 def main():
     for name in TABLES:
-        write_family(name, table(name))
+        records = table(name)
+        write_family(name, records, with_tails(name, records) if name in TAILS else ())
     data = {"gamma_implicit": gamma_implicit(), "beta_implicit": beta_implicit()}
     data["lgamma"] = special(log_abs_gamma)
     data["digamma"] = special(digamma)
