@@ -26,13 +26,20 @@
 extern "C" {
 #endif
 
+typedef enum ppl_flow_residual {
+    PPL_NO_RESIDUAL,
+    PPL_RESIDUAL,                   /* y = x + f(x) */
+    PPL_GATED_RESIDUAL              /* y = a x + (1 - a) f(x), a = sigmoid(gate) */
+} ppl_flow_residual;
+
 /* Options of all flows; 0 or NULL is the default. */
 typedef struct ppl_flow_opts {
     ppl_tensor *context;            /* NULL: not conditional */
     /* networks */
     const int64_t *hidden;          /* sizes of the hidden layers, `layers` of them */
     int layers;
-    ppl_activation activation;      /* PPL_RELU */
+    ppl_activation activation;      /* PPL_RELU; of block: PPL_TANH, or PPL_SIGMOID */
+    ppl_flow_residual residual;     /* block */
     int skip;                       /* autoregressive: input to output as well, linearly */
     const int64_t *permutation;     /* autoregressive: x[permutation[0]] comes first, ...;
                                        NULL: drawn when the flow is first made, and kept
@@ -65,6 +72,13 @@ PPL_API ppl_transform *ppl_flow_affine_autoregressive(ppl_ctx *c, const char *na
 PPL_API ppl_transform *ppl_flow_spline_autoregressive(ppl_ctx *c, const char *name,
                                                       int64_t dim,
                                                       const ppl_flow_opts *opts);
+/* Block neural autoregressive flow (De Cao et al. 2019): y_i is a network of x_1..x_i,
+ * increasing in x_i. hidden: units for each element, { 8, 8 }. The inverse is found by
+ * bisection within -1000 to 1000; NaN for a y that no such x has, as there are without a
+ * residual. No context. Parameters: NAME.layers.0._weight, _diag_weight, bias; .gate. */
+PPL_API ppl_transform *ppl_flow_block_autoregressive(ppl_ctx *c, const char *name,
+                                                     int64_t dim,
+                                                     const ppl_flow_opts *opts);
 
 /* ---- Coupling ---------------------------------------------------------------------- */
 

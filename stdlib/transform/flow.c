@@ -141,7 +141,7 @@ int ppl__flow_same(const ppl_transform *a, const ppl_transform *b)
     /* Sizes of layers show in the shapes of parameters; one name has one permutation. */
     return f->name == g->name && f->dim == g->dim && o->activation == p->activation &&
            o->skip == p->skip && o->stable == p->stable && o->split == p->split &&
-           o->count == p->count && o->bins == p->bins && o->identity == p->identity &&
+           o->count == p->count && o->residual == p->residual && o->bins == p->bins && o->identity == p->identity &&
            o->quadratic == p->quadratic && !(o->bound < p->bound) &&
            !(o->bound > p->bound) && !(o->log_scale_min < p->log_scale_min) &&
            !(o->log_scale_min > p->log_scale_min) &&
