@@ -25,9 +25,6 @@ static void fill_in(ppl__flow *f, const ppl_flow_opts *opts, const int64_t *hidd
         o->hidden = hidden;
         o->layers = layers;
     }
-    int64_t *sizes = ppl_alloc(f->ctx, (size_t)o->layers * sizeof *sizes);
-    if (sizes)
-        o->hidden = memcpy(sizes, o->hidden, (size_t)o->layers * sizeof *sizes);
     o->log_scale_min = or_else(o->log_scale_min, -5);
     o->log_scale_max = or_else(o->log_scale_max, 3);
     o->split = o->split ? o->split : f->dim / 2;
@@ -35,6 +32,11 @@ static void fill_in(ppl__flow *f, const ppl_flow_opts *opts, const int64_t *hidd
     o->bound = or_else(o->bound, 3);
     o->quadratic = o->quadratic != 0;
     o->count = o->count ? o->count : 1;
+    if (o->layers <= 0)
+        return;                             /* some have no network */
+    int64_t *sizes = ppl_alloc(f->ctx, (size_t)o->layers * sizeof *sizes);
+    if (sizes)
+        o->hidden = memcpy(sizes, o->hidden, (size_t)o->layers * sizeof *sizes);
 }
 
 /* 1 if the options make sense; else with the error recorded. */

@@ -3,9 +3,9 @@
  * flow_block.c - block neural autoregressive flow: each element of y is a network of the
  * elements of x up to its own, increasing in the last.
  *
- * A layer's weights are blocks [a,b], one for each pair of elements: those on the diagonal
- * are exponentials, those below it free, those above it 0; rows are normalised to a learned
- * length. The logarithm of dy_i/dx_i is carried along, layer by layer, as a product of
+ * A layer's weights are blocks [a,b], one for each pair of elements: those on the
+ * diagonal are exponentials, those below it free, those above it 0; rows are normalised to
+ * a learned length. The logarithm of dy_i/dx_i is carried along, layer by layer, as a product of
  * the diagonal blocks and the activation's slopes, in logarithms.
  *
  * The inverse goes element by element: bisection finds x_i to the last digits, without
@@ -20,7 +20,7 @@
 #define EPSILON 1e-8
 #define HALVINGS 70
 
-/* A layer as it is used: weights [D b,D a] and bias, log of the diagonal blocks [D,b,a]. */
+/* A layer as it is used: weights [D b,D a], bias, log of the diagonal blocks [D,b,a]. */
 typedef struct block_layer {
     ppl_tensor *weight, *bias, *log_blocks;
     int64_t in, out;                        /* units for each element */
