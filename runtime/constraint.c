@@ -298,8 +298,16 @@ static size_t scan_events(const ppl_constraint *k, const ppl_tensor *t, size_t s
     return i + event <= n ? i : n;
 }
 
-/* How far whole vectors of elements get from `start` on, where the bounds are numbers of
- * the elements' type. */
+/* The nearest number of a dtype that is not beyond `bound` on the side of `outer`. */
+static double inwards(ppl_dtype dtype, double bound, double outer)
+{
+    const float near = (float)bound;
+    if (dtype == PPL_F64 || (outer < 0 ? (double)near >= bound : (double)near <= bound))
+        return dtype == PPL_F64 ? bound : (double)near;
+    return (double)nextafterf(near, (float)-outer);
+}
+
+/* How far whole vectors of elements get from `start` on. */
 static size_t skip_vectors(const ppl_constraint *k, const ppl_tensor *t, size_t start)
 {
     int kind = k->type->check == check_open     ? PPL__OPEN
@@ -308,11 +316,12 @@ static size_t skip_vectors(const ppl_constraint *k, const ppl_tensor *t, size_t 
     if (t->dtype != t->ctx->dtype || (kind == PPL__EITHER &&
                                       k->type->check != check_boolean))
         return start;
-    if (t->dtype == PPL_F32 && ((double)(float)k->lower != k->lower ||
-                                (double)(float)k->upper != k->upper))
+    const double lower = inwards((ppl_dtype)t->dtype, k->lower, -INFINITY);
+    const double upper = inwards((ppl_dtype)t->dtype, k->upper, INFINITY);
+    if (kind != PPL__CLOSED && (lower != k->lower || upper != k->upper))
         return start;
-    return start + t->ctx->kernels->within((size_t)t->numel - start, kind, k->lower,
-                                           k->upper, ppl__at(t, t->data, start));
+    return start + t->ctx->kernels->within((size_t)t->numel - start, kind, lower, upper,
+                                           ppl__at(t, t->data, start));
 }
 
 size_t ppl__first_violation(const ppl_constraint *k, const ppl_tensor *t, size_t start)

@@ -77,7 +77,8 @@ enum {
     PPL__FOLDED = 8,                /* of linear: its adjoint went through the activation */
     PPL__MOVES = 16,                /* without a gradient of its own, but made of what has one
                                        (a mask, a detached value): for programs */
-    PPL__FIRST = 32                 /* its vjp is to write: see ppl_op_first */
+    PPL__FIRST = 32,                /* its vjp is to write: see ppl_op_first */
+    PPL__ZEROS = 64                 /* of a leaf: nothing was added to its gradient yet */
 };
 
 #define PPL__ROOM 32

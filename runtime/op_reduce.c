@@ -7,6 +7,8 @@
  */
 #include "ops.h"
 
+#include <string.h>
+
 /* The axes that are reduced: `count` from `first` on. */
 typedef struct axes {
     int first, count;
@@ -87,8 +89,32 @@ static void sum_vjp(ppl_tensor *out, int i, void *grad)
     out->ctx->kernels->sum_axis_vjp(s.outer, s.n, s.inner, 1, out->grad, grad);
 }
 
+/* The adjoint times a factor to a gradient of which nothing stands there yet. */
+static void spread(const ppl_tensor *out, double factor, void *grad)
+{
+    const ppl_ctx *c = out->ctx;
+    ppl__split s = split_of(out);
+    if (s.inner != 1) {
+        memset(grad, 0, s.outer * s.n * s.inner * ppl__dtype_size(c->dtype));
+        c->kernels->sum_axis_vjp(s.outer, s.n, s.inner, factor, out->grad, grad);
+        return;
+    }
+    for (size_t o = 0; o < s.outer; o++) {
+        double g = c->kernels->sum(1, ppl__at(out, out->grad, o));
+        c->kernels->fill(s.n, factor * g, ppl__at(out, grad, o * s.n));
+    }
+}
+
+static void sum_vjp_all(ppl_tensor *out, void *const *grads, unsigned fresh)
+{
+    if (fresh)
+        spread(out, 1, grads[0]);
+    else if (grads[0])
+        sum_vjp(out, 0, grads[0]);
+}
+
 static const ppl_op sum_row = {
-    "sum", 1, 0, reduced_shape, sum_forward, sum_vjp, NULL
+    "sum", 1, 0, reduced_shape, sum_forward, sum_vjp, NULL, sum_vjp_all
 };
 
 static void mean_forward(ppl_tensor *out)
@@ -107,8 +133,16 @@ static void mean_vjp(ppl_tensor *out, int i, void *grad)
                                     grad);
 }
 
+static void mean_vjp_all(ppl_tensor *out, void *const *grads, unsigned fresh)
+{
+    if (fresh)
+        spread(out, 1 / (double)split_of(out).n, grads[0]);
+    else if (grads[0])
+        mean_vjp(out, 0, grads[0]);
+}
+
 static const ppl_op mean_row = {
-    "mean", 1, 0, reduced_shape, mean_forward, mean_vjp, NULL
+    "mean", 1, 0, reduced_shape, mean_forward, mean_vjp, NULL, mean_vjp_all
 };
 
 /* A row whose loop is kernels->name_axis; `extra` are the arrays its adjoint needs. */
@@ -127,7 +161,7 @@ static const ppl_op mean_row = {
         k->name##_axis_vjp(s.outer, s.n, s.inner, extra, out->grad, grad);               \
     }                                                                                    \
     static const ppl_op name##_row = {                                                   \
-        #name, 1, 0, shape, name##_forward, name##_vjp, NULL                             \
+        #name, 1, 0, shape, name##_forward, name##_vjp, NULL, NULL                       \
     };
 #define X_AND_Y out->input[0]->data, out->data
 #define Y_ALONE out->data

@@ -71,13 +71,20 @@ static ppl_status own_rule(const ppl_op *op, ppl_tensor *out)
     return PPL_OK;
 }
 
+int ppl__is_stretched(const ppl_tensor *out, int i)
+{
+    unsigned how = out->op->flags & (PPL_OP_BROADCAST | PPL_OP_UNSTRETCHED);
+    return how == PPL_OP_BROADCAST &&
+           !ppl__same_shape(&out->input[i]->shape, &out->shape);
+}
+
 /* Stretches, once, the inputs that are of another shape than the output. */
 static int stretch(ppl_tensor *out)
 {
     ppl_ctx *c = out->ctx;
     for (int i = 0; i < out->inputs; i++) {
         ppl_tensor *t = out->input[i];
-        if (ppl__same_shape(&t->shape, &out->shape))
+        if (!ppl__is_stretched(out, i))
             continue;
         if (!out->operand) {
             size_t size = (size_t)out->inputs * sizeof *out->operand;
@@ -145,7 +152,7 @@ ppl_tensor *ppl_apply(const ppl_op *op, ppl_tensor *const *inputs, int count,
     out->flags = flags & (PPL__REQUIRES_GRAD | PPL__MOVES) ? PPL__MOVES : 0;
     if ((op->shape ? own_rule(op, out) : broadcast_rule(op, out)) != PPL_OK)
         return NULL;
-    if (!ppl__make_elements(out) || ((op->flags & PPL_OP_BROADCAST) && !stretch(out)))
+    if (!ppl__make_elements(out) || !stretch(out))
         return NULL;
     op->forward(out);
     if (c->status != PPL_OK)

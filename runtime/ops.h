@@ -30,6 +30,8 @@ int ppl__axis(const char *what, const ppl_tensor *t, int rank, int axis);
  * dimensions of 1 stretch. */
 void *ppl__matrix_at(const ppl_tensor *out, const ppl_tensor *t, const void *elements,
                      size_t batch);
+/* 1 if input i of `out` is stretched for it, its gradient to be summed back. */
+int ppl__is_stretched(const ppl_tensor *out, int i);
 /* Adds a number to one element of the context's floating dtype. */
 void ppl__add_number(const ppl_ctx *c, void *element, double value);
 

@@ -120,6 +120,7 @@ static void give_adjoint(ppl_program *p, ppl_tensor *t)
     if (owner->grad && (uintptr_t)owner->grad <= p->adjoint_bytes)
         return;
     owner->grad = (void *)(uintptr_t)(p->adjoint_bytes + 1);
+    owner->flags &= (unsigned char)~PPL__ZEROS;
     p->adjoint_bytes += (bytes_of(owner) + 63) & ~(size_t)63;
 }
 
@@ -156,12 +157,6 @@ static void *adjoint_of(const ppl_program *p, ppl_tensor *t)
 {
     void *grad = place(p, owner_of(t));
     return t->flags & PPL__VIEW ? ppl__at(t, grad, (size_t)t->offset) : grad;
-}
-
-static int is_reduced(const ppl_tensor *out, int i)
-{
-    return (out->op->flags & PPL_OP_BROADCAST) &&
-           !ppl__same_shape(&out->input[i]->shape, &out->shape);
 }
 
 /* Contributions put off: to one input of one row, which go together when it is due. */
@@ -238,10 +233,10 @@ static int lay_out(ppl_program *p)
                     return 0;
                 continue;
             }
-            if (is_reduced(out, i) && bytes_of(out) > scratch)
+            if (ppl__is_stretched(out, i) && bytes_of(out) > scratch)
                 scratch = bytes_of(out);
             p->calls[p->call_count++] =
-                (call){ &p->node[k], 1, i, adjoint_of(p, input), is_reduced(out, i) };
+                (call){ &p->node[k], 1, i, adjoint_of(p, input), ppl__is_stretched(out, i) };
         }
     }
     take_due(p, &list, NULL);

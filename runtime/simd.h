@@ -16,6 +16,7 @@
  */
 
 #ifndef FN
+#include <math.h>
 #include <sleef.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -4,7 +4,8 @@
  *
  * The tape is the array of the outputs that require a gradient, in order of recording,
  * which is an order of dependence; the sweep is a loop over it from the end, through
- * every epoch that is open. Its cost is one vjp for each input that requires a gradient.
+ * every epoch that is open. Its cost is one vjp for each input that requires a gradient,
+ * or one vjp_all for all of a node's.
  *
  * Adjoints are made when something first reaches a tensor, and their memory goes to the
  * next one once the sweep has passed it, so that a sweep stays within the caches; those of
@@ -17,6 +18,8 @@
 #include "ops.h"
 
 #include <string.h>
+
+enum { PPL__ALL_INPUTS = 16 };      /* of a node, for vjp_all */
 
 /* Nodes of row `op` whose contributions to `input`, their i-th, are put off. */
 typedef struct ppl__deferred {
@@ -115,7 +118,10 @@ static void *adjoint(sweep *s, ppl_tensor *t, int *first)
         *first = t->numel == owner->numel;
         if (!*first)
             memset(owner->grad, 0, bytes_of(owner));
+    } else if (owner->flags & PPL__ZEROS) {
+        *first = t->numel == owner->numel;
     }
+    owner->flags &= (unsigned char)~PPL__ZEROS;
     return t == owner ? owner->grad : ppl__at(t, owner->grad, (size_t)t->offset);
 }
 
@@ -154,8 +160,7 @@ static void contribute(sweep *s, ppl_tensor *out, int i)
         return;
     if (first && !writes)
         memset(grad, 0, bytes_of(input));
-    if ((out->op->flags & PPL_OP_BROADCAST) &&
-        !ppl__same_shape(&input->shape, &out->shape)) {
+    if (ppl__is_stretched(out, i)) {
         contribute_reduced(s, out, i, grad);
         return;
     }
@@ -163,6 +168,24 @@ static void contribute(sweep *s, ppl_tensor *out, int i)
         out->flags |= PPL__FIRST;
     out->op->vjp(out, i, grad);
     out->flags &= (unsigned char)~PPL__FIRST;
+}
+
+/* All inputs at once. What was first and is not written for an error is zeros. */
+static void contribute_all(sweep *s, ppl_tensor *out)
+{
+    void *grads[PPL__ALL_INPUTS];
+    unsigned fresh = 0;
+    for (int i = 0; i < out->inputs && s->ctx->status == PPL_OK; i++) {
+        int first = 0;
+        grads[i] = out->input[i]->flags & PPL__REQUIRES_GRAD
+                       ? adjoint(s, out->input[i], &first) : NULL;
+        fresh |= (unsigned)first << i;
+    }
+    if (s->ctx->status == PPL_OK)
+        out->op->vjp_all(out, grads, fresh);
+    for (int i = 0; i < out->inputs && s->ctx->status != PPL_OK; i++)
+        if (fresh & 1u << i)
+            memset(grads[i], 0, bytes_of(out->input[i]));
 }
 
 /* ---- Together ---------------------------------------------------------------------- */
@@ -252,6 +275,11 @@ static void visit(sweep *s, ppl_tensor *out)
     if (!out->grad)
         return;
     out->holds++;
+    if (out->op->vjp_all && out->inputs <= PPL__ALL_INPUTS) {
+        contribute_all(s, out);
+        let_go(s, out);
+        return;
+    }
     for (int i = 0; i < out->inputs && s->ctx->status == PPL_OK; i++) {
         const ppl_tensor *input = out->input[i];
         if (!(input->flags & PPL__REQUIRES_GRAD))
@@ -310,16 +338,20 @@ static ppl_status check_root(ppl_ctx *c, const ppl_tensor *root, const ppl_tenso
 static void seed_root(sweep *s, ppl_tensor *root, const ppl_tensor *seed)
 {
     const ppl_ctx *c = root->ctx;
-    void *grad = root->flags & PPL__REQUIRES_GRAD ? zeroed_adjoint(s, root) : NULL;
+    const int whole = seed && seed->numel == root->numel;
+    const double weight = seed && !whole ? c->kernels->sum(1, seed->data) : 1;
+    int first = 0;
+    void *grad = root->flags & PPL__REQUIRES_GRAD ? adjoint(s, root, &first) : NULL;
     if (!grad)
         return;
-    if (seed && seed->numel == root->numel) {
+    if (first && whole)
+        memcpy(grad, seed->data, bytes_of(root));
+    else if (first)
+        c->kernels->fill((size_t)root->numel, weight, grad);
+    else if (whole)
         c->kernels->add((size_t)root->numel, seed->data, grad);
+    if (first || whole)
         return;
-    }
-    double weight = 1;
-    if (seed)
-        weight = c->kernels->sum(1, seed->data);
     for (int64_t i = 0; i < root->numel; i++)
         ppl__add_number(c, ppl__at(root, grad, (size_t)i), weight);
 }

@@ -281,6 +281,7 @@ ppl_tensor *ppl_variable(ppl_ctx *c, ppl_shape shape, const double *data)
     /* At once: an adjoint made in an inner epoch would end with it. */
     size_t size = (size_t)t->numel * ppl__dtype_size(c->dtype);
     t->grad = t->numel <= 1 ? &t->element[1] : ppl__arena_alloc(&c->data, size);
+    t->flags |= PPL__ZEROS;
     return t->grad ? memset(t->grad, 0, size), t : NULL;
 }
 

@@ -222,7 +222,9 @@ PPL_API void ppl_leaf_grad(const ppl_tensor *leaf, double *out);
  * An operation is a const row; a node of the tape points to its row, so yours are the same
  * thing as ours. With PPL_OP_BROADCAST the inputs are floating, the output has their
  * broadcast shape, ppl_operand gives each input at that shape, and vjp writes at that
- * shape: the tape sums it back to the input's own, once for all operations.
+ * shape: the tape sums it back to the input's own, once for all operations. A row that
+ * sees to broadcasting itself says PPL_OP_UNSTRETCHED: it gets inputs, and writes
+ * gradients, of the inputs' own shapes.
  *
  * Law: a zero element of the adjoint contributes exactly zero, also where the derivative
  * is infinite or NaN. Masked-out elements rely on it.
@@ -230,7 +232,8 @@ PPL_API void ppl_leaf_grad(const ppl_tensor *leaf, double *out);
 enum {
     PPL_OP_BROADCAST = 1,           /* shape may then be NULL */
     PPL_OP_INTEGERS = 2,            /* inputs that broadcast may be integers as well */
-    PPL_OP_WRITES = 4               /* vjp writes where ppl_op_first(out), else it adds */
+    PPL_OP_WRITES = 4,              /* vjp writes where ppl_op_first(out), else it adds */
+    PPL_OP_UNSTRETCHED = 8
 };
 
 typedef struct ppl_op {
@@ -250,6 +253,11 @@ typedef struct ppl_op {
      * (a weight used at every time step), where the gradient can wait for more of them.
      * Returns 1 if it did, 0 to have vjp called node by node. */
     int (*vjp_together)(ppl_tensor *const *outs, int count, int i, void *grad);
+    /* Optional, of rows that do not have inputs stretched for them: vjp for all inputs in
+     * one pass. grads[i] is input i's, NULL where none is due. Where bit i of `fresh` is
+     * set nothing stands there yet, and grads[i] is to be written instead of added to (the
+     * first time only if a tensor is given twice). */
+    void (*vjp_all)(ppl_tensor *out, void *const *grads, unsigned fresh);
 } ppl_op;
 
 /* Applies a row: `attr` (size bytes, or NULL) is copied into the node. */

@@ -186,13 +186,11 @@ static void kl_slope(const ppl__span *s, int input, void *slope)
 
 /* ---- Rows -------------------------------------------------------------------------- */
 
-static const ppl__formula probs_formula = { 2, PPL__BOTH(probs), PPL__BOTH(probs_slope) };
-static const ppl__formula logits_formula = {
-    2, PPL__BOTH(logits), PPL__BOTH(logits_slope)
-};
-static const ppl__formula draw_probs_formula = { 1, { NULL, draw_probs }, { NULL } };
-static const ppl__formula draw_logits_formula = { 1, { NULL, draw_logits }, { NULL } };
-static const ppl__formula kl_formula = { 2, { NULL, kl_value }, { NULL, kl_slope } };
+static const ppl__formula probs_formula = PPL__LOOPS(2, probs, probs_slope);
+static const ppl__formula logits_formula = PPL__LOOPS(2, logits, logits_slope);
+static const ppl__formula draw_probs_formula = PPL__VALUE_IN_DOUBLE(1, draw_probs);
+static const ppl__formula draw_logits_formula = PPL__VALUE_IN_DOUBLE(1, draw_logits);
+static const ppl__formula kl_formula = PPL__IN_DOUBLE(2, kl_value, kl_slope);
 PPL__FORMULA_OP(probs_op, "bernoulli log_prob", probs_formula)
 PPL__FORMULA_OP(logits_op, "bernoulli_logits log_prob", logits_formula)
 PPL__FORMULA_ROW(draw_probs_op, "bernoulli sample", draw_probs_formula, NULL)

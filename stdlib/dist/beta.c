@@ -197,16 +197,12 @@ static void kl_slope(const ppl__span *s, int input, void *slope)
     }
 }
 
-static const ppl__formula log_prob_formula = {
-    3, { NULL, log_prob_value }, { NULL, log_prob_slope }
-};
-static const ppl__formula draw_formula = {
-    2, { NULL, draw_value }, { NULL, draw_slope }
-};
-static const ppl__formula entropy_formula = {
-    2, { NULL, entropy_value }, { NULL, entropy_slope }
-};
-static const ppl__formula kl_formula = { 4, { NULL, kl_value }, { NULL, kl_slope } };
+static const ppl__formula log_prob_formula =
+    PPL__IN_DOUBLE(3, log_prob_value, log_prob_slope);
+static const ppl__formula draw_formula = PPL__IN_DOUBLE(2, draw_value, draw_slope);
+static const ppl__formula entropy_formula =
+    PPL__IN_DOUBLE(2, entropy_value, entropy_slope);
+static const ppl__formula kl_formula = PPL__IN_DOUBLE(4, kl_value, kl_slope);
 PPL__FORMULA_OP(log_prob_op, "beta log_prob", log_prob_formula)
 PPL__FORMULA_OP(draw_op, "beta sample", draw_formula)
 PPL__FORMULA_OP(entropy_op, "beta entropy", entropy_formula)

@@ -32,9 +32,8 @@ static void log_prob_slope(const ppl__span *s, int input, void *slope)
         d[i] = input == 2;
 }
 
-static const ppl__formula log_prob_formula = {
-    3, { NULL, log_prob_value }, { NULL, log_prob_slope }
-};
+static const ppl__formula log_prob_formula =
+    PPL__IN_DOUBLE(3, log_prob_value, log_prob_slope);
 PPL__FORMULA_OP(log_prob_op, "delta log_prob", log_prob_formula)
 
 static ppl_tensor *sample(const ppl_dist *d, const ppl_rng *rng)

@@ -2,142 +2,425 @@
 /*
  * density.c - running the loops of formulas (density.h), and what samplers share.
  *
- * Cost of a float formula worked in double: one conversion of each input and of the
- * result, in blocks that stay in the first-level cache. Nothing is allocated. Integers are
- * converted to double, which holds those below 2^53; a formula with any among its inputs
- * is worked in double.
+ * A node is worked in blocks that stay in the first-level cache: inputs are converted or
+ * stretched into the block, the formula's loops run, and the products with the adjoint go
+ * to all inputs at once. Integers are converted to double, which holds those below 2^53;
+ * a formula with any among its inputs is worked in double. An input of one element fills
+ * its block once. The gradient of a stretched input is summed in double over the whole
+ * node and rounded once. Nothing is allocated but those sums, where an input of more than
+ * one element is stretched.
  */
+#ifdef REAL
+
+static void LOOP(from_float)(size_t n, const void *from, void *to)
+{
+    const float *x = from;
+    REAL *restrict y = to;
+
+    for (size_t i = 0; i < n; i++)
+        y[i] = (REAL)x[i];
+}
+
+static void LOOP(from_double)(size_t n, const void *from, void *to)
+{
+    const double *x = from;
+    REAL *restrict y = to;
+
+    for (size_t i = 0; i < n; i++)
+        y[i] = (REAL)x[i];
+}
+
+static void LOOP(from_integers)(size_t n, const void *from, void *to)
+{
+    const int64_t *x = from;
+    REAL *restrict y = to;
+
+    for (size_t i = 0; i < n; i++)
+        y[i] = (REAL)x[i];
+}
+
+/* y = g d; y += g d; y = g d in double: and 0 where g is 0. */
+#define PRODUCT(name, SLOPE, RESULT, assign)                                             \
+    static void LOOP(name)(size_t n, const void *adjoint, const void *slope, void *to)   \
+    {                                                                                    \
+        const REAL *g = adjoint;                                                         \
+        const SLOPE *d = slope;                                                          \
+        RESULT *restrict y = to;                                                         \
+                                                                                         \
+        for (size_t i = 0; i < n; i++)                                                   \
+            y[i] assign g[i] == 0 ? 0 : (RESULT)((SLOPE)g[i] * d[i]);                    \
+    }
+PRODUCT(write, REAL, REAL, =)
+PRODUCT(write_wide, double, REAL, =)
+PRODUCT(add, REAL, REAL, +=)
+PRODUCT(add_wide, double, REAL, +=)
+PRODUCT(product, REAL, double, =)
+PRODUCT(product_wide, double, double, =)
+#undef PRODUCT
+
+#else
+
 #include "density.h"
 
-/* Blocks of a formula worked in double on float elements. */
-typedef struct wide {
-    double in[PPL__MAX_INPUTS][PPL__SPAN], y[PPL__SPAN];
-} wide;
+#define LOOPS "density.c"
+#include "loops.h"
 
-static void widen(size_t n, const float *x, double *y)
+typedef void copy_loop(size_t n, const void *from, void *to);
+typedef void product_loop(size_t n, const void *g, const void *d, void *y);
+
+/* The loops above for one dtype; products by whether d is double where g is float. */
+typedef struct engine {
+    copy_loop *from_float, *from_double, *from_integers;
+    product_loop *write[2], *add[2], *product[2];
+} engine;
+
+#define ENGINE(r)                                                                        \
+    {                                                                                    \
+        from_float_##r, from_double_##r, from_integers_##r,                              \
+            { write_##r, write_wide_##r }, { add_##r, add_wide_##r },                    \
+        {                                                                                \
+            product_##r, product_wide_##r                                                \
+        }                                                                                \
+    }
+static const engine engines[][2] = {
+    { ENGINE(f32), ENGINE(f64) },
+#ifdef PPL__LOOPS_X86
+    { ENGINE(f32_avx2), ENGINE(f64_avx2) },
+    { ENGINE(f32_avx512), ENGINE(f64_avx512) },
+#endif
+};
+
+/* Index of the widest instruction set there is: 0 is any, 1 AVX2, 2 AVX-512. */
+static int widest(void)
 {
-    for (size_t i = 0; i < n; i++)
-        y[i] = x[i];
+#ifdef PPL__LOOPS_X86
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+        return 2;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return 1;
+#endif
+    return 0;
 }
 
-static void widen_integers(size_t n, const int64_t *x, double *y)
+static const ppl__formula *variant(const ppl__formula *f, int isa)
 {
-    for (size_t i = 0; i < n; i++)
-        y[i] = (double)x[i];
+    return isa == 2 && f->avx512 ? f->avx512 : isa >= 1 && f->avx2 ? f->avx2 : f;
 }
 
-static const void *at(ppl_dtype dtype, const void *elements, size_t i)
+/* ---- Stretched inputs -------------------------------------------------------------- */
+
+/* The way of a stretched input along the output, innermost axis first; neighbouring axes
+ * of one kind are one. Along an axis it moves by `step` elements, 0 where stretched. */
+typedef struct path {
+    int axes;
+    size_t dim[PPL_MAX_RANK], step[PPL_MAX_RANK];
+} path;
+
+static void make_path(path *p, const ppl_tensor *out, const ppl_tensor *t)
 {
-    return dtype == PPL_F32 ? (const void *)((const float *)elements + i)
-                            : (const void *)((const double *)elements + i);
+    const ppl_shape to = ppl_tensor_shape(out), from = ppl_tensor_shape(t);
+    size_t stride = 1;
+
+    p->axes = 0;
+    for (int a = 1; a <= to.rank; a++) {
+        const size_t dim = (size_t)to.dim[to.rank - a];
+        const int kept = a <= from.rank && from.dim[from.rank - a] != 1;
+        if (dim == 1)
+            continue;
+        if (p->axes > 0 && kept == (p->step[p->axes - 1] != 0)) {
+            p->dim[p->axes - 1] *= dim;
+        } else {
+            p->dim[p->axes] = dim;
+            p->step[p->axes++] = kept ? stride : 0;
+        }
+        stride *= kept ? dim : 1;
+    }
 }
 
-static void *at_result(ppl_dtype dtype, void *elements, size_t i)
+/* Where element i of the output stands in the input, and how many from there on lie along
+ * the innermost axis. */
+static size_t locate(const path *p, size_t i, size_t *run)
 {
-    return dtype == PPL_F32 ? (void *)((float *)elements + i)
-                            : (void *)((double *)elements + i);
+    size_t at = 0;
+
+    *run = p->dim[0] - i % p->dim[0];
+    for (int a = 0; a < p->axes; a++) {
+        at += i % p->dim[a] * p->step[a];
+        i /= p->dim[a];
+    }
+    return at;
 }
 
-/* Whether loops of the elements' own type are there for all inputs of `out`. */
-static int as_they_are(const ppl_tensor *out, int inputs, int loops)
+/* ---- A node ------------------------------------------------------------------------ */
+
+typedef union block {
+    float f32[PPL__SPAN];
+    double f64[PPL__SPAN];
+} block;
+
+/* How an input comes into the block. */
+typedef struct feed {
+    enum { WHOLE, SINGLE, STRETCHED } kind;
+    const char *elements;
+    size_t size;                            /* of an element */
+    copy_loop *convert;                     /* NULL: as they are */
+    path path;
+} feed;
+
+typedef struct node {
+    const ppl__formula *f;
+    const engine *engine;                   /* of the node's dtype */
+    ppl_tensor *out;
+    ppl_dtype worked;                       /* in which type the loops run */
+    size_t n;
+    ppl__span s;
+    feed feed[PPL__MAX_INPUTS];
+    block in[PPL__MAX_INPUTS];
+} node;
+
+static size_t size_of(ppl_dtype dtype)
 {
-    for (int k = 0; k < inputs; k++)
-        loops &= ppl_tensor_dtype(ppl_op_input(out, k)) != PPL_I64;
-    return loops;
+    return dtype == PPL_F32 ? sizeof(float) : dtype == PPL_F64 ? sizeof(double)
+                                                               : sizeof(int64_t);
 }
 
-/* Input k of the span as doubles. */
-static void convert(ppl__span *s, const ppl_tensor *out, int k, wide *w)
+static void *at(void *elements, ppl_dtype dtype, size_t i)
 {
-    const ppl_dtype dtype = ppl_tensor_dtype(ppl_op_input(out, k));
-    const void *elements = ppl_operand(out, k);
+    return (char *)elements + i * size_of(dtype);
+}
 
-    s->in[k] = w->in[k];
-    if (dtype == PPL_I64)
-        widen_integers(s->n, (const int64_t *)elements + s->start, w->in[k]);
-    else if (dtype == PPL_F32)
-        widen(s->n, (const float *)elements + s->start, w->in[k]);
+/* n elements of what stands in the first. */
+static void repeat(ppl_dtype dtype, size_t n, void *elements)
+{
+    float *narrow = elements;
+    double *wide = elements;
+
+    for (size_t i = 1; dtype == PPL_F32 && i < n; i++)
+        narrow[i] = narrow[0];
+    for (size_t i = 1; dtype == PPL_F64 && i < n; i++)
+        wide[i] = wide[0];
+}
+
+void ppl__mapped(void (*function)(ppl_dtype dtype, size_t n, const void *x, void *y),
+                 ppl_dtype dtype, const ppl__span *s, int k, void *y)
+{
+    const int single = s->single >> k & 1;
+
+    function(dtype, single ? 1 : s->n, s->in[k], y);
+    if (single)
+        repeat(dtype, s->n, y);
+}
+
+/* Copies n elements of an input into a block, or the one again and again. */
+static void fill(const node *x, const feed *e, size_t from, size_t n, int same, void *to)
+{
+    const void *elements = e->elements + from * e->size;
+    const size_t count = same ? 1 : n;
+
+    if (e->convert)
+        e->convert(count, elements, to);
     else
-        s->in[k] = (const double *)elements + s->start;
+        memcpy(to, elements, count * e->size);
+    if (same)
+        repeat(x->worked, n, to);
 }
 
-/* The span of `out` from `start` on; as doubles, in w as need be, unless w is NULL. */
-static void enter(ppl__span *s, const ppl_tensor *out, int inputs, size_t start, wide *w)
+/* How input k comes; of one element it is there for all blocks. */
+static void open_feed(node *x, int k, const engine *worked)
 {
-    const size_t left = (size_t)ppl_numel(out) - start;
-    s->n = left < PPL__SPAN ? left : PPL__SPAN;
+    const ppl_tensor *t = ppl_op_input(x->out, k);
+    const ppl_dtype dtype = ppl_tensor_dtype(t);
+    const size_t n = (size_t)ppl_numel(t);
+    feed *e = &x->feed[k];
+
+    e->elements = ppl_operand(x->out, k);
+    e->size = size_of(dtype);
+    e->convert = dtype == x->worked ? NULL
+                 : dtype == PPL_I64 ? worked->from_integers : worked->from_float;
+    e->kind = n == x->n ? WHOLE : n == 1 ? SINGLE : STRETCHED;
+    if (e->kind == SINGLE)
+        fill(x, e, 0, x->n < PPL__SPAN ? x->n : PPL__SPAN, 1, &x->in[k]);
+    else if (e->kind == STRETCHED)
+        make_path(&e->path, x->out, t);
+    x->s.in[k] = &x->in[k];
+    x->s.single |= (unsigned)(e->kind == SINGLE) << k;
+}
+
+static void open_node(node *x, const ppl__formula *f, ppl_tensor *out)
+{
+    const int isa = widest();
+
+    x->f = variant(f, isa);
+    x->out = out;
+    x->n = (size_t)ppl_numel(out);
+    x->s = (ppl__span){ .dtype = ppl_tensor_dtype(out), .attr = ppl_op_attr(out) };
+    x->worked = x->f->value[x->s.dtype] ? x->s.dtype : PPL_F64;
+    for (int k = 0; k < f->inputs; k++)
+        if (ppl_tensor_dtype(ppl_op_input(out, k)) == PPL_I64)
+            x->worked = PPL_F64;
+    x->engine = &engines[isa][x->s.dtype];
+    for (int k = 0; k < f->inputs; k++)
+        open_feed(x, k, &engines[isa][x->worked]);
+}
+
+/* Makes the block at `start`. */
+static void enter(node *x, size_t start)
+{
+    ppl__span *s = &x->s;
+
     s->start = start;
-    for (int k = 0; k < inputs; k++) {
-        if (w)
-            convert(s, out, k, w);
-        else
-            s->in[k] = at(s->dtype, ppl_operand(out, k), start);
+    s->n = x->n - start < PPL__SPAN ? x->n - start : PPL__SPAN;
+    for (int k = 0; k < x->f->inputs; k++) {
+        const feed *e = &x->feed[k];
+        if (e->kind == WHOLE && !e->convert)
+            s->in[k] = e->elements + start * e->size;
+        else if (e->kind == WHOLE)
+            e->convert(s->n, e->elements + start * e->size, &x->in[k]);
+        else if (e->kind == STRETCHED)
+            for (size_t i = 0, run; i < s->n; i += run) {
+                const size_t from = locate(&e->path, start + i, &run);
+                run = run < s->n - i ? run : s->n - i;
+                fill(x, e, from, run, e->path.step[0] == 0, at(&x->in[k], x->worked, i));
+            }
     }
 }
 
 void ppl__formula_forward(const ppl__formula *f, ppl_tensor *out)
 {
-    const size_t n = (size_t)ppl_numel(out);
-    ppl__span s = { .dtype = ppl_tensor_dtype(out), .attr = ppl_op_attr(out) };
-    const int own = as_they_are(out, f->inputs, f->value[s.dtype] != NULL);
-    void *result = ppl_result(out);
-    wide w;
+    const ppl_dtype dtype = ppl_tensor_dtype(out);
+    node x;
+    block y;
 
-    for (size_t start = 0; start < n; start += PPL__SPAN) {
-        void *y = at_result(s.dtype, result, start);
-        enter(&s, out, f->inputs, start, own ? NULL : &w);
-        if (own || s.dtype == PPL_F64) {
-            f->value[s.dtype](&s, y);
-            continue;
-        }
-        f->value[PPL_F64](&s, w.y);
-        for (size_t i = 0; i < s.n; i++)
-            ((float *)y)[i] = (float)w.y[i];
+    open_node(&x, f, out);
+    for (size_t start = 0; start < x.n; start += PPL__SPAN) {
+        void *result = at(ppl_result(out), dtype, start);
+        enter(&x, start);
+        x.f->value[x.worked](&x.s, x.worked == dtype ? result : &y);
+        if (x.worked != dtype)
+            x.engine->from_double(x.s.n, &y, result);
     }
 }
 
-/* grad += g d, and 0 where g is 0. */
-#define ACCUMULATE(name, REAL, SLOPE)                                                    \
-    static void name(size_t n, const REAL *restrict g, const SLOPE *restrict d,          \
-                     REAL *restrict grad)                                                \
-    {                                                                                    \
-        for (size_t i = 0; i < n; i++)                                                   \
-            grad[i] += g[i] == 0 ? 0 : (REAL)((SLOPE)g[i] * d[i]);                       \
+/* ---- Gradients --------------------------------------------------------------------- */
+
+/* What the inputs' gradients are gathered in: sums[k] for a stretched input. */
+typedef struct gathering {
+    block d[PPL__MAX_INPUTS];
+    void *slope[PPL__MAX_INPUTS];
+    double total[PPL__MAX_INPUTS], *sums[PPL__MAX_INPUTS];
+} gathering;
+
+static int open_gathering(node *x, gathering *w, void *const *grads)
+{
+    for (int k = 0; k < x->f->inputs; k++) {
+        w->slope[k] = &w->d[k];
+        w->total[k] = 0;
+        w->sums[k] = &w->total[k];
+        x->s.due |= (unsigned)(grads[k] != NULL) << k;
+        if (grads[k] && x->feed[k].kind == STRETCHED) {
+            const ppl_tensor *t = ppl_op_input(x->out, k);
+            const size_t size = (size_t)ppl_numel(t) * sizeof(double);
+            if (!(w->sums[k] = ppl_alloc(ppl_tensor_ctx(x->out), size)))
+                return 0;
+        }
     }
-ACCUMULATE(accumulate_f32, float, float)
-ACCUMULATE(accumulate_f64, double, double)
-ACCUMULATE(accumulate_wide, float, double)
+    return 1;
+}
+
+/* The slopes of the block, for all inputs that are due. */
+static void differentiate(node *x, gathering *w)
+{
+    if (x->f->slopes[x->worked]) {
+        x->f->slopes[x->worked](&x->s, w->slope);
+        return;
+    }
+    for (int k = 0; k < x->f->inputs; k++)
+        if (x->s.due & 1u << k)
+            x->f->slope[x->worked](&x->s, k, &w->d[k]);
+}
+
+/* The block's products with the adjoint, to the sums of stretched input k. */
+static void sum_up(const node *x, gathering *w, int k, const double *product)
+{
+    const path *p = &x->feed[k].path;
+    double *sums = w->sums[k];
+
+    if (x->feed[k].kind == SINGLE) {
+        *sums += ppl_maths_sum(PPL_F64, x->s.n, product);
+        return;
+    }
+    for (size_t i = 0, run; i < x->s.n; i += run) {
+        double *to = sums + locate(p, x->s.start + i, &run);
+        run = run < x->s.n - i ? run : x->s.n - i;
+        if (p->step[0] == 0)
+            *to += ppl_maths_sum(PPL_F64, run, product + i);
+        for (size_t j = 0; p->step[0] != 0 && j < run; j++)
+            to[j] += product[i + j];
+    }
+}
+
+/* Rounds the sums of stretched input k to its gradient. */
+static void settle(const node *x, const gathering *w, int k, void *grad, int fresh)
+{
+    const size_t n = (size_t)ppl_numel(ppl_op_input(x->out, k));
+    const double *sums = w->sums[k];
+    float *narrow = grad;
+    double *wide = grad;
+
+    for (size_t i = 0; i < n; i++)
+        if (x->s.dtype == PPL_F32)
+            narrow[i] = (float)(fresh ? sums[i] : (double)narrow[i] + sums[i]);
+        else
+            wide[i] = fresh ? sums[i] : wide[i] + sums[i];
+}
+
+void ppl__formula_vjp_all(const ppl__formula *f, ppl_tensor *out, void *const *grads,
+                          unsigned fresh)
+{
+    const ppl_dtype dtype = ppl_tensor_dtype(out);
+    node x;
+    gathering w;
+    block y;
+    double product[PPL__SPAN];
+
+    open_node(&x, f, out);
+    if (!open_gathering(&x, &w, grads))
+        return;
+    const int wide = x.worked != dtype;
+    for (size_t start = 0; start < x.n; start += PPL__SPAN) {
+        const void *g = (const char *)ppl_adjoint(out) + start * size_of(dtype);
+        enter(&x, start);
+        x.s.y = at(ppl_result(out), dtype, start);
+        if (wide) {
+            engines[0][PPL_F64].from_float(x.s.n, x.s.y, &y);
+            x.s.y = &y;
+        }
+        differentiate(&x, &w);
+        for (int k = 0; k < f->inputs; k++) {
+            if (!grads[k])
+                continue;
+            if (x.feed[k].kind == WHOLE) {
+                product_loop *const *to = fresh & 1u << k ? x.engine->write
+                                                          : x.engine->add;
+                to[wide](x.s.n, g, &w.d[k], at(grads[k], dtype, start));
+            } else {
+                x.engine->product[wide](x.s.n, g, &w.d[k], product);
+                sum_up(&x, &w, k, product);
+            }
+        }
+    }
+    for (int k = 0; k < f->inputs; k++)
+        if (grads[k] && x.feed[k].kind != WHOLE)
+            settle(&x, &w, k, grads[k], (fresh & 1u << k) != 0);
+}
 
 void ppl__formula_vjp(const ppl__formula *f, ppl_tensor *out, int i, void *grad)
 {
-    const size_t n = (size_t)ppl_numel(out);
-    ppl__span s = { .dtype = ppl_tensor_dtype(out), .attr = ppl_op_attr(out) };
-    const int own = as_they_are(out, f->inputs, f->slope[s.dtype] != NULL);
-    const void *adjoint = ppl_adjoint(out);
-    union {
-        float f32[PPL__SPAN];
-        double f64[PPL__SPAN];
-    } d;
-    wide w;
+    void *grads[PPL__MAX_INPUTS] = { NULL };
 
-    for (size_t start = 0; start < n; start += PPL__SPAN) {
-        const void *g = at(s.dtype, adjoint, start);
-        void *to = at_result(s.dtype, grad, start);
-        enter(&s, out, f->inputs, start, own ? NULL : &w);
-        s.y = at(s.dtype, ppl_result(out), start);
-        if (s.dtype == PPL_F32 && !own) {
-            widen(s.n, s.y, w.y);
-            s.y = w.y;
-            f->slope[PPL_F64](&s, i, d.f64);
-            accumulate_wide(s.n, g, d.f64, to);
-        } else {
-            f->slope[s.dtype](&s, i, &d);
-            if (s.dtype == PPL_F32)
-                accumulate_f32(s.n, g, d.f32, to);
-            else
-                accumulate_f64(s.n, g, d.f64, to);
-        }
-    }
+    grads[i] = grad;
+    ppl__formula_vjp_all(f, out, grads, 0);
 }
 
 /* ---- For samplers ------------------------------------------------------------------ */
@@ -181,3 +464,5 @@ ppl_tensor *ppl__whole_param(const ppl_dist *d, int i)
     batch.rank -= d->family->event_dim;
     return ppl__at_batch(d->param[i], batch, d->family->param_event_dim[i]);
 }
+
+#endif

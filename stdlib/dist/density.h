@@ -3,11 +3,12 @@
  * density.h - elementwise formulas as operations: what lets a family's file read as its
  * formula.
  *
- * A formula is two loops over at most PPL__SPAN elements: the value, and the derivative
- * with respect to one input. Inputs come broadcast to one shape; the zero-adjoint law
- * (tensor.h), blocks and the tape are seen to in density.c. Loops in double serve both
- * dtypes and integers, other elements being converted on the way; loops written with REAL
- * (loops.h) work in the elements' own type, which is faster for float.
+ * A formula is two loops over at most PPL__SPAN elements: the value, and its derivatives,
+ * by one input or (which saves what they share) by all. Inputs come broadcast to one
+ * shape; the zero-adjoint law (tensor.h), blocks and the tape are seen to in density.c.
+ * Loops in double serve both dtypes and integers, other elements being converted on the
+ * way; loops written with REAL (loops.h) work in the elements' own type, which is faster
+ * for float, and are compiled for every instruction set.
  */
 #ifndef KILN_DENSITY_H
 #define KILN_DENSITY_H
@@ -16,6 +17,7 @@
 #include <kiln/maths.h>
 
 #include <math.h>
+#include <string.h>
 
 #define PPL__SPAN 256
 #define PPL__MAX_INPUTS 8
@@ -27,7 +29,20 @@ typedef struct ppl__span {
     const void *y;                          /* the value, for derivatives */
     const void *attr;                       /* the node's own */
     ppl_dtype dtype;                        /* of the node, also where it is widened */
+    unsigned single;                        /* bit k: in[k] is one number, repeated */
+    unsigned due;                           /* bit k: the slope by in[k] is asked for */
 } ppl__span;
+
+/* A loop over the elements of a span, whose arrays do not overlap: the compiler is told so,
+ * since a loop with many would else be worked one element at a time. */
+#if defined(__clang__)
+#define PPL__EACH(i, s)                                                                  \
+    _Pragma("clang loop vectorize(assume_safety)") for (size_t i = 0; i < (s)->n; i++)
+#elif defined(__GNUC__)
+#define PPL__EACH(i, s) _Pragma("GCC ivdep") for (size_t i = 0; i < (s)->n; i++)
+#else
+#define PPL__EACH(i, s) for (size_t i = 0; i < (s)->n; i++)
+#endif
 
 /* Indexed by PPL_F32 and PPL_F64; NULL at PPL_F32: worked in double. */
 typedef struct ppl__formula {
@@ -35,10 +50,31 @@ typedef struct ppl__formula {
     void (*value[2])(const ppl__span *s, void *y);
     /* d = dy / d in[input]; may be anything where the adjoint is 0. */
     void (*slope[2])(const ppl__span *s, int input, void *d);
+    /* Instead of slope: d[k] = dy / d in[k] for all k. Those that are not due may be left
+     * out; there is room for all. */
+    void (*slopes[2])(const ppl__span *s, void *const *d);
+    const struct ppl__formula *avx2, *avx512;       /* the same, compiled for these */
 } ppl__formula;
+
+/* Loops in double, for both dtypes: by one input, by all, with no gradient. */
+#define PPL__IN_DOUBLE(count, value_loop, slope_loop)                                    \
+    { count, { NULL, value_loop }, .slope = { NULL, slope_loop } }
+#define PPL__FUSED_IN_DOUBLE(count, value_loop, slopes_loop)                             \
+    { count, { NULL, value_loop }, .slopes = { NULL, slopes_loop } }
+#define PPL__VALUE_IN_DOUBLE(count, value_loop)                                          \
+    { count, { NULL, value_loop }, .slope = { NULL } }
 
 void ppl__formula_forward(const ppl__formula *f, ppl_tensor *out);
 void ppl__formula_vjp(const ppl__formula *f, ppl_tensor *out, int i, void *grad);
+void ppl__formula_vjp_all(const ppl__formula *f, ppl_tensor *out, void *const *grads,
+                          unsigned fresh);
+
+/* y = a function of kiln/maths.h of input k, once where that is a single number; loops
+ * written with REAL have MAPPED(function, s, k, y). */
+#define PPL__MAPPED(function, s, k, y)                                                   \
+    ppl__mapped(ppl_maths_##function, PPL_F64, s, k, y)
+void ppl__mapped(void (*function)(ppl_dtype dtype, size_t n, const void *x, void *y),
+                 ppl_dtype dtype, const ppl__span *s, int k, void *y);
 
 /* The const row `op` of a formula, with a gradient or without. */
 #define PPL__FORMULA_OP(op, text, formula)                                               \
@@ -46,12 +82,18 @@ void ppl__formula_vjp(const ppl__formula *f, ppl_tensor *out, int i, void *grad)
     {                                                                                    \
         ppl__formula_vjp(&(formula), out, i, grad);                                      \
     }                                                                                    \
-    PPL__FORMULA_ROW(op, text, formula, op##_vjp)
-#define PPL__FORMULA_ROW(op, text, formula, gradient)                                    \
+    static void op##_vjp_all(ppl_tensor *out, void *const *grads, unsigned fresh)        \
+    {                                                                                    \
+        ppl__formula_vjp_all(&(formula), out, grads, fresh);                             \
+    }                                                                                    \
+    PPL__FORMULA_ROW(op, text, formula, op##_vjp, .vjp_all = op##_vjp_all)
+#define PPL__FORMULA_ROW(op, text, formula, gradient, ...)                               \
     static void op##_forward(ppl_tensor *out) { ppl__formula_forward(&(formula), out); } \
-    static const ppl_op op = { .name = text, .inputs = -1,                               \
-                               .flags = PPL_OP_BROADCAST | PPL_OP_INTEGERS,              \
-                               .forward = op##_forward, .vjp = gradient };
+    static const ppl_op op = {                                                           \
+        .name = text, .inputs = -1,                                                      \
+        .flags = PPL_OP_BROADCAST | PPL_OP_INTEGERS | PPL_OP_UNSTRETCHED,                \
+        .forward = op##_forward, .vjp = gradient, __VA_ARGS__                            \
+    };
 
 /* ---- For samplers ------------------------------------------------------------------ */
 

@@ -82,13 +82,10 @@ static void kl_slope(const ppl__span *s, int input, void *slope)
     }
 }
 
-static const ppl__formula log_prob_formula = {
-    2, { NULL, log_prob_value }, { NULL, log_prob_slope }
-};
-static const ppl__formula draw_formula = {
-    1, { NULL, draw_value }, { NULL, draw_slope }
-};
-static const ppl__formula kl_formula = { 2, { NULL, kl_value }, { NULL, kl_slope } };
+static const ppl__formula log_prob_formula =
+    PPL__IN_DOUBLE(2, log_prob_value, log_prob_slope);
+static const ppl__formula draw_formula = PPL__IN_DOUBLE(1, draw_value, draw_slope);
+static const ppl__formula kl_formula = PPL__IN_DOUBLE(2, kl_value, kl_slope);
 PPL__FORMULA_OP(log_prob_op, "exponential log_prob", log_prob_formula)
 PPL__FORMULA_OP(draw_op, "exponential sample", draw_formula)
 PPL__FORMULA_OP(kl_op, "exponential kl", kl_formula)

@@ -21,22 +21,23 @@ static void LOOP(log_prob)(const ppl__span *s, void *out)
     const REAL *x = s->in[0], *loc = s->in[1], *scale = s->in[2];
     REAL *restrict y = out;
 
-    MATHS(log, s->n, scale, y);
-    for (size_t i = 0; i < s->n; i++) {
+    MAPPED(log, s, 2, y);
+    PPL__EACH(i, s) {
         const REAL z = (x[i] - loc[i]) / scale[i];
         y[i] = -z * z / 2 - y[i] - (REAL)HALF_LOG_TWO_PI;
     }
 }
 
-static void LOOP(log_prob_slope)(const ppl__span *s, int input, void *slope)
+static void LOOP(log_prob_slopes)(const ppl__span *s, void *const *d)
 {
     const REAL *x = s->in[0], *loc = s->in[1], *scale = s->in[2];
-    const REAL sign = input == 0 ? -1 : 1;
-    REAL *restrict d = slope;
+    REAL *restrict dx = d[0], *restrict dloc = d[1], *restrict dscale = d[2];
 
-    for (size_t i = 0; i < s->n; i++) {
+    PPL__EACH(i, s) {
         const REAL precision = 1 / scale[i], z = (x[i] - loc[i]) * precision;
-        d[i] = (input == 2 ? z * z - 1 : sign * z) * precision;
+        dx[i] = -z * precision;
+        dloc[i] = z * precision;
+        dscale[i] = (z * z - 1) * precision;
     }
 }
 
@@ -46,7 +47,7 @@ static void LOOP(draw)(const ppl__span *s, void *out)
     const double *eps = ppl__noise_of(s);
     REAL *restrict y = out;
 
-    for (size_t i = 0; i < s->n; i++)
+    PPL__EACH(i, s)
         y[i] = (REAL)(loc[i] + scale[i] * eps[i]);
 }
 
@@ -55,7 +56,7 @@ static void LOOP(draw_slope)(const ppl__span *s, int input, void *slope)
     const double *eps = ppl__noise_of(s);
     REAL *restrict d = slope;
 
-    for (size_t i = 0; i < s->n; i++)
+    PPL__EACH(i, s)
         d[i] = input == 0 ? 1 : (REAL)eps[i];
 }
 
@@ -65,10 +66,10 @@ static void LOOP(kl)(const ppl__span *s, void *out)
     const REAL *loc_p = s->in[2], *scale_p = s->in[3];
     REAL *restrict y = out;
 
-    for (size_t i = 0; i < s->n; i++)
+    PPL__EACH(i, s)
         y[i] = scale_q[i] / scale_p[i];
     MATHS(log, s->n, y, y);
-    for (size_t i = 0; i < s->n; i++) {
+    PPL__EACH(i, s) {
         const REAL z = (loc_q[i] - loc_p[i]) / scale_p[i];
         const REAL t = (scale_q[i] - scale_p[i]) / scale_p[i];
         y[i] = (z * z + t * t) / 2 + EXCESS(t, y[i]);
@@ -83,20 +84,20 @@ static void LOOP(kl_slope)(const ppl__span *s, int input, void *slope)
     REAL *restrict d = slope;
 
     if (input == 0 || input == 2) {
-        for (size_t i = 0; i < s->n; i++)
+        PPL__EACH(i, s)
             d[i] = sign * (loc_q[i] - loc_p[i]) / scale_p[i] / scale_p[i];
         return;
     }
-    for (size_t i = 0; i < s->n; i++) {
+    PPL__EACH(i, s) {
         const REAL t = (scale_q[i] - scale_p[i]) / scale_p[i];
         d[i] = t * (2 + t);                         /* r^2 - 1 */
     }
     if (input == 1) {
-        for (size_t i = 0; i < s->n; i++)
+        PPL__EACH(i, s)
             d[i] /= scale_q[i];
         return;
     }
-    for (size_t i = 0; i < s->n; i++) {
+    PPL__EACH(i, s) {
         const REAL z = (loc_q[i] - loc_p[i]) / scale_p[i];
         d[i] = -(d[i] + z * z) / scale_p[i];
     }
@@ -111,11 +112,10 @@ static void LOOP(kl_slope)(const ppl__span *s, int input, void *slope)
 #define LOOPS "normal.c"
 #include "loops.h"
 
-static const ppl__formula log_prob_formula = {
-    3, PPL__BOTH(log_prob), PPL__BOTH(log_prob_slope)
-};
-static const ppl__formula draw_formula = { 2, PPL__BOTH(draw), PPL__BOTH(draw_slope) };
-static const ppl__formula kl_formula = { 4, PPL__BOTH(kl), PPL__BOTH(kl_slope) };
+static const ppl__formula log_prob_formula =
+    PPL__FUSED_LOOPS(3, log_prob, log_prob_slopes);
+static const ppl__formula draw_formula = PPL__LOOPS(2, draw, draw_slope);
+static const ppl__formula kl_formula = PPL__LOOPS(4, kl, kl_slope);
 PPL__FORMULA_OP(log_prob_op, "normal log_prob", log_prob_formula)
 PPL__FORMULA_OP(draw_op, "normal sample", draw_formula)
 PPL__FORMULA_OP(kl_op, "normal kl", kl_formula)

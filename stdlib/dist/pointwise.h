@@ -52,9 +52,8 @@
         for (size_t i = 0; i < s->n; i++)                                                \
             d[i] = slope;                                                                \
     }                                                                                    \
-    static const ppl__formula name##_formula = {                                         \
-        inputs, { NULL, name##_values }, { NULL, name##_slopes }                         \
-    };                                                                                   \
+    static const ppl__formula name##_formula =                                           \
+        PPL__IN_DOUBLE(inputs, name##_values, name##_slopes);                            \
     PPL__FORMULA_OP(name##_op, text, name##_formula)
 
 /* Of a value (or a probability) and d's parameters; of d's parameters; of q's and p's. */

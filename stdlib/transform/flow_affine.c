@@ -77,15 +77,10 @@ static void unscale_slope(const ppl__span *span, int input, void *slope)
                : exp(-clipped(span, s[i])) * (input == 0 ? 1 : -1);
 }
 
-static const ppl__formula clip_formula = {
-    1, { NULL, clip_value }, { NULL, clip_slope }
-};
-static const ppl__formula scale_formula = {
-    3, { NULL, scale_value }, { NULL, scale_slope }
-};
-static const ppl__formula unscale_formula = {
-    3, { NULL, unscale_value }, { NULL, unscale_slope }
-};
+static const ppl__formula clip_formula = PPL__IN_DOUBLE(1, clip_value, clip_slope);
+static const ppl__formula scale_formula = PPL__IN_DOUBLE(3, scale_value, scale_slope);
+static const ppl__formula unscale_formula =
+    PPL__IN_DOUBLE(3, unscale_value, unscale_slope);
 PPL__FORMULA_OP(clip_op, "flow clip", clip_formula)
 PPL__FORMULA_OP(scale_op, "flow scale", scale_formula)
 PPL__FORMULA_OP(unscale_op, "flow unscale", unscale_formula)

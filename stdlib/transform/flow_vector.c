@@ -64,9 +64,7 @@ static void root_slope(const ppl__span *s, int input, void *slope)
     }
 }
 
-static const ppl__formula root_formula = {
-    3, { NULL, root_value }, { NULL, root_slope }
-};
+static const ppl__formula root_formula = PPL__IN_DOUBLE(3, root_value, root_slope);
 PPL__FORMULA_OP(root_op, "flow root", root_formula)
 
 static ppl_tensor *tanh_root(ppl_tensor *c, ppl_tensor *k, ppl_tensor *b)
