@@ -6,10 +6,13 @@
  * minimum and maximum over --epochs (default 7) after two to warm up. With --log FILE the
  * products by shape.
  *
- *     OPENBLAS_NUM_THREADS=1 bench/dmm --data FILE
+ *     OPENBLAS_NUM_THREADS=1 bench/dmm [--serve] --data FILE
+ *
+ * With --serve, one epoch of each for each line read (serve.h).
  */
 #include "bench.h"
 #include "floor.h"
+#include "serve.h"
 #include "train.h"
 
 #include <string.h>
@@ -64,6 +67,23 @@ static int measure(bench *b, int epochs, char *error, size_t size)
     return 0;
 }
 
+/* One epoch of each whenever a line is read. */
+static int serve(bench *b, char *error, size_t size)
+{
+    serve_about(1, "Deep Markov Model, f32");
+    while (serve_next()) {
+        int measures = 0;
+
+        if (measure(b, 1, error, size) != 0)
+            return -1;
+        serve_measure(&measures, "epoch, s", b->seconds[0][0]);
+        serve_measure(&measures, "epoch of the trace ELBO, s", b->seconds[1][0]);
+        serve_measure(&measures, "the matrix products alone, s", b->seconds[2][0]);
+        serve_end(&measures);
+    }
+    return 0;
+}
+
 static void report(bench *b, const options *o, int epochs)
 {
     double gflop = floor_gflop(b->floor), median[3];
@@ -88,9 +108,10 @@ int main(int argc, char **argv)
     char error[ERROR_SIZE];
     struct rusage usage;
     FILE *log;
+    const int serving = argc > 1 && strcmp(argv[1], "--serve") == 0;
     int epochs, status = 1;
 
-    if (options_parse(&o, argc, argv, error, sizeof error) != 0 || o.data == NULL ||
+    if (options_parse(&o, argc - serving, argv + serving, error, sizeof error) != 0 || o.data == NULL ||
         chorales_load(&data, o.data, error, sizeof error) != 0) {
         fprintf(stderr, "bench/dmm: %s\n", o.data == NULL ? "give --data FILE" : error);
         return 2;
@@ -100,7 +121,13 @@ int main(int argc, char **argv)
     for (int i = 0; i < 2; i++)
         if ((b.trainer[i] = trainer_new(&o, &data, choice[i], error, sizeof error)) == NULL)
             goto done;
-    if (warm_up(&b, error, sizeof error) != 0 || measure(&b, epochs, error, sizeof error) != 0)
+    if (warm_up(&b, error, sizeof error) != 0)
+        goto done;
+    if (serving) {
+        status = serve(&b, error, sizeof error) != 0;
+        goto done;
+    }
+    if (measure(&b, epochs, error, sizeof error) != 0)
         goto done;
     report(&b, &o, epochs);
     getrusage(RUSAGE_SELF, &usage);

@@ -5,7 +5,7 @@
 
 Each program is started once, pinned to as many cores as it has threads, and does its work
 once a round (serve.py, serve.h). The table gives the median of the rounds, the least and
-the most, and each program's median over kiln's at the same number of threads.
+the most, and each program's median over kiln's, which runs on one thread.
 """
 
 import argparse
@@ -67,14 +67,9 @@ def programs(build, python, data):
     """What is compared: a row a program."""
     skylake = {"OPENBLAS_CORETYPE": "SkylakeX"} if "avx512" in cpu_flags() else {}
     rows = []
+    rows.append(Program("dmm", "kiln, meanfield", [
+        build / "bench/dmm", "--serve", "--data", data], 1, skylake))
     for threads in (1, 2):
-        for elbo in ("meanfield", "trace"):
-            rows.append(Program("dmm", f"kiln, {elbo}", [
-                build / "bench/dmm", "--serve", "--data", data, "--elbo", elbo,
-                "--threads", threads], threads, skylake))
-        rows.append(Program("dmm", "the matrix products alone", [
-            build / "bench/floor", "--serve", "--data", data, "--threads", threads],
-            threads, skylake))
         for name, script, flags in (
                 ("Pyro, meanfield", "pyro_dmm.py", []),
                 ("Pyro, trace", "pyro_dmm.py", ["--elbo", "trace"]),
@@ -117,20 +112,20 @@ def number(x):
 
 
 def table(rows, measure):
-    """The rows that have the measure, with kiln's at the same threads as the unit."""
+    """The rows that have the measure, with kiln's as the unit."""
     lines = ["| program | threads | median | least .. most | times kiln's |",
              "|---|---|---|---|---|"]
-    base = {}
+    base = None
     for row in rows:
         values = row.measures.get(measure)
-        if values and row.about.get("program") == "kiln" and row.threads not in base:
-            base[row.threads] = statistics.median(values)
+        if values and row.about.get("program") == "kiln":
+            base = statistics.median(values)
     for row in rows:
         values = row.measures.get(measure)
         if not values:
             continue
         median = statistics.median(values)
-        ratio = f"{median / base[row.threads]:.2f}" if row.threads in base else ""
+        ratio = f"{median / base:.2f}" if base else ""
         lines.append(f"| {row.label} | {row.threads} | {number(median)} | "
                      f"{number(min(values))} .. {number(max(values))} | {ratio} |")
     return "\n".join(lines)
