@@ -221,11 +221,13 @@ static int in_support(const ppl_dist *d, const ppl_tensor *value)
            (!f->bounds || within_bounds(d, value));
 }
 
-/* Fails on the first element at which parameter i does not lie below the next. */
+/* Fails on the first element at which parameter i does not lie below the next; integers
+ * may be equal. */
 static int check_ascending(const ppl_dist *d, int i)
 {
     const ppl_tensor *low = d->param[i], *high = d->param[i + 1];
     const char *const *name = d->family->param_name + i;
+    const int whole = d->family->param_dtype[i] == PPL_I64;
     ppl_shape batch = without_last(&d->shape, d->family->event_dim);
     char index[PPL_SHAPE_TEXT], text[2][64];
     size_t n = 1;
@@ -233,14 +235,15 @@ static int check_ascending(const ppl_dist *d, int i)
         n *= (size_t)batch.dim[a];
     for (size_t k = 0; k < n; k++) {
         size_t l = place_beside(low, &batch, k), h = place_beside(high, &batch, k);
-        if (ppl__number_at(low, l) < ppl__number_at(high, h))
+        const double above = ppl__number_at(low, l) - ppl__number_at(high, h);
+        if (above < 0 || (whole && above <= 0))
             continue;
         ppl__number_text(low, l, text[0], sizeof text[0]);
         ppl__number_text(high, h, text[1], sizeof text[1]);
         const char *where = ppl__index_text(&batch, k, batch.rank, 1, index);
-        ppl_fail(d->ctx, PPL_ECONSTRAINT, "%s: %s%s is %s and %s%s is %s; %s must be "
-                 "below %s", d->family->name, name[0], where, text[0], name[1], where,
-                 text[1], name[0], name[1]);
+        ppl_fail(d->ctx, PPL_ECONSTRAINT, "%s: %s%s is %s and %s%s is %s; %s must %s "
+                 "%s", d->family->name, name[0], where, text[0], name[1], where, text[1],
+                 name[0], whole ? "not be above" : "be below", name[1]);
         return 0;
     }
     return 1;

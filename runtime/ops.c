@@ -171,6 +171,7 @@ ppl_tensor *ppl_apply(const ppl_op *op, ppl_tensor *const *inputs, int count,
 /* ---- What a row's functions ask their node ----------------------------------------- */
 
 ppl_tensor *ppl_op_input(const ppl_tensor *out, int i) { return out->input[i]; }
+int ppl_op_inputs(const ppl_tensor *out) { return out->inputs; }
 void *ppl_op_attr(const ppl_tensor *out) { return out->attr; }
 void *ppl_result(ppl_tensor *out) { return out->data; }
 const void *ppl_adjoint(const ppl_tensor *out) { return out->grad; }

@@ -76,13 +76,23 @@ static double unit(uint32_t high, uint32_t low)
     return (double)bits * 0x1p-53;
 }
 
-double ppl_rng_uniform(const ppl_rng *rng, uint32_t stream, uint64_t element,
-                       uint32_t attempt)
+void ppl_rng_uniform_pair(const ppl_rng *rng, uint32_t stream, uint64_t element,
+                          uint32_t attempt, double pair[2])
 {
     uint32_t w[4];
 
     ppl_rng_block(rng, stream, element, attempt, w);
-    return unit(w[0], w[1]);
+    pair[0] = unit(w[0], w[1]);
+    pair[1] = unit(w[2], w[3]);
+}
+
+double ppl_rng_uniform(const ppl_rng *rng, uint32_t stream, uint64_t element,
+                       uint32_t attempt)
+{
+    double pair[2];
+
+    ppl_rng_uniform_pair(rng, stream, element, attempt, pair);
+    return pair[0];
 }
 
 /* Normals from `n` blocks (1 to BLOCK) from `block` on, two of each: radius cosine and

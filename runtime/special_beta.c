@@ -4,8 +4,9 @@
  * shapes.
  *
  * I_x(a, b) = x^a (1-x)^b / (a B(a, b)) / (1 + d_1 / (1 + d_2 / (1 + ..))), the continued
- * fraction of DLMF 8.17.22, where x is below about the mean; else 1 - I_(1-x)(b, a). The
- * fraction takes about sqrt(max(a, b)) terms; for large a and b the lesser tail is
+ * fraction of DLMF 8.17.22, where x is below about the mean; else 1 - I_(1-x)(b, a). Its
+ * even part is taken, which keeps its digits where a is large and 1 - x small. The fraction
+ * takes about sqrt(max(a, b)) terms; for large a and b the lesser tail is
  * integrated instead, over s = logit x - logit t. Derivatives in a and b go through the
  * fraction, or the integral, along with the value.
  */
@@ -20,16 +21,20 @@ typedef struct dual {
     real v, a, b;
 } dual;
 
-static dual dual_inverse(dual x)
+static dual dual_sum(dual x, dual y)
 {
-    const real y = 1 / x.v;
-    return (dual){ y, -x.a * y * y, -x.b * y * y };
+    return (dual){ x.v + y.v, x.a + y.a, x.b + y.b };
 }
 
-/* 1 + c x. */
-static dual dual_one_plus(dual c, dual x)
+static dual dual_product(dual x, dual y)
 {
-    return (dual){ 1 + c.v * x.v, c.a * x.v + c.v * x.a, c.b * x.v + c.v * x.b };
+    return (dual){ x.v * y.v, x.a * y.v + x.v * y.a, x.b * y.v + x.v * y.b };
+}
+
+static dual dual_ratio(dual x, dual y)
+{
+    const real q = x.v / y.v;
+    return (dual){ q, (x.a - q * y.a) / y.v, (x.b - q * y.b) / y.v };
 }
 
 /* log(x^a (1-x)^b / B(a, b)), y = 1 - x. With n = a + b it is the divergence of x from
@@ -43,34 +48,50 @@ static real log_front(real a, real b, real x, real y)
            ppl__stirling_error(a) - ppl__stirling_error(b);
 }
 
-/* The logarithm of the fraction with its derivatives, by Lentz's method. */
-static dual fraction(real a, real b, real x)
+/* The partial quotient n of the even part of the fraction, B + A / (next): with p = a + 2n
+ * A = -d_(2n-1) d_2n and B = 1 + d_2n + d_(2n+1), whose 1 and d_(2n+1) may all but cancel;
+ * together they are ((a + n) (1 + c + n (1 + y)) + n (p + 1)) / (p (p + 1)), c = a y - b x
+ * (Didonato, Morris, Algorithm 708, 1992). */
+static void quotient(real n, dual a, dual b, real x, real y, dual *A, dual *B)
+{
+    const dual c = { a.v * y - b.v * x, y, -x };
+    const dual p = { a.v + 2 * n, 1, 0 }, p1 = { p.v + 1, 1, 0 }, m1 = { p.v - 1, 1, 0 };
+    const dual m2 = { a.v + 2 * (n - 1), 1, 0 }, an = { a.v + n, 1, 0 };
+    const dual before = { a.v + (n - 1), 1, 0 }, one = { 1, 0, 0 };
+    const dual rest = { 1 + c.v + n * (1 + y), c.a, c.b };
+    const dual all = { a.v + b.v + n - 1, 1, 1 };
+    const dual even = dual_ratio((dual){ n * (b.v - n) * x, 0, n * x }, dual_product(m1, p));
+    const dual odd = dual_product(n == 1 ? one : dual_ratio(before, m2),
+                                  dual_ratio(all, m1));
+
+    *A = dual_product((dual){ x * odd.v, x * odd.a, x * odd.b }, even);
+    *B = dual_sum(dual_product(an, rest), (dual){ n * p1.v, n, 0 });
+    *B = dual_sum(dual_ratio(*B, dual_product(p, p1)), even);
+}
+
+/* The logarithm of the fraction with its derivatives, by Lentz's method; x + y = 1. */
+static dual fraction(real a_value, real b_value, real x, real y)
 {
     const real tiny = 1e-300L;
-    dual c = { 1, 0, 0 }, d = { 0, 0, 0 }, log_h = { 0, 0, 0 };
-    for (int k = 1; k < 200000; k++) {
-        const real m = (real)(k / 2), p = a + 2 * m;
-        dual e;
-        if (k % 2 == 0) {
-            e.v = m * (b - m) * x / ((p - 1) * p);
-            e.a = -e.v * (1 / (p - 1) + 1 / p);
-            e.b = m * x / ((p - 1) * p);
-        } else {
-            e.v = -(a + m) * (a + b + m) * x / (p * (p + 1));
-            e.a = e.v * (1 / (a + m) + 1 / (a + b + m) - 1 / p - 1 / (p + 1));
-            e.b = e.v / (a + b + m);
-        }
-        d = dual_one_plus(e, d);
+    const dual a = { a_value, 1, 0 }, b = { b_value, 0, 1 };
+    const dual first = { 1 + a.v * y - b.v * x, y, -x };
+    dual c = dual_ratio(first, (dual){ a.v + 1, 1, 0 }), d = { 0, 0, 0 };
+    dual log_h = { -logl(c.v), -c.a / c.v, -c.b / c.v };
+
+    for (int n = 1; n < 100000; n++) {
+        dual A, B;
+        quotient((real)n, a, b, x, y, &A, &B);
+        d = dual_sum(B, dual_product(A, d));
         d.v = d.v == 0 ? tiny : d.v;
-        d = dual_inverse(d);
-        c = dual_one_plus(e, dual_inverse(c));
+        d = dual_ratio((dual){ 1, 0, 0 }, d);
+        c = dual_sum(B, dual_ratio(A, c));
         c.v = c.v == 0 ? tiny : c.v;
-        const real ratio = c.v * d.v;
-        const dual add = { log1pl(ratio - 1), c.a / c.v + d.a / d.v, c.b / c.v + d.b / d.v };
+        const dual by = dual_product(c, d);
+        const dual add = { log1pl(by.v - 1), by.a / by.v, by.b / by.v };
         log_h.v -= add.v;
         log_h.a -= add.a;
         log_h.b -= add.b;
-        if (k > 3 && fabsl(add.v) < 1e-19L && fabsl(add.a) <= 1e-18L * fabsl(log_h.a) &&
+        if (n > 2 && fabsl(add.v) < 1e-19L && fabsl(add.a) <= 1e-18L * fabsl(log_h.a) &&
             fabsl(add.b) <= 1e-18L * fabsl(log_h.b))
             break;
     }
@@ -122,7 +143,7 @@ static real lower_tail(real a, real b, real x, real y)
     const real front = log_front(a, b, x, y);
     if (is_large(a, b))
         return expl(front) * lower_integral(a, b, x, y, 0, 0);
-    return expl(front + fraction(a, b, x).v) / a;
+    return expl(front + fraction(a, b, x, y).v) / a;
 }
 
 typedef struct tails {
@@ -135,7 +156,7 @@ static tails beta_tails(real a, real b, real x, real y)
         return (tails){ NAN, NAN };
     if (x == 0 || y == 0)
         return x == 0 ? (tails){ 0, 1 } : (tails){ 1, 0 };
-    const int lower = is_large(a, b) ? b * x < a * y : x * (a + b + 2) < a + 1;
+    const int lower = is_large(a, b) ? b * x < a * y : x * (b + 1) < y * (a + 1);
     const real least = lower ? lower_tail(a, b, x, y) : lower_tail(b, a, y, x);
     return lower ? (tails){ least, 1 - least } : (tails){ 1 - least, least };
 }
@@ -145,9 +166,11 @@ double ppl_maths_beta_i(double a, double b, double x)
     return (double)beta_tails(a, b, x, 1 - (real)x).p;
 }
 
+/* Of x and rest the lesser has all its digits; the other is made of it. */
 double ppl_maths_beta_i_split(double a, double b, double x, double rest)
 {
-    return (double)beta_tails(a, b, x, rest).p;
+    return x < rest ? (double)beta_tails(a, b, x, 1 - (real)x).p
+                    : (double)beta_tails(a, b, 1 - (real)rest, rest).p;
 }
 
 double ppl_maths_beta_i_inverse(double a, double b, double p)
@@ -183,11 +206,11 @@ double ppl_maths_beta_i_inverse(double a, double b, double p)
 static void lower_slopes(real a, real b, real x, real y, real slope[2])
 {
     const real front = log_front(a, b, x, y), psi = ppl__digamma(a + b);
-    const real by_a = logl(x) - ppl__digamma(a) + psi;
+    const real by_a = logl(x) - ppl__digamma(a + 1) + psi;      /* less 1/a */
     const real by_b = logl(y) - ppl__digamma(b) + psi;
-    const dual f = fraction(a, b, x);
+    const dual f = fraction(a, b, x, y);
     const real value = expl(front + f.v) / a;
-    slope[0] = value * (by_a - 1 / a + f.a);
+    slope[0] = value * (by_a + f.a);
     slope[1] = value * (by_b + f.b);
 }
 
@@ -198,7 +221,7 @@ static void beta_slopes(double a, double b, real x, real y, double slope[2])
         slope[0] = slope[1] = NAN;
     } else if (x == 0 || y == 0) {
         slope[0] = slope[1] = 0;
-    } else if (x * ((real)a + b + 2) < (real)a + 1) {
+    } else if (x * ((real)b + 1) < y * ((real)a + 1)) {
         lower_slopes(a, b, x, y, s);
         slope[0] = (double)s[0];
         slope[1] = (double)s[1];
@@ -217,5 +240,8 @@ void ppl_maths_beta_i_slopes(double a, double b, double x, double slope[2])
 void ppl_maths_beta_i_split_slopes(double a, double b, double x, double rest,
                                    double slope[2])
 {
-    beta_slopes(a, b, x, rest, slope);
+    if (x < rest)
+        beta_slopes(a, b, x, 1 - (real)x, slope);
+    else
+        beta_slopes(a, b, 1 - (real)rest, rest, slope);
 }

@@ -159,6 +159,17 @@ static inline int round_to_float(double *x, int count)
     return 1;
 }
 
+/* The same of parameters and a value: counts stay as they are. */
+static inline int round_member(const family_row *row, double *params, int count,
+                               double *value)
+{
+    int kept = 1;
+    for (int i = 0; i < count; i++)
+        kept &= (!row->weights && is_integer(row, i)) || round_to_float(&params[i], 1);
+    return kept && (!value || row->family->value_dtype == PPL_I64 ||
+                    round_to_float(value, 1));
+}
+
 /* A value of the family's dtype. */
 static inline ppl_tensor *make_values(ppl_ctx *c, const family_row *row, ppl_shape shape,
                                       const double *values)

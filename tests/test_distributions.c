@@ -154,7 +154,7 @@ static void check_record(ppl_ctx *const c[2], int dtype, const family_row *row,
     answers expected = unknown(), found;
     golden_numbers(golden, "value", &at, 1);
     if (dtype == 0) {
-        if (!round_to_float(params, count) || !round_to_float(&at, 1))
+        if (!round_member(row, params, count, &at))
             return;
         expected = ask(c[1], row, params, count, at);
         clip_to_float(&expected);

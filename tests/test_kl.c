@@ -46,7 +46,7 @@ static void check_record(ppl_ctx *const c[2], int dtype, const family_row *row,
     golden_numbers(golden, "d_p", expected.d_p, MOST_PARAMS);
     if (dtype == 0) {
         answers undefined = expected;
-        if (!round_to_float(q, count) || !round_to_float(p, count))
+        if (!round_member(row, q, count, NULL) || !round_member(row, p, count, NULL))
             return;
         expected = ask(c[1], row, q, p, count);
         for (int i = 0; i < count; i++) {

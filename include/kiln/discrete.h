@@ -3,7 +3,11 @@
  * kiln/discrete.h - distributions of one integer: outcomes, categories, counts.
  *
  * Conventions as in kiln/continuous.h. Values are integers (PPL_I64), but for those of a
- * Bernoulli, which are floating. In alphabetical order.
+ * Bernoulli, which are floating. Parameters that are counts (total_count, low, high) may
+ * be integers as well, exact beyond 2^24 in float too; they have no gradient. Formulas work
+ * in double: integers beyond 2^53 are rounded. A draw whose parameters make no distribution
+ * (unchecked) is -1; one too large is INT64_MAX. cdfs may be asked at floating numbers, and
+ * quantiles are floating numbers. In alphabetical order.
  */
 #ifndef KILN_DISCRETE_H
 #define KILN_DISCRETE_H
@@ -17,15 +21,51 @@ extern "C" {
 /* Bernoulli: a value 0 or 1 (floating); P(1) = probs, or sigmoid(logits). */
 PPL_API ppl_dist *ppl_bernoulli(ppl_tensor *probs);
 PPL_API ppl_dist *ppl_bernoulli_logits(ppl_tensor *logits);
+/* BetaBinomial: successes among total_count trials whose probability is drawn from
+ * Beta(concentration1, concentration0). */
+PPL_API ppl_dist *ppl_beta_binomial(ppl_tensor *concentration1, ppl_tensor *concentration0,
+                                    ppl_tensor *total_count);
+/* Binomial: successes among total_count trials, each of probability probs, or
+ * sigmoid(logits). */
+PPL_API ppl_dist *ppl_binomial(ppl_tensor *total_count, ppl_tensor *probs);
+PPL_API ppl_dist *ppl_binomial_logits(ppl_tensor *total_count, ppl_tensor *logits);
 /* Categorical: an integer k in 0..K-1 with probability probs[..,k] / sum of probs[..,:],
  * or softmax(logits[..,:])[k]. */
 PPL_API ppl_dist *ppl_categorical(ppl_tensor *probs);
 PPL_API ppl_dist *ppl_categorical_logits(ppl_tensor *logits);
+/* DiscreteUniform: the integers low .. high, both included. */
+PPL_API ppl_dist *ppl_discrete_uniform(ppl_tensor *low, ppl_tensor *high);
+/* GammaPoisson: Poisson with a rate drawn from Gamma(concentration, rate); mean
+ * concentration / rate. A NegativeBinomial. */
+PPL_API ppl_dist *ppl_gamma_poisson(ppl_tensor *concentration, ppl_tensor *rate);
+/* Geometric: failures before the first success, of probability probs or sigmoid(logits);
+ * mean (1 - probs) / probs. */
+PPL_API ppl_dist *ppl_geometric(ppl_tensor *probs);
+PPL_API ppl_dist *ppl_geometric_logits(ppl_tensor *logits);
+/* NegativeBinomial: successes, each of probability probs (or sigmoid(logits)), before the
+ * total_count-th failure, for a real total_count > 0; mean total_count probs / (1 - probs).
+ * Or by its mean and concentration: variance mean + mean^2 / concentration. */
+PPL_API ppl_dist *ppl_negative_binomial(ppl_tensor *total_count, ppl_tensor *probs);
+PPL_API ppl_dist *ppl_negative_binomial_logits(ppl_tensor *total_count, ppl_tensor *logits);
+PPL_API ppl_dist *ppl_negative_binomial_mean(ppl_tensor *mean, ppl_tensor *concentration);
+/* Poisson: counts of mean `rate` >= 0. */
+PPL_API ppl_dist *ppl_poisson(ppl_tensor *rate);
 
 PPL_API extern const ppl_family ppl_family_bernoulli;
 PPL_API extern const ppl_family ppl_family_bernoulli_logits;
+PPL_API extern const ppl_family ppl_family_beta_binomial;
+PPL_API extern const ppl_family ppl_family_binomial;
+PPL_API extern const ppl_family ppl_family_binomial_logits;
 PPL_API extern const ppl_family ppl_family_categorical;
 PPL_API extern const ppl_family ppl_family_categorical_logits;
+PPL_API extern const ppl_family ppl_family_discrete_uniform;
+PPL_API extern const ppl_family ppl_family_gamma_poisson;
+PPL_API extern const ppl_family ppl_family_geometric;
+PPL_API extern const ppl_family ppl_family_geometric_logits;
+PPL_API extern const ppl_family ppl_family_negative_binomial;
+PPL_API extern const ppl_family ppl_family_negative_binomial_logits;
+PPL_API extern const ppl_family ppl_family_negative_binomial_mean;
+PPL_API extern const ppl_family ppl_family_poisson;
 
 #ifdef __cplusplus
 }

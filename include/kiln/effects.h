@@ -46,9 +46,12 @@ PPL_API void ppl_rng_block(const ppl_rng *rng, uint32_t stream, uint64_t element
  * a stream is the same whatever n is. */
 PPL_API void ppl_rng_uniforms(const ppl_rng *rng, uint32_t stream, size_t n, double *out);
 PPL_API void ppl_rng_normals(const ppl_rng *rng, uint32_t stream, size_t n, double *out);
-/* A uniform and a normal pair for one element and attempt. */
+/* A uniform (the first of a pair), a pair of them, and a pair of normals for one element
+ * and attempt. */
 PPL_API double ppl_rng_uniform(const ppl_rng *rng, uint32_t stream, uint64_t element,
                                uint32_t attempt);
+PPL_API void ppl_rng_uniform_pair(const ppl_rng *rng, uint32_t stream, uint64_t element,
+                                  uint32_t attempt, double pair[2]);
 PPL_API void ppl_rng_normal_pair(const ppl_rng *rng, uint32_t stream, uint64_t element,
                                  uint32_t attempt, double pair[2]);
 /* The random numbers of part `part` of a value: as good as unrelated to those of `rng` and
@@ -84,7 +87,8 @@ typedef struct ppl_family {
     const char *param_name[PPL_MAX_PARAMS];
     const ppl_constraint *param_constraint[PPL_MAX_PARAMS];
     int param_event_dim[PPL_MAX_PARAMS];            /* trailing axes of one parameter */
-    unsigned ascending;     /* bit i: parameter i must lie below parameter i + 1 */
+    unsigned ascending;     /* bit i: parameter i must lie below parameter i + 1 (of counts:
+                               not above) */
     ppl_dtype param_dtype[PPL_MAX_PARAMS];          /* PPL_F32: floating; PPL_I64: integers,
                                                        or floating numbers (whole ones) */
     const ppl_constraint *support;

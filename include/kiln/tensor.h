@@ -264,6 +264,7 @@ typedef struct ppl_op {
 PPL_API ppl_tensor *ppl_apply(const ppl_op *op, ppl_tensor *const *inputs, int count,
                               const void *attr, size_t attr_size);
 PPL_API ppl_tensor *ppl_op_input(const ppl_tensor *out, int i);
+PPL_API int ppl_op_inputs(const ppl_tensor *out);               /* how many there are */
 PPL_API void *ppl_op_attr(const ppl_tensor *out);
 PPL_API const void *ppl_operand(const ppl_tensor *out, int i);  /* elements of input i */
 PPL_API void *ppl_result(ppl_tensor *out);                      /* elements of the output */

@@ -13,7 +13,7 @@
  * Source: Johnson, Kotz, Balakrishnan, Discrete Multivariate Distributions, 1997,
  * chapter 35.
  */
-#include "density.h"
+#include "counts.h"
 
 #include "../shape_text.h"
 
@@ -281,12 +281,7 @@ static ppl_tensor *entropy(const ppl_dist *d)
 
 static ppl_tensor *enumerate(const ppl_dist *d)
 {
-    const int64_t K = ppl_dim(d->param[0], -1);
-    int64_t *k = ppl_alloc(d->ctx, (size_t)K * sizeof *k);
-
-    for (int64_t i = 0; k && i < K; i++)
-        k[i] = i;
-    return k ? ppl_wrap(d->ctx, PPL_I64, PPL_SHAPE(K), k) : NULL;
+    return ppl__integers_from(d->ctx, 0, ppl_dim(d->param[0], -1) - 1);
 }
 
 ppl_tensor *ppl__categorical_kl(const ppl_dist *q, const ppl_dist *p)

@@ -169,6 +169,7 @@ typedef struct feed {
 } feed;
 
 typedef struct node {
+    int inputs;
     const ppl__formula *f;
     const engine *engine;                   /* of the node's dtype */
     ppl_tensor *out;
@@ -253,14 +254,15 @@ static void open_node(node *x, const ppl__formula *f, ppl_tensor *out)
 
     x->f = variant(f, isa);
     x->out = out;
+    x->inputs = f->inputs >= 0 ? f->inputs : ppl_op_inputs(out);
     x->n = (size_t)ppl_numel(out);
     x->s = (ppl__span){ .dtype = ppl_tensor_dtype(out), .attr = ppl_op_attr(out) };
     x->worked = x->f->value[x->s.dtype] ? x->s.dtype : PPL_F64;
-    for (int k = 0; k < f->inputs; k++)
+    for (int k = 0; k < x->inputs; k++)
         if (ppl_tensor_dtype(ppl_op_input(out, k)) == PPL_I64)
             x->worked = PPL_F64;
     x->engine = &engines[isa][x->s.dtype];
-    for (int k = 0; k < f->inputs; k++)
+    for (int k = 0; k < x->inputs; k++)
         open_feed(x, k, &engines[isa][x->worked]);
 }
 
@@ -271,7 +273,7 @@ static void enter(node *x, size_t start)
 
     s->start = start;
     s->n = x->n - start < PPL__SPAN ? x->n - start : PPL__SPAN;
-    for (int k = 0; k < x->f->inputs; k++) {
+    for (int k = 0; k < x->inputs; k++) {
         const feed *e = &x->feed[k];
         if (e->kind == WHOLE && !e->convert)
             s->in[k] = e->elements + start * e->size;
@@ -313,7 +315,7 @@ typedef struct gathering {
 
 static int open_gathering(node *x, gathering *w, void *const *grads)
 {
-    for (int k = 0; k < x->f->inputs; k++) {
+    for (int k = 0; k < x->inputs; k++) {
         w->slope[k] = &w->d[k];
         w->total[k] = 0;
         w->sums[k] = &w->total[k];
@@ -335,7 +337,7 @@ static void differentiate(node *x, gathering *w)
         x->f->slopes[x->worked](&x->s, w->slope);
         return;
     }
-    for (int k = 0; k < x->f->inputs; k++)
+    for (int k = 0; k < x->inputs; k++)
         if (x->s.due & 1u << k)
             x->f->slope[x->worked](&x->s, k, &w->d[k]);
 }
@@ -397,7 +399,7 @@ void ppl__formula_vjp_all(const ppl__formula *f, ppl_tensor *out, void *const *g
             x.s.y = &y;
         }
         differentiate(&x, &w);
-        for (int k = 0; k < f->inputs; k++) {
+        for (int k = 0; k < x.inputs; k++) {
             if (!grads[k])
                 continue;
             if (x.feed[k].kind == WHOLE) {
@@ -410,7 +412,7 @@ void ppl__formula_vjp_all(const ppl__formula *f, ppl_tensor *out, void *const *g
             }
         }
     }
-    for (int k = 0; k < f->inputs; k++)
+    for (int k = 0; k < x.inputs; k++)
         if (grads[k] && x.feed[k].kind != WHOLE)
             settle(&x, &w, k, grads[k], (fresh & 1u << k) != 0);
 }

@@ -46,7 +46,7 @@ typedef struct ppl__span {
 
 /* Indexed by PPL_F32 and PPL_F64; NULL at PPL_F32: worked in double. */
 typedef struct ppl__formula {
-    int inputs;
+    int inputs;                             /* -1: as many as a node has */
     void (*value[2])(const ppl__span *s, void *y);
     /* d = dy / d in[input]; may be anything where the adjoint is 0. */
     void (*slope[2])(const ppl__span *s, int input, void *d);
@@ -157,6 +157,8 @@ extern const ppl_constraint ppl__logits_constraint;
 /* ---- Rules that stdlib/kl/pairs.c registers for pairs of parameterisations --------- */
 
 ppl_tensor *ppl__bernoulli_kl(const ppl_dist *q, const ppl_dist *p);
+ppl_tensor *ppl__binomial_kl(const ppl_dist *q, const ppl_dist *p);
 ppl_tensor *ppl__categorical_kl(const ppl_dist *q, const ppl_dist *p);
+ppl_tensor *ppl__geometric_kl(const ppl_dist *q, const ppl_dist *p);
 
 #endif

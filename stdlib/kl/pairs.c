@@ -3,7 +3,9 @@
  * pairs.c - KL divergences between members of two families.
  *
  *   Normal (event_dim 1), MultivariateNormal, LowRankMultivariateNormal, each with each
- *   Bernoulli, Categorical: probs against logits, both ways (rules in stdlib/dist)
+ *   Bernoulli, Binomial, Categorical, Geometric: probs against logits, both ways (rules in
+ *   stdlib/dist)
+ *   Bernoulli to Poisson, Poisson to Bernoulli and Binomial (trials.c)
  *   KL(Delta(v, log_density) || p) = log_density - log p(v), for p of any family
  */
 #include "pairs.h"
@@ -29,9 +31,15 @@ static ppl_tensor *delta_any(const ppl_dist *q, const ppl_dist *p)
 const ppl__kl_pair ppl__kl_pairs[] = {
     { &ppl_family_bernoulli, &ppl_family_bernoulli_logits, ppl__bernoulli_kl },
     { &ppl_family_bernoulli_logits, &ppl_family_bernoulli, ppl__bernoulli_kl },
+    { &ppl_family_bernoulli, &ppl_family_poisson, ppl__bernoulli_poisson_kl },
+    { &ppl_family_bernoulli_logits, &ppl_family_poisson, ppl__bernoulli_poisson_kl },
+    { &ppl_family_binomial, &ppl_family_binomial_logits, ppl__binomial_kl },
+    { &ppl_family_binomial_logits, &ppl_family_binomial, ppl__binomial_kl },
     { &ppl_family_categorical, &ppl_family_categorical_logits, ppl__categorical_kl },
     { &ppl_family_categorical_logits, &ppl_family_categorical, ppl__categorical_kl },
     { &ppl_family_delta, NULL, delta_any },
+    { &ppl_family_geometric, &ppl_family_geometric_logits, ppl__geometric_kl },
+    { &ppl_family_geometric_logits, &ppl_family_geometric, ppl__geometric_kl },
     { &ppl_family_low_rank_multivariate_normal, &ppl_family_multivariate_normal,
       ppl__full_normal_kl },
     { &ppl_family_low_rank_multivariate_normal, &ppl_family_normal, ppl__low_rank_kl },
@@ -40,5 +48,9 @@ const ppl__kl_pair ppl__kl_pairs[] = {
     { &ppl_family_multivariate_normal, &ppl_family_normal, ppl__full_normal_kl },
     { &ppl_family_normal, &ppl_family_low_rank_multivariate_normal, ppl__low_rank_kl },
     { &ppl_family_normal, &ppl_family_multivariate_normal, ppl__full_normal_kl },
+    { &ppl_family_poisson, &ppl_family_bernoulli, ppl__poisson_trials_kl },
+    { &ppl_family_poisson, &ppl_family_bernoulli_logits, ppl__poisson_trials_kl },
+    { &ppl_family_poisson, &ppl_family_binomial, ppl__poisson_trials_kl },
+    { &ppl_family_poisson, &ppl_family_binomial_logits, ppl__poisson_trials_kl },
     { NULL, NULL, NULL }
 };

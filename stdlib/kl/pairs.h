@@ -15,6 +15,10 @@ typedef struct ppl__kl_pair {
 
 /* Looked through in order; the last has q NULL. */
 extern const ppl__kl_pair ppl__kl_pairs[];
+
+ppl_tensor *ppl__bernoulli_poisson_kl(const ppl_dist *q, const ppl_dist *p);
+/* To a Bernoulli or a Binomial. */
+ppl_tensor *ppl__poisson_trials_kl(const ppl_dist *q, const ppl_dist *p);
 /* The rule of two families of one real number by the expectations of the one that the
  * density of the other needs (cross.c), or NULL. */
 ppl_kl_rule ppl__kl_cross(const ppl_family *q, const ppl_family *p);

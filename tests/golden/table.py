@@ -47,7 +47,7 @@ def slope(f, x):
                 d = diff(lambda h: f(x + h * size), 0, direction=direction) / size
             except (ValueError, ZeroDivisionError, TypeError):
                 continue
-        if isfinite(d):
+        if isinstance(d, mpf) and isfinite(d):
             return d
     return nan
 
@@ -117,8 +117,9 @@ def check_moments(log_prob, params, cuts, entropy=None, mean=None, variance=None
             assert abs(found() - value(*exact)) < 1e-10 * (1 + abs(value(*exact))), params
 
 
-def kl_record(kl, q, p):
-    """One pair of members; `kl(q, p)` the closed form, of two lists of parameters."""
+def kl_record(kl, q, p, counts=()):
+    """One pair of members; `kl(q, p)` the closed form, of two lists of parameters.
+    `counts`: the indices of the parameters that are integers."""
     exact_q, exact_p = [mpf(a) for a in q], [mpf(a) for a in p]
 
     def moved(side, i, t):
@@ -129,7 +130,8 @@ def kl_record(kl, q, p):
     value = kl(exact_q, exact_p)
     r = {"q": exact_q, "p": exact_p, "kl": value}
     for side, key, params in ((0, "d_q", exact_q), (1, "d_p", exact_p)):
-        r[key] = [slope(lambda t, i=i: moved(side, i, t), a) if value < inf else nan
+        r[key] = [nan if i in counts or value == inf else
+                  slope(lambda t, i=i: moved(side, i, t), a)
                   for i, a in enumerate(params)]
     return r
 
