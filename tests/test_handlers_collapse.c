@@ -27,7 +27,7 @@ static ppl_dist *prior_of(ppl_ctx *c, const pair *p)
     ppl_shape dirichlet = p->z;
     if (strncmp(p->name, "normal", 6) == 0)
         return ppl_normal(two, three);
-    if (strcmp(p->name, "beta-bernoulli") == 0)
+    if (strncmp(p->name, "beta", 4) == 0)
         return ppl_beta(two, three);
     if (strncmp(p->name, "gamma", 5) == 0)
         return ppl_gamma(two, three);
@@ -45,6 +45,10 @@ static ppl_dist *likelihood_of(ppl_ctx *c, const pair *p, ppl_tensor *z)
         d = ppl_log_normal(z, half);
     else if (strcmp(p->name, "beta-bernoulli") == 0)
         d = ppl_bernoulli(z);
+    else if (strcmp(p->name, "beta-binomial") == 0)
+        d = ppl_binomial(ppl_scalar(c, 5), z);
+    else if (strcmp(p->name, "gamma-poisson") == 0)
+        d = ppl_poisson(z);
     else if (strcmp(p->name, "gamma-exponential") == 0)
         d = ppl_exponential(z);
     else if (strcmp(p->name, "gamma-gamma") == 0)
@@ -67,8 +71,10 @@ static ppl_tensor *data_of(ppl_ctx *c, const pair *p, double shift)
                                                       : 0.5 + 0.25 * i + shift;
         k[i] = (i * i + i / 2) % 4;
     }
-    return strcmp(p->name, "dirichlet-categorical") == 0 ? ppl_from_integers(c, p->x, k)
-                                                         : ppl_from_doubles(c, p->x, x);
+    return strcmp(p->name, "dirichlet-categorical") == 0 ||
+                   strcmp(p->name, "beta-binomial") == 0 ||
+                   strcmp(p->name, "gamma-poisson") == 0
+               ? ppl_from_integers(c, p->x, k) : ppl_from_doubles(c, p->x, x);
 }
 
 static void model(ppl_ctx *c, const void *arg)
@@ -92,7 +98,8 @@ static void model(ppl_ctx *c, const void *arg)
 #define SCALAR { 0, { 0 } }
 
 static const char *const names[] = { "normal-normal", "normal-log_normal",
-                                     "beta-bernoulli", "gamma-exponential", "gamma-gamma",
+                                     "beta-bernoulli", "beta-binomial",
+                                     "gamma-exponential", "gamma-gamma", "gamma-poisson",
                                      "dirichlet-categorical" };
 
 static const pair shapes[] = {

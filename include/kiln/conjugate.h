@@ -15,8 +15,8 @@ extern "C" {
  *
  *     latent       children
  *     Normal       Normal, LogNormal (their locs)
- *     Beta         Bernoulli (its probs)
- *     Gamma        Exponential, Gamma (their rates)
+ *     Beta         Bernoulli, Binomial (their probs)
+ *     Gamma        Exponential, Gamma, Poisson (their rates)
  *     Dirichlet    Categorical (its probs)
  *
  * The last row's prior is NULL. */

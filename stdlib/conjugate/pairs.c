@@ -9,8 +9,10 @@
  *                                                                    1 / s^2 + S1
  *                         LogNormal(z, t)        the same of log x
  *   Beta(a, b)            Bernoulli(z)           x, 1 - x            Beta(a + S1, b + S2)
+ *                         Binomial(n, z)         x, n - x            the same
  *   Gamma(a, b)           Exponential(z)         1, x                Gamma(a + S1, b + S2)
  *   Gamma(a, b)           Gamma(k, z)            k, x                Gamma(a + S1, b + S2)
+ *                         Poisson(z)             x, 1                the same
  *   Dirichlet(a)          Categorical(z)         [x = k] of each k   Dirichlet(a + S1)
  *
  * Source: Gelman et al., Bayesian Data Analysis, 3rd edition, 2013, chapters 2 and 3.
@@ -61,6 +63,12 @@ static void bernoulli_statistic(const ppl_dist *likelihood, ppl_tensor *x, ppl_t
     out[1] = ppl_affine(x, -1, 1);
 }
 
+static void binomial_statistic(const ppl_dist *likelihood, ppl_tensor *x, ppl_tensor **out)
+{
+    out[0] = ppl_to_float(x);
+    out[1] = ppl_sub(likelihood->param[0], out[0]);
+}
+
 static ppl_dist *beta_posterior(const ppl_dist *prior, ppl_tensor *const *sum)
 {
     return ppl_beta(ppl_add(prior->param[0], sum[0]), ppl_add(prior->param[1], sum[1]));
@@ -79,6 +87,12 @@ static void gamma_statistic(const ppl_dist *likelihood, ppl_tensor *x, ppl_tenso
 {
     out[0] = likelihood->param[0];
     out[1] = x;
+}
+
+static void poisson_statistic(const ppl_dist *likelihood, ppl_tensor *x, ppl_tensor **out)
+{
+    out[0] = ppl_to_float(x);
+    out[1] = ppl_scalar(likelihood->ctx, 1);
 }
 
 static ppl_dist *gamma_posterior(const ppl_dist *prior, ppl_tensor *const *sum)
@@ -109,9 +123,11 @@ const ppl_conjugacy ppl_conjugate_pairs[] = {
     { &ppl_family_normal, &ppl_family_log_normal, 0, 2, log_normal_statistic,
       normal_posterior },
     { &ppl_family_beta, &ppl_family_bernoulli, 0, 2, bernoulli_statistic, beta_posterior },
+    { &ppl_family_beta, &ppl_family_binomial, 1, 2, binomial_statistic, beta_posterior },
     { &ppl_family_gamma, &ppl_family_exponential, 0, 2, exponential_statistic,
       gamma_posterior },
     { &ppl_family_gamma, &ppl_family_gamma, 1, 2, gamma_statistic, gamma_posterior },
+    { &ppl_family_gamma, &ppl_family_poisson, 0, 2, poisson_statistic, gamma_posterior },
     { &ppl_family_dirichlet, &ppl_family_categorical, 0, 1, categorical_statistic,
       dirichlet_posterior },
     { 0 }
