@@ -22,15 +22,22 @@ PPL_API ppl_dist *ppl_asymmetric_laplace(ppl_tensor *loc, ppl_tensor *scale,
 /* Beta: density x^(a-1) (1-x)^(b-1) / B(a,b), a = concentration1, b = concentration0.
  * Reparameterised, as a ratio of two Gammas. */
 PPL_API ppl_dist *ppl_beta(ppl_tensor *concentration1, ppl_tensor *concentration0);
+/* BetaProportion: the Beta of this mean, between 0 and 1, and sum of concentrations.
+ * Reparameterised as Beta is. */
+PPL_API ppl_dist *ppl_beta_proportion(ppl_tensor *mean, ppl_tensor *concentration);
 /* Cauchy: median `loc`, half of the mass within `scale` of it; its mean and variance are NaN.
  * Reparameterised. */
 PPL_API ppl_dist *ppl_cauchy(ppl_tensor *loc, ppl_tensor *scale);
+/* Chi2: Gamma(df / 2, 1 / 2). Reparameterised as Gamma is. */
+PPL_API ppl_dist *ppl_chi2(ppl_tensor *df);
 /* ContinuousBernoulli on [0,1], density proportional to probs^x (1 - probs)^(1-x), by probs or
  * by logits; stable near 1/2. Reparameterised. */
 PPL_API ppl_dist *ppl_continuous_bernoulli(ppl_tensor *probs);
 PPL_API ppl_dist *ppl_continuous_bernoulli_logits(ppl_tensor *logits);
 /* Exponential: density rate exp(-rate x). Reparameterised. */
 PPL_API ppl_dist *ppl_exponential(ppl_tensor *rate);
+/* FisherSnedecor: Chi2(df1) / df1 over Chi2(df2) / df2. Reparameterised as Gamma is. */
+PPL_API ppl_dist *ppl_fisher_snedecor(ppl_tensor *df1, ppl_tensor *df2);
 /* Gamma: shape `concentration` and `rate`, both > 0; mean concentration / rate.
  * Reparameterised by implicit differentiation (Figurnov et al. 2018). */
 PPL_API ppl_dist *ppl_gamma(ppl_tensor *concentration, ppl_tensor *rate);
@@ -43,6 +50,8 @@ PPL_API ppl_dist *ppl_gumbel(ppl_tensor *loc, ppl_tensor *scale);
 PPL_API ppl_dist *ppl_half_cauchy(ppl_tensor *scale);
 /* HalfNormal: |Normal(0, scale)|. Reparameterised. */
 PPL_API ppl_dist *ppl_half_normal(ppl_tensor *scale);
+/* InverseGamma: 1 / Gamma(concentration, rate). Reparameterised as Gamma is. */
+PPL_API ppl_dist *ppl_inverse_gamma(ppl_tensor *concentration, ppl_tensor *rate);
 /* Kumaraswamy on [0,1]: P(X > x) = (1 - x^a)^b, a = concentration1, b = concentration0.
  * Reparameterised. */
 PPL_API ppl_dist *ppl_kumaraswamy(ppl_tensor *concentration1,
@@ -64,22 +73,37 @@ PPL_API ppl_dist *ppl_normal(ppl_tensor *loc, ppl_tensor *scale);
 PPL_API ppl_dist *ppl_pareto(ppl_tensor *scale, ppl_tensor *alpha);
 /* SoftLaplace: density proportional to 1 / cosh((x - loc) / scale). Reparameterised. */
 PPL_API ppl_dist *ppl_soft_laplace(ppl_tensor *loc, ppl_tensor *scale);
+/* StudentT of `df` degrees of freedom. Its mean is NaN where df <= 1, its variance infinite where
+ * df <= 2. Reparameterised, as Normal over the root of a Gamma (implicit differentiation). */
+PPL_API ppl_dist *ppl_student_t(ppl_tensor *df, ppl_tensor *loc, ppl_tensor *scale);
+/* TruncatedNormal: Normal(loc, scale) given low <= x <= high, which may be infinite; NULL: no
+ * bound on that side. Right however far in a tail. Reparameterised. */
+PPL_API ppl_dist *ppl_truncated_normal(ppl_tensor *loc, ppl_tensor *scale, ppl_tensor *low,
+                                         ppl_tensor *high);
 /* Uniform on low <= x <= high, both ends included, low < high. Reparameterised. */
 PPL_API ppl_dist *ppl_uniform(ppl_tensor *low, ppl_tensor *high);
+/* VonMises: angles in radians, density proportional to exp(concentration cos(x - loc)) at any
+ * x; draws lie in [-pi, pi), and cdf is of those. Mean and variance are those of directions.
+ * Reparameterised by implicit differentiation. */
+PPL_API ppl_dist *ppl_von_mises(ppl_tensor *loc, ppl_tensor *concentration);
 /* Weibull: P(X > x) = exp(-(x / scale)^concentration). Reparameterised. */
 PPL_API ppl_dist *ppl_weibull(ppl_tensor *scale, ppl_tensor *concentration);
 
 PPL_API extern const ppl_family ppl_family_asymmetric_laplace;
 PPL_API extern const ppl_family ppl_family_beta;
+PPL_API extern const ppl_family ppl_family_beta_proportion;
 PPL_API extern const ppl_family ppl_family_cauchy;
+PPL_API extern const ppl_family ppl_family_chi2;
 PPL_API extern const ppl_family ppl_family_continuous_bernoulli;
 PPL_API extern const ppl_family ppl_family_continuous_bernoulli_logits;
 PPL_API extern const ppl_family ppl_family_exponential;
+PPL_API extern const ppl_family ppl_family_fisher_snedecor;
 PPL_API extern const ppl_family ppl_family_gamma;
 PPL_API extern const ppl_family ppl_family_gompertz;
 PPL_API extern const ppl_family ppl_family_gumbel;
 PPL_API extern const ppl_family ppl_family_half_cauchy;
 PPL_API extern const ppl_family ppl_family_half_normal;
+PPL_API extern const ppl_family ppl_family_inverse_gamma;
 PPL_API extern const ppl_family ppl_family_kumaraswamy;
 PPL_API extern const ppl_family ppl_family_laplace;
 PPL_API extern const ppl_family ppl_family_levy;
@@ -89,7 +113,10 @@ PPL_API extern const ppl_family ppl_family_logistic;
 PPL_API extern const ppl_family ppl_family_normal;
 PPL_API extern const ppl_family ppl_family_pareto;
 PPL_API extern const ppl_family ppl_family_soft_laplace;
+PPL_API extern const ppl_family ppl_family_student_t;
+PPL_API extern const ppl_family ppl_family_truncated_normal;
 PPL_API extern const ppl_family ppl_family_uniform;
+PPL_API extern const ppl_family ppl_family_von_mises;
 PPL_API extern const ppl_family ppl_family_weibull;
 
 #ifdef __cplusplus

@@ -231,7 +231,7 @@ static double log_tail_slope(int input, int upper, double x, double a, double b)
 
 static double quantile(int upper, double p, double a, double b)
 {
-    return upper ? 1 - ppl_maths_beta_i_inverse(b, a, p) : ppl_maths_beta_i_inverse(a, b, p);
+    return ppl__beta_quantile(upper, p, a, b);
 }
 
 PPL__TAILS(2, "beta")

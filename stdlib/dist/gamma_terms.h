@@ -94,6 +94,14 @@ static inline double ppl__beta_log_tail(int upper, double x, double rest, double
     return a * log(x) + b * log(rest) - ppl_maths_log_beta(a, b) + log(sum / a);
 }
 
+/* The quantile of a Beta(a, b), from the end that is nearer. */
+static inline double ppl__beta_quantile(int upper, double p, double a, double b)
+{
+    const double below = upper ? 1 - p : p, above = upper ? p : 1 - p;
+    return below <= 0.5 ? ppl_maths_beta_i_inverse(a, b, below)
+                        : 1 - ppl_maths_beta_i_inverse(b, a, above);
+}
+
 /* slope / exp(log_t), the derivative of log_t in a shape; `leading` where that underflows. */
 static inline double ppl__shape_slope(double slope, double log_t, double leading)
 {
