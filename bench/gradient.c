@@ -5,7 +5,7 @@
  * Markov model of 3 states over 500 steps (12 numbers). Models, data and points are those of
  * the peers (bench/peers/gradients.py); the log densities at the points are printed.
  *
- *     bench/gradient [--serve]
+ *     bench/gradient [--serve] [--model "eight schools"|logistic|hmm]
  */
 #include <kiln.h>
 
@@ -112,6 +112,17 @@ static double value_at_point(const row *r)
     return value;
 }
 
+/* Keeps the rows whose name begins with `model`; returns their number. */
+static int choose(row *rows, int count, const char *model)
+{
+    int kept = 0;
+
+    for (int k = 0; k < count; k++)
+        if (strncmp(rows[k].name, model, strlen(model)) == 0)
+            rows[kept++] = rows[k];
+    return kept;
+}
+
 int main(int argc, char **argv)
 {
     row rows[] = {
@@ -119,17 +130,25 @@ int main(int argc, char **argv)
         { "logistic, ns per gradient", logistic, 2000, NULL },
         { "hmm, ns per gradient", hmm, 1000, NULL },
     };
-    const int count = (int)(sizeof rows / sizeof *rows);
+    int count = (int)(sizeof rows / sizeof *rows), serving = 0;
     ppl_ctx *c = ppl_ctx_new(&(ppl_ctx_opts){ .dtype = PPL_F64 });
     double ns[REPEATS];
 
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--serve") == 0)
+            serving = 1;
+        else if (strcmp(argv[i], "--model") == 0 && i + 1 < argc)
+            count = choose(rows, count, argv[++i]);
+        else
+            return fprintf(stderr, "bench/gradient: what is %s?\n", argv[i]), 2;
+    }
     make_data();
     for (int k = 0; k < count; k++) {
         rows[k].density = c != NULL ? ppl_log_density_of(c, rows[k].model, NULL, NULL) : NULL;
         if (rows[k].density == NULL)
             return fprintf(stderr, "bench/gradient: %s\n", c ? ppl_error_text(c) : ""), 1;
     }
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
+    if (serving) {
         serve_about(1, "gradients, f64");
         while (serve_next()) {
             int measures = 0;
@@ -139,7 +158,7 @@ int main(int argc, char **argv)
             serve_end(&measures);
         }
     }
-    for (int k = 0; k < count && argc == 1; k++) {
+    for (int k = 0; k < count && !serving; k++) {
         for (int r = 0; r < REPEATS; r++)
             ns[r] = measure(&rows[k]);
         printf("log density %.15g, recorded: %d\n", value_at_point(&rows[k]),

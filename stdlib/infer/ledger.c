@@ -4,6 +4,7 @@
  */
 #include "ledger.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- Entries by address ------------------------------------------------------------ */
@@ -298,34 +299,53 @@ static void write_line(const line *l, FILE *out)
 /* Whether the row continues the line: next index, same estimator and reason. */
 static int continues(const line *l, const ppl_ledger_row *row)
 {
-    return l->entries > 0 && l->first >= 0 && row->index == l->last + 1 &&
-           row->estimator == l->row->estimator &&
+    return l->entries > 0 && row->name == l->row->name && l->first >= 0 &&
+           row->index == l->last + 1 && row->estimator == l->row->estimator &&
            strcmp(row->reason, l->row->reason) == 0;
 }
 
-/* The entry of a name with the smallest index above `last`; NULL if there is none. */
-static const ppl_ledger_row *next_of(const ppl_elbo *elbo, ppl_name name, int64_t last)
+/* An entry's place in the table: after those of the names met before its own. */
+typedef struct place {
+    const ppl_ledger_row *row;
+    int at, first;                  /* number of the entry; of the first of its name */
+} place;
+
+static int by_name(const void *a, const void *b)
 {
-    const ppl__ledger *l = ppl__ledger_of(elbo);
-    int best = -1;
+    const place *x = a, *y = b;
+    const uintptr_t p = (uintptr_t)x->row->name, q = (uintptr_t)y->row->name;
 
-    for (int i = 0; i < l->count; i++) {
-        const ppl_ledger_row *row = &l->entry[i].row;
-
-        if (row->name == name && row->index > last &&
-            (best < 0 || row->index < l->entry[best].row.index))
-            best = i;
-    }
-    return ppl_ledger_at(elbo, best);
+    return p != q ? (p > q) - (p < q) : (x->at > y->at) - (x->at < y->at);
 }
 
-/* The lines of one name, in order of the index, whatever order they were visited in. */
-static void write_name(const ppl_elbo *elbo, ppl_name name, FILE *out)
+static int by_place(const void *a, const void *b)
 {
-    line l = { .last = INT64_MIN };
-    const ppl_ledger_row *row;
+    const place *x = a, *y = b;
 
-    while ((row = next_of(elbo, name, l.last)) != NULL) {
+    return x->first != y->first
+               ? (x->first > y->first) - (x->first < y->first)
+               : (x->row->index > y->row->index) - (x->row->index < y->row->index);
+}
+
+/* All entries: names as first met, then by index, whatever order they were visited in. */
+static void put_in_order(const ppl_elbo *elbo, place *p, int count)
+{
+    for (int i = 0; i < count; i++)
+        p[i] = (place){ ppl_ledger_at(elbo, i), i, i };
+    qsort(p, (size_t)count, sizeof *p, by_name);
+    for (int i = 1; i < count; i++)
+        if (p[i].row->name == p[i - 1].row->name)
+            p[i].first = p[i - 1].first;
+    qsort(p, (size_t)count, sizeof *p, by_place);
+}
+
+static void write_lines(const place *p, int count, FILE *out)
+{
+    line l = { .entries = 0 };
+
+    for (int i = 0; i < count; i++) {
+        const ppl_ledger_row *row = p[i].row;
+
         if (!continues(&l, row)) {
             if (l.entries > 0)
                 write_line(&l, out);
@@ -336,31 +356,33 @@ static void write_name(const ppl_elbo *elbo, ppl_name name, FILE *out)
         l.variance += row->variance;
         l.entries++;
     }
-    write_line(&l, out);
+    if (l.entries > 0)
+        write_line(&l, out);
 }
 
 ppl_status ppl_ledger_write(const ppl_elbo *elbo, FILE *out)
 {
-    const ppl__ledger *l;
+    ppl_ctx *c;
+    place *p;
+    size_t size;
 
     if (elbo == NULL)
         return PPL_EINVAL;
-    l = ppl__ledger_of(elbo);
-    if (ppl_boundary_enter(l->ctx) != PPL_OK)
-        return ppl_error(l->ctx);
+    c = ppl__ledger_of(elbo)->ctx;
+    if (ppl_boundary_enter(c) != PPL_OK)
+        return ppl_error(c);
+    size = (size_t)ppl_ledger_count(elbo) * sizeof *p;
+    p = ppl_persistent_alloc(c, size + sizeof *p);
+    if (p == NULL)
+        return ppl_boundary_leave(c);
     fprintf(out, "%-20s %-15s %12s %12s  %s\n", "site", "estimator", "mean", "variance",
             "why");
-    for (int i = 0; i < l->count; i++) {
-        int seen = 0;
-
-        for (int j = 0; j < i && !seen; j++)
-            seen = l->entry[j].row.name == l->entry[i].row.name;
-        if (!seen)
-            write_name(elbo, l->entry[i].row.name, out);
-    }
+    put_in_order(elbo, p, ppl_ledger_count(elbo));
+    write_lines(p, ppl_ledger_count(elbo), out);
+    ppl_persistent_free(c, p, size + sizeof *p);
     if (fflush(out) != 0 || ferror(out))
-        ppl_fail(l->ctx, PPL_EIO, "ppl_ledger_write: the file could not be written");
-    return ppl_boundary_leave(l->ctx);
+        ppl_fail(c, PPL_EIO, "ppl_ledger_write: the file could not be written");
+    return ppl_boundary_leave(c);
 }
 
 /* ---- As comma-separated values ----------------------------------------------------- */
