@@ -176,6 +176,7 @@ static size_t result_size(const walk *w)
 void ppl__event_forward(ppl_tensor *out)
 {
     walk w;
+    ((header *)ppl_op_attr(out))->adjoint = NULL;   /* gradients are of the values before */
     if (!begin(&w, out))
         return;
     const size_t n = result_size(&w);
