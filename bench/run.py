@@ -15,6 +15,8 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -48,11 +50,14 @@ class Program:
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         for name, value in self.read().items():
-            self.measures.setdefault(name, []).append(value)
+            self.note(name, value)
 
     def stop(self):
         self.process.stdin.close()
         self.process.wait()
+
+    def note(self, name, value):
+        self.measures.setdefault(name, []).append(value)
 
     def shown(self):
         """The command without the paths of this machine."""
@@ -61,6 +66,46 @@ class Program:
         words = [w.replace(str(HERE.parent) + "/", "") for w in words]
         return " ".join(Path(w).name if w.endswith(("/python", "/python3")) else w
                         for w in words)
+
+
+class Once(Program):
+    """A program that is run anew in every round; `first` is what its first line ends."""
+
+    def __init__(self, *words, first="", **named):
+        super().__init__(*words, **named)
+        self.first = first
+
+    def start(self):
+        self.round()
+        self.measures.clear()           # that was to warm the disk's cache
+
+    def round(self):
+        began = time.perf_counter()
+        super().start()
+        seconds = time.perf_counter() - began
+        _, _, usage = os.wait4(self.process.pid, 0)
+        if self.first:
+            self.note(self.first, 1e3 * seconds)
+        self.note("peak resident memory, MB", usage.ru_maxrss / 1024)
+
+    def stop(self):
+        self.process.stdin.close()
+
+
+class Size(Program):
+    """No program: how large a library is."""
+
+    def start(self):
+        with tempfile.NamedTemporaryFile() as stripped:
+            subprocess.run(["strip", "-o", stripped.name, self.command[-1]], check=True)
+            self.note("stripped, MB", os.path.getsize(stripped.name) / 1e6)
+        self.about = {"program": "kiln"}
+
+    def round(self):
+        pass
+
+    def stop(self):
+        pass
 
 
 def programs(build, python, data):
@@ -86,6 +131,12 @@ def programs(build, python, data):
     for peer in ("numpyro", "stanli"):
         rows.append(Program("gradients", {"numpyro": "NumPyro"}.get(peer, peer), [
             python, HERE / "peers/gradients.py", "--peer", peer], 1))
+    first = "from exec to the first finished step, ms"
+    rows.append(Once("start", "kiln", [build / "bench/start"], 1, first=first))
+    for peer, label in (("pyro", "Pyro"), ("numpyro", "NumPyro")):
+        rows.append(Once("start", label, [
+            python, HERE / "peers/start.py", "--peer", peer], 1, first=first))
+    rows.append(Size("size", "libkiln.so", ["strip", build / ".libs/libkiln.so"], 1))
     return rows
 
 
