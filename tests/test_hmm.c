@@ -126,6 +126,129 @@ START_TEST(batches_are_chains_one_by_one)
 }
 END_TEST
 
+/* ---- Scaled probabilities and logarithms agree ------------------------------------- */
+
+enum { LENGTH = 6, MOST = 6 };
+
+/* A chain of S states; `steps` transitions; a step's category in a state has the odds
+ * exp(odds). */
+typedef struct numbers {
+    int S, steps;
+    double initial[MOST], transition[LENGTH * MOST * MOST], odds[LENGTH * MOST];
+} numbers;
+
+/* The log_prob, and its gradients into g. */
+static double chain(ppl_ctx *c, const numbers *x, numbers *g)
+{
+    static const int64_t seen[LENGTH];
+    ppl_tensor *initial = ppl_variable(c, PPL_SHAPE(x->S), x->initial);
+    ppl_tensor *odds = ppl_variable(c, PPL_SHAPE(LENGTH, x->S), x->odds);
+    ppl_tensor *zeros = ppl_full(c, PPL_SHAPE(LENGTH, x->S), 0);
+    ppl_tensor *transition = ppl_variable(c, PPL_SHAPE(x->steps, x->S, x->S), x->transition);
+    ppl_dist *each = ppl_categorical_logits(ppl_stack((ppl_tensor *[]){ odds, zeros }, 2,
+                                                      -1));
+    ppl_dist *d = ppl_discrete_hmm(initial, transition, each, LENGTH);
+    ppl_tensor *log_prob = ppl_log_prob(d, ppl_from_integers(c, PPL_SHAPE(LENGTH), seen));
+    double value = ppl_item(log_prob);
+
+    assert_ok(c, ppl_backward(log_prob));
+    *g = *x;
+    ppl_read(ppl_grad(initial), g->initial, MOST);
+    ppl_read(ppl_grad(transition), g->transition, LENGTH * MOST * MOST);
+    ppl_read(ppl_grad(odds), g->odds, LENGTH * MOST);
+    return value;
+}
+
+static void assert_gradient(const char *what, int k, double found, double expected,
+                            double tolerance)
+{
+    ck_assert_msg(fabs(found - expected) <= tolerance, "%s %d is %.17g, not %.17g", what, k,
+                  found, expected);
+}
+
+/* The same chain with one more state, of a probability that does not matter but is too
+ * small for the scaled form, so that it is worked in logarithms. */
+static void assert_as_in_logarithms(ppl_ctx *c, const numbers *x, double tolerance)
+{
+    const int S = x->S, L = S + 1;
+    numbers longer = { .S = L, .steps = x->steps }, g, expected;
+    double value, exact;
+
+    for (int i = 0; i < L; i++)
+        longer.initial[i] = i < S ? x->initial[i] : -300;
+    for (int r = 0; r < x->steps * L; r++)
+        for (int j = 0; j < L; j++)
+            longer.transition[r * L + j] =
+                j == S ? (r % L == S ? 0 : -300)
+                       : r % L == S ? 0 : x->transition[(r / L * S + r % L) * S + j];
+    for (int t = 0; t < LENGTH; t++)
+        for (int j = 0; j < L; j++)
+            longer.odds[t * L + j] = j < S ? x->odds[t * S + j] : 0;
+    value = chain(c, x, &g);
+    exact = chain(c, &longer, &expected);
+    ck_assert_msg(is_near(value, exact, tolerance), "%.17g, not %.17g", value, exact);
+    for (int i = 0; i < S; i++)
+        assert_gradient("initial", i, g.initial[i], expected.initial[i], tolerance);
+    for (int i = 0; i < x->steps * S * S; i++)
+        assert_gradient("transition", i, g.transition[i],
+                        expected.transition[i / S / S * L * L + i / S % S * L + i % S],
+                        tolerance);
+    for (int i = 0; i < LENGTH * S; i++)
+        assert_gradient("odds", i, g.odds[i], expected.odds[i / S * L + i % S], tolerance);
+}
+
+/* Few states and more, transitions that change, states that cannot be, and observations
+ * that all but exclude one. */
+START_TEST(probabilities_and_logarithms_agree)
+{
+    ppl_ctx *c = start(_i);
+    const double tolerance = _i ? 1e-12 : 1e-4;
+
+    for (int S = 1; S < MOST; S++)
+        for (int steps = 1; steps <= LENGTH; steps += LENGTH - 1)
+            for (int with = 0; with < 5; with++) {
+                numbers x = { .S = S, .steps = steps };
+
+                for (int i = 0; i < S; i++)
+                    x.initial[i] = sin(1 + i);
+                for (int i = 0; i < steps * S * S; i++)
+                    x.transition[i] = 2 * sin(2 + 3 * i);
+                for (int i = 0; i < LENGTH * S; i++)
+                    x.odds[i] = 3 * cos(5 * i);
+                if (with == 1 && S > 1)
+                    x.initial[0] = x.transition[1] = -INFINITY;
+                if (with == 2 && S > 1)
+                    x.odds[S] = -INFINITY;
+                if (with == 3 && S > 1)
+                    x.odds[2 * S] = -600;
+                if (with == 4 && S > 1)
+                    x.transition[0] = -200;
+                assert_as_in_logarithms(c, &x, tolerance);
+            }
+    stop(c);
+}
+END_TEST
+
+/* What cannot be has no gradient; what is no number stays none. */
+START_TEST(what_cannot_be_has_no_gradient)
+{
+    ppl_ctx *c = start(_i);
+    numbers x = { .S = 2, .steps = 1, .odds = { 1, 1, -INFINITY, -INFINITY }, }, g;
+
+    ck_assert(chain(c, &x, &g) == -INFINITY);
+    for (int i = 0; i < 4; i++)
+        ck_assert(g.transition[i] == 0 && g.odds[i] == 0 && g.initial[i % 2] == 0);
+    /* From state 0, the only one to begin in, there is no way to 1, the only one seen. */
+    x = (numbers){ .S = 2, .steps = 1, .initial = { 0, -INFINITY },
+                   .transition = { 0, -INFINITY }, .odds = { -INFINITY } };
+    ck_assert(chain(c, &x, &g) == -INFINITY);
+    /* Or a way that is all but impossible. */
+    x.transition[1] = -700;
+    ck_assert(is_near(chain(c, &x, &g), -700 + LENGTH * log(0.5), _i ? 1e-12 : 1e-5));
+    stop(c);
+}
+END_TEST
+
 /* A step behind the observation's mask is not observed: its state is summed out. */
 START_TEST(a_masked_step_is_not_observed)
 {
@@ -371,7 +494,8 @@ int main(void)
 {
     const TTest *const tests[] = {
         discrete_states_are_known, observations_may_be_categories,
-        batches_are_chains_one_by_one, a_masked_step_is_not_observed,
+        batches_are_chains_one_by_one, probabilities_and_logarithms_agree,
+        what_cannot_be_has_no_gradient, a_masked_step_is_not_observed,
         posteriors_have_gradients, gaussian_states_are_known,
         known_states_have_gradients, gaussian_batches_are_chains_one_by_one,
         what_does_not_fit_is_refused, what_does_not_fit_a_gaussian_is_refused, NULL

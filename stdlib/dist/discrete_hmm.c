@@ -9,10 +9,12 @@
  *              beta_(t-1)(i) = log sum_j exp(A_t(i,j) + b_t(j) + beta_t(j))
  *   draw       states by their cumulated probabilities, then one observation each
  *
- * In logarithms throughout, so that no path is lost to underflow. Where log p(x) is -inf
- * its gradient is 0. The filter and the posterior are made of tensor operations, and so
- * have gradients themselves.
- * Source: L. R. Rabiner, A Tutorial on Hidden Markov Models, 1989.
+ * The same with probabilities, which are scaled to a sum of 1 at each step, where none of
+ * them is so small that a path could be lost to underflow; it has no logarithm in its
+ * chain. Where one is, the sequence is worked in logarithms. Where log p(x) is -inf its
+ * gradient is 0. The filter and the posterior are made of tensor operations, and so have
+ * gradients themselves.
+ * Source: L. R. Rabiner, A Tutorial on Hidden Markov Models, 1989 (scaling: section V.A).
  */
 #include "hmm.h"
 
@@ -26,19 +28,23 @@ typedef struct sizes {
 
 /* ---- Logarithms of sums ------------------------------------------------------------ */
 
-/* n logits as normalised logarithms of probabilities. */
-static void normalise(size_t n, const double *logits, double *log_p)
+/* n logits as probabilities and their logarithms. */
+static void normalise(size_t n, const double *logits, double *p, double *log_p)
 {
-    double top = -INFINITY, sum = 0;
+    double top = -INFINITY, sum = 0, log_of_sum;
 
     for (size_t k = 0; k < n; k++)
         top = logits[k] > top ? logits[k] : top;
     for (size_t k = 0; k < n; k++)
         log_p[k] = logits[k] - top;
+    ppl_maths_exp(PPL_F64, n, log_p, p);
     for (size_t k = 0; k < n; k++)
-        sum += exp(log_p[k]);
-    for (size_t k = 0; k < n; k++)
-        log_p[k] -= log(sum);
+        sum += p[k];
+    log_of_sum = log(sum);
+    for (size_t k = 0; k < n; k++) {
+        p[k] /= sum;
+        log_p[k] -= log_of_sum;
+    }
 }
 
 static double log_sum(size_t n, const double *x, double *room)
@@ -86,61 +92,68 @@ static void advance(size_t S, const double *alpha, const double *A, double *next
 
 /* ---- log_prob: initial [S], transition [T or 1,S,S], observed [T,S] ---------------- */
 
-/* Where in the workspace: normalised logarithms, alpha [T+1,S], and room. */
+/* The workspace: probabilities, their logarithms, and room; and what is kept of a value for
+ * its gradient. */
 typedef struct parts {
     size_t T, S, steps;                     /* steps: of the transition, T or 1 */
-    double *initial, *transition, *alpha, *beta, *room;
+    double *initial, *log_initial;          /* [S] */
+    double *transition, *log_transition;    /* [steps,S,S] */
+    double *beta, *room;                    /* [S]; of room_size() */
+    double *scaled, *log_z;                 /* whether alpha is, or its logarithms are: */
+    double *alpha;                          /* [T+1,S], for all t */
+    double *emission, *sum;                 /* [T,S], [T]: exp(b_t - its greatest); what
+                                               alpha_t was divided by */
 } parts;
 
-static parts lay_out(const ppl__event *e)
+static size_t room_size(size_t T, size_t S)
 {
-    parts w = { .T = e->dim[2][0], .S = e->dim[2][1], .steps = e->dim[1][0] };
-    w.initial = e->work;
-    w.transition = w.initial + w.S;
-    w.alpha = w.transition + w.steps * w.S * w.S;
-    w.beta = w.alpha + (w.T + 1) * w.S;
-    w.room = w.beta + w.S;
-    return w;
+    return T > S * S + 3 * S ? T : S * S + 3 * S;
 }
 
 static size_t log_prob_work(const ppl__event *e)
 {
     const size_t T = e->dim[2][0], S = e->dim[2][1];
-    return S + e->dim[1][0] * S * S + (T + 5) * S;
+    return 3 * S + 2 * e->dim[1][0] * S * S + room_size(T, S);
 }
 
-/* A_t, t = 1 .. T. */
-static double *transition_at(const parts *w, size_t t)
+static size_t log_prob_keep(const ppl__event *e)
 {
-    return w->transition + (w->steps > 1 ? t - 1 : 0) * w->S * w->S;
+    const size_t T = e->dim[2][0], S = e->dim[2][1];
+    return 2 + (T + 1) * S + T * S + T;
 }
 
-static parts forward(const ppl__event *e)
+/* With the probabilities at hand. */
+static parts lay_out(const ppl__event *e)
 {
-    const parts w = lay_out(e);
+    parts w = { .T = e->dim[2][0], .S = e->dim[2][1], .steps = e->dim[1][0] };
+    const size_t S = w.S;
 
+    w.initial = e->work;
+    w.log_initial = w.initial + S;
+    w.transition = w.log_initial + S;
+    w.log_transition = w.transition + w.steps * S * S;
+    w.beta = w.log_transition + w.steps * S * S;
+    w.room = w.beta + S;
+    w.scaled = e->kept;
+    w.log_z = w.scaled + 1;
+    w.alpha = w.log_z + 1;
+    w.emission = w.alpha + (w.T + 1) * S;
+    w.sum = w.emission + w.T * S;
     if (e->fresh & 1)
-        normalise(w.S, e->in[0], w.initial);
-    for (size_t r = 0; (e->fresh & 2) && r < w.steps * w.S; r++)
-        normalise(w.S, e->in[1] + r * w.S, w.transition + r * w.S);
-    memcpy(w.alpha, w.initial, w.S * sizeof *w.alpha);
-    for (size_t t = 1; t <= w.T; t++) {
-        double *alpha = w.alpha + t * w.S;
-        advance(w.S, alpha - w.S, transition_at(&w, t), alpha, w.room);
-        for (size_t j = 0; j < w.S; j++)
-            alpha[j] += e->in[2][(t - 1) * w.S + j];
-    }
+        normalise(S, e->in[0], w.initial, w.log_initial);
+    for (size_t r = 0; (e->fresh & 2) && r < w.steps * S; r++)
+        normalise(S, e->in[1] + r * S, w.transition + r * S, w.log_transition + r * S);
     return w;
 }
 
-static void log_prob_value(const ppl__event *e, double *y)
+/* Where A_t stands among the transitions, t = 1 .. T. */
+static size_t transition_at(const parts *w, size_t t)
 {
-    const parts w = forward(e);
-    *y = log_sum(w.S, w.alpha + w.T * w.S, w.room);
+    return (w->steps > 1 ? t - 1 : 0) * w->S * w->S;
 }
 
 /* Of softmax: d += g (p - (sum of p) softmax), p being expected numbers. */
-static void add_counts(size_t n, double g, const double *p, const double *log_p,
+static void add_counts(size_t n, double g, const double *p, const double *softmax,
                        double *d)
 {
     double sum = 0;
@@ -148,19 +161,186 @@ static void add_counts(size_t n, double g, const double *p, const double *log_p,
     for (size_t k = 0; k < n; k++)
         sum += p[k];
     for (size_t k = 0; k < n; k++)
-        d[k] += g * (p[k] - sum * exp(log_p[k]));
+        d[k] += g * (p[k] - sum * softmax[k]);
+}
+
+/* ---- Scaled probabilities ---------------------------------------------------------- */
+
+/* A product of three such numbers is a normal one still, and what is divided by one is
+ * finite. */
+#define LEAST 1e-100
+
+static int are_ample(size_t n, const double *p, const double *log_p)
+{
+    int ample = 1;
+
+    for (size_t k = 0; k < n; k++)
+        ample &= (p[k] >= LEAST) | (log_p[k] == -INFINITY);
+    return ample;
+}
+
+/* exp(b_t - its greatest); the sum of those, or NaN where they are not all finite. */
+static double take_out_greatest(const parts *w, const double *b)
+{
+    double tops = 0;
+
+    for (size_t t = 0; t < w->T; t++) {
+        double top = -INFINITY;
+        for (size_t j = t * w->S; j < (t + 1) * w->S; j++)
+            top = b[j] > top ? b[j] : top;
+        for (size_t j = t * w->S; j < (t + 1) * w->S; j++)
+            w->emission[j] = b[j] - top;
+        tops += top;
+    }
+    ppl_maths_exp(PPL_F64, w->T * w->S, w->emission, w->emission);
+    return isfinite(tops) ? tops : NAN;
+}
+
+/* alpha_t from the one before; 0 if a number becomes too small. */
+static inline int advance_scaled(size_t S, const double *alpha, const double *A,
+                                 const double *emission, double *next, double *sum_at)
+{
+    double sum = 0, scale;
+    int ample = 1;
+
+    for (size_t j = 0; j < S; j++)
+        next[j] = alpha[0] * A[j];
+    for (size_t i = 1; i < S; i++)
+        for (size_t j = 0; j < S; j++)
+            next[j] += alpha[i] * A[i * S + j];
+    for (size_t j = 0; j < S; j++) {
+        next[j] *= emission[j];
+        sum += next[j];
+    }
+    scale = 1 / sum;
+    for (size_t j = 0; j < S; j++) {
+        next[j] *= scale;
+        ample &= (next[j] >= LEAST) | (next[j] == 0);
+    }
+    *sum_at = sum;
+    return ample;
+}
+
+static inline int filter_of(const parts *w, size_t S)
+{
+    int ample = 1;
+
+    memcpy(w->alpha, w->initial, S * sizeof *w->alpha);
+    for (size_t t = 1; t <= w->T && ample; t++)
+        ample = advance_scaled(S, w->alpha + (t - 1) * S,
+                               w->transition + transition_at(w, t),
+                               w->emission + (t - 1) * S, w->alpha + t * S,
+                               w->sum + t - 1);
+    return ample;
+}
+
+/* The loop with a number of states that the compiler knows, where they are few. */
+#define WITH_FEW(S, function, ...)                                                       \
+    ((S) == 2   ? function(__VA_ARGS__, 2)                                               \
+     : (S) == 3 ? function(__VA_ARGS__, 3)                                               \
+     : (S) == 4 ? function(__VA_ARGS__, 4)                                               \
+                : function(__VA_ARGS__, S))
+
+/* log p(x), or NaN where it takes logarithms. */
+static double scaled_value(const ppl__event *e, const parts *w)
+{
+    const size_t S = w->S, T = w->T;
+    double log_z = take_out_greatest(w, e->in[2]);
+
+    if (isnan(log_z) || !are_ample(T * S, w->emission, e->in[2]) ||
+        !are_ample(S, w->initial, w->log_initial) ||
+        !are_ample(w->steps * S * S, w->transition, w->log_transition) ||
+        !WITH_FEW(S, filter_of, w))
+        return NAN;
+    ppl_maths_log(PPL_F64, T, w->sum, w->room);
+    return log_z + ppl_maths_sum(PPL_F64, T, w->room);
+}
+
+/* To the transitions that `counts` [S,S] are of, but for the factor A_t(i,j). */
+static void add_transitions(const ppl__event *e, const parts *w, size_t at, double *counts)
+{
+    const size_t S = w->S;
+
+    for (size_t i = 0; i < S; i++) {
+        const double *A = w->transition + at + i * S;
+        for (size_t j = 0; j < S; j++)
+            counts[i * S + j] *= A[j];
+        add_counts(S, e->g[0], counts + i * S, A, e->d[1] + at + i * S);
+    }
+    memset(counts, 0, S * S * sizeof *counts);
+}
+
+/* beta_(t-1) from beta_t. What lies behind a state that cannot be reached does not count,
+ * and may be beyond all bounds. */
+static inline void step_back_scaled(const ppl__event *e, const parts *w, size_t t,
+                                    double *counts, size_t S)
+{
+    const double *before = w->alpha + (t - 1) * S, *alpha = before + S;
+    const double *A = w->transition + transition_at(w, t);
+    const double *emission = w->emission + (t - 1) * S;
+    const double scale = 1 / w->sum[t - 1];
+    double *beta = w->beta, *weight = counts + S * S;
+
+    for (size_t j = 0; j < S; j++)
+        beta[j] = alpha[j] > 0 ? beta[j] : 0;
+    for (size_t j = 0; e->d[2] && j < S; j++)
+        e->d[2][(t - 1) * S + j] += e->g[0] * (alpha[j] * beta[j]);
+    for (size_t j = 0; j < S; j++)
+        weight[j] = emission[j] * beta[j] * scale;
+    for (size_t i = 0; i < S; i++) {
+        double sum = 0;
+        for (size_t j = 0; j < S; j++)
+            sum += A[i * S + j] * weight[j];
+        for (size_t j = 0; j < S; j++)
+            counts[i * S + j] += before[i] * weight[j];
+        beta[i] = sum;
+    }
+}
+
+static inline int smooth_of(const ppl__event *e, const parts *w, size_t S)
+{
+    double *counts = w->room;
+
+    memset(counts, 0, S * S * sizeof *counts);
+    for (size_t j = 0; j < S; j++)
+        w->beta[j] = 1;
+    for (size_t t = w->T; t > 0; t--) {
+        step_back_scaled(e, w, t, counts, S);
+        if (e->d[1] && (w->steps > 1 || t == 1))
+            add_transitions(e, w, transition_at(w, t), counts);
+    }
+    for (size_t i = 0; i < S; i++)
+        w->beta[i] *= w->initial[i];
+    if (e->d[0])
+        add_counts(S, e->g[0], w->beta, w->initial, e->d[0]);
+    return 1;
+}
+
+/* ---- Logarithms -------------------------------------------------------------------- */
+
+static double log_value(const ppl__event *e, const parts *w)
+{
+    memcpy(w->alpha, w->log_initial, w->S * sizeof *w->alpha);
+    for (size_t t = 1; t <= w->T; t++) {
+        double *alpha = w->alpha + t * w->S;
+        advance(w->S, alpha - w->S, w->log_transition + transition_at(w, t), alpha,
+                w->room);
+        for (size_t j = 0; j < w->S; j++)
+            alpha[j] += e->in[2][(t - 1) * w->S + j];
+    }
+    return log_sum(w->S, w->alpha + w->T * w->S, w->room);
 }
 
 /* One step back from t: gradients of A_t and b_t, and beta for t - 1. */
-static void step_back(const ppl__event *e, const parts *w, size_t t, double log_z)
+static void log_step_back(const ppl__event *e, const parts *w, size_t t)
 {
-    const size_t S = w->S;
-    const double *A = transition_at(w, t), *alpha = w->alpha + (t - 1) * S;
+    const size_t S = w->S, at = transition_at(w, t);
+    const double *A = w->log_transition + at, *alpha = w->alpha + (t - 1) * S;
     double *later = w->room, *pair = w->room + S, *beta = w->beta;
 
     for (size_t j = 0; j < S; j++) {
         if (e->d[2])
-            e->d[2][(t - 1) * S + j] += e->g[0] * exp(alpha[S + j] + beta[j] - log_z);
+            e->d[2][(t - 1) * S + j] += e->g[0] * exp(alpha[S + j] + beta[j] - *w->log_z);
         later[j] = e->in[2][(t - 1) * S + j] + beta[j];
     }
     for (size_t i = 0; i < S; i++) {
@@ -170,32 +350,51 @@ static void step_back(const ppl__event *e, const parts *w, size_t t, double log_
         if (!e->d[1])
             continue;
         for (size_t j = 0; j < S; j++)
-            pair[j] += alpha[i] - log_z;
+            pair[j] += alpha[i] - *w->log_z;
         ppl_maths_exp(PPL_F64, S, pair, pair);
-        add_counts(S, e->g[0], pair, A + i * S,
-                   e->d[1] + (size_t)(A - w->transition) + i * S);
+        add_counts(S, e->g[0], pair, w->transition + at + i * S, e->d[1] + at + i * S);
     }
+}
+
+static void log_gradient(const ppl__event *e, const parts *w)
+{
+    memset(w->beta, 0, w->S * sizeof *w->beta);
+    for (size_t t = w->T; t > 0; t--)
+        log_step_back(e, w, t);
+    for (size_t i = 0; i < w->S; i++)
+        w->room[i] = exp(w->log_initial[i] + w->beta[i] - *w->log_z);
+    if (e->d[0])
+        add_counts(w->S, e->g[0], w->room, w->initial, e->d[0]);
+}
+
+/* ---- Either ------------------------------------------------------------------------ */
+
+static void log_prob_value(const ppl__event *e, double *y)
+{
+    const parts w = lay_out(e);
+
+    *w.log_z = scaled_value(e, &w);
+    *w.scaled = !isnan(*w.log_z);
+    if (isnan(*w.log_z))
+        *w.log_z = log_value(e, &w);
+    *y = *w.log_z;
 }
 
 static void log_prob_gradient(const ppl__event *e)
 {
-    const parts w = forward(e);
-    const double log_z = log_sum(w.S, w.alpha + w.T * w.S, w.room);
+    const parts w = lay_out(e);
 
-    if (log_z == -INFINITY)
+    if (*w.log_z == -INFINITY)
         return;
-    memset(w.beta, 0, w.S * sizeof *w.beta);
-    for (size_t t = w.T; t > 0; t--)
-        step_back(e, &w, t, log_z);
-    for (size_t i = 0; i < w.S; i++)
-        w.room[i] = exp(w.initial[i] + w.beta[i] - log_z);
-    if (e->d[0])
-        add_counts(w.S, e->g[0], w.room, w.initial, e->d[0]);
+    if (*w.scaled != 0)
+        WITH_FEW(w.S, smooth_of, e, &w);
+    else
+        log_gradient(e, &w);
 }
 
 static const ppl__event_formula log_prob_formula = {
-    .inputs = 3, .axes = { 1, 3, 2 }, .work = log_prob_work, .value = log_prob_value,
-    .gradient = log_prob_gradient
+    .inputs = 3, .axes = { 1, 3, 2 }, .work = log_prob_work, .keep = log_prob_keep,
+    .value = log_prob_value, .gradient = log_prob_gradient
 };
 PPL__EVENT_OP(log_prob_op, "discrete_hmm log_prob", log_prob_formula)
 
@@ -211,16 +410,15 @@ static ppl_shape path_event(const ppl__event *e)
     return PPL_SHAPE((int64_t)((const path_attr *)e->attr)->size.T);
 }
 
-static size_t choose(size_t S, const double *logits, double uniform, double *log_p)
+static size_t choose(size_t S, const double *logits, double uniform, double *p)
 {
     size_t chosen = 0;
 
-    normalise(S, logits, log_p);
+    normalise(S, logits, p, p + S);
     /* The last state with any mass takes what rounding leaves over. */
     for (size_t k = 0; k < S && uniform >= 0; k++) {
-        const double p = exp(log_p[k]);
-        chosen = p > 0 ? k : chosen;
-        uniform -= p;
+        chosen = p[k] > 0 ? k : chosen;
+        uniform -= p[k];
     }
     return chosen;
 }
@@ -241,7 +439,7 @@ static void path_value(const ppl__event *e, double *y)
 
 static size_t path_work(const ppl__event *e)
 {
-    return e->dim[0][0];
+    return 2 * e->dim[0][0];
 }
 
 static const ppl__event_formula path_formula = {

@@ -2,9 +2,8 @@
 /*
  * event.c - running formulas of whole events over a batch (event.h).
  *
- * The gradients of all inputs come from one pass over the batch, when the tape first asks
- * for one of them; they are kept, in double, with the adjoint that they belong to, and
- * handed out while the adjoint is the same. All memory is the epoch's.
+ * The gradients of all inputs come from one pass over the batch. Those of double are added
+ * to where they stand, those of float in double first. All memory is the epoch's.
  */
 #include "event.h"
 
@@ -17,8 +16,7 @@ typedef struct header {
     const ppl__event_formula *formula;
     void *own;                              /* the family's attr */
     ppl_shape batch;                        /* at least; then that of the node */
-    void *adjoint;                          /* that the gradients are of, or NULL */
-    double *gradient[PPL__EVENT_INPUTS];    /* of each input's shape; NULL: not wanted */
+    double *kept;                           /* of each element, as its value left it */
 } header;
 
 /* ---- Shapes ------------------------------------------------------------------------ */
@@ -97,6 +95,7 @@ typedef struct walk {
     size_t batch, size[PPL__EVENT_INPUTS];      /* elements of the batch, of an event */
     size_t at[PPL__EVENT_INPUTS];               /* where the inputs' events stand */
     double *room[PPL__EVENT_INPUTS];            /* a converted event; NULL: as it is */
+    size_t keep;                                /* how much is kept of an element */
 } walk;
 
 static void convert(ppl_dtype dtype, const void *from, size_t start, size_t n, double *to)
@@ -111,7 +110,7 @@ static void convert(ppl_dtype dtype, const void *from, size_t start, size_t n, d
 /* 0 when out of memory. */
 static int begin(walk *w, const ppl_tensor *out)
 {
-    header *h = ppl_op_attr(out);
+    const header *h = ppl_op_attr(out);
     const ppl__event_formula *f = h->formula;
     ppl_tensor *in[PPL__EVENT_INPUTS];
     ppl_ctx *c = ppl_tensor_ctx(out);
@@ -130,6 +129,7 @@ static int begin(walk *w, const ppl_tensor *out)
             !(w->room[i] = ppl_alloc(c, w->size[i] * sizeof(double))))
             return 0;
     }
+    w->keep = f->keep ? f->keep(&w->e) : 0;
     return !f->work ||
            (w->e.work = ppl_alloc(c, f->work(&w->e) * sizeof(double))) != NULL;
 }
@@ -153,6 +153,7 @@ static void step(walk *w, size_t index)
 {
     w->e.fresh = 0;
     w->e.index = index;
+    w->e.kept = w->h->kept ? w->h->kept + index * w->keep : NULL;
     for (int i = 0; i < w->h->formula->inputs; i++) {
         const ppl_tensor *t = ppl_op_input(w->e.out, i);
         const size_t at = stands(w, i, index);
@@ -175,9 +176,11 @@ static size_t result_size(const walk *w)
 
 void ppl__event_forward(ppl_tensor *out)
 {
+    header *h = ppl_op_attr(out);
     walk w;
-    ((header *)ppl_op_attr(out))->adjoint = NULL;   /* gradients are of the values before */
-    if (!begin(&w, out))
+    if (!begin(&w, out) ||
+        (w.keep > 0 && !(h->kept = ppl_alloc(ppl_tensor_ctx(out),
+                                             w.batch * w.keep * sizeof *h->kept))))
         return;
     const size_t n = result_size(&w);
     const ppl_dtype dtype = ppl_tensor_dtype(out);
@@ -202,62 +205,82 @@ void ppl__event_forward(ppl_tensor *out)
 
 /* ---- Gradients --------------------------------------------------------------------- */
 
-static size_t bytes(const ppl_tensor *t)
+/* Where the formula adds to: grads, or sums in double; 0 when out of memory. */
+static int open_gradients(const walk *w, void *const *grads, unsigned fresh, double **d)
 {
-    return (size_t)ppl_numel(t) * (ppl_tensor_dtype(t) == PPL_F32 ? sizeof(float)
-                                                                  : sizeof(double));
+    for (int i = 0; i < w->h->formula->inputs; i++) {
+        const ppl_tensor *t = ppl_op_input(w->e.out, i);
+        const size_t size = (size_t)ppl_numel(t) * sizeof(double);
+        d[i] = NULL;
+        if (!grads[i])
+            continue;
+        d[i] = ppl_tensor_dtype(t) == PPL_F64 ? grads[i] : ppl_alloc(ppl_tensor_ctx(t), size);
+        if (!d[i])
+            return 0;
+        if (d[i] == grads[i] && fresh & 1u << i)
+            memset(d[i], 0, size);
+    }
+    return 1;
 }
 
-/* Fills h->gradient for the adjoint that `out` has now; 0 when out of memory. */
-static int differentiate(ppl_tensor *out, header *h)
+/* n elements as doubles, in `room` where they are none. */
+static const double *numbers(ppl_dtype dtype, const void *elements, size_t start, size_t n,
+                             double *room)
 {
-    ppl_ctx *c = ppl_tensor_ctx(out);
-    walk w;
-    if (!begin(&w, out))
-        return 0;
-    const size_t n = result_size(&w);
-    double *y = ppl_alloc(c, 2 * n * sizeof *y), *g = y + n;
-    if (!y || !(h->adjoint = ppl_alloc(c, bytes(out))))
-        return 0;
-    for (int i = 0; i < h->formula->inputs; i++) {
-        const ppl_tensor *t = ppl_op_input(out, i);
-        h->gradient[i] = NULL;
-        if (ppl_requires_grad(t) &&
-            !(h->gradient[i] = ppl_alloc(c, (size_t)ppl_numel(t) * sizeof(double))))
-            return h->adjoint = NULL, 0;
-    }
-    w.e.y = y;
-    w.e.g = g;
-    for (size_t b = 0; b < w.batch; b++) {
-        int any = 0;
-        convert(ppl_tensor_dtype(out), ppl_adjoint(out), b * n, n, g);
-        for (size_t i = 0; i < n; i++)
-            any |= g[i] < 0 || g[i] > 0 || isnan(g[i]);
-        if (!any)
+    if (dtype == PPL_F64)
+        return (const double *)elements + start;
+    convert(dtype, elements, start, n, room);
+    return room;
+}
+
+static int any_of(size_t n, const double *g)
+{
+    int any = 0;
+    for (size_t i = 0; i < n; i++)
+        any |= g[i] < 0 || g[i] > 0 || isnan(g[i]);
+    return any;
+}
+
+static void differentiate(walk *w, ppl_tensor *out, double *const *d, double *room)
+{
+    const size_t n = result_size(w);
+    const ppl_dtype dtype = ppl_tensor_dtype(out);
+
+    for (size_t b = 0; b < w->batch; b++) {
+        w->e.g = numbers(dtype, ppl_adjoint(out), b * n, n, room);
+        if (!any_of(n, w->e.g))
             continue;
-        convert(ppl_tensor_dtype(out), ppl_result(out), b * n, n, y);
-        step(&w, b);
-        for (int i = 0; i < h->formula->inputs; i++)
-            w.e.d[i] = h->gradient[i] ? h->gradient[i] + w.at[i] : NULL;
-        h->formula->gradient(&w.e);
+        w->e.y = numbers(dtype, ppl_result(out), b * n, n, room + n);
+        step(w, b);
+        for (int i = 0; i < w->h->formula->inputs; i++)
+            w->e.d[i] = d[i] ? d[i] + w->at[i] : NULL;
+        w->h->formula->gradient(&w->e);
     }
-    memcpy(h->adjoint, ppl_adjoint(out), bytes(out));
-    return 1;
+}
+
+void ppl__event_vjp_all(ppl_tensor *out, void *const *grads, unsigned fresh)
+{
+    double *d[PPL__EVENT_INPUTS], *room;
+    walk w;
+
+    if (!begin(&w, out) || !open_gradients(&w, grads, fresh, d) ||
+        !(room = ppl_alloc(ppl_tensor_ctx(out), 2 * result_size(&w) * sizeof *room)))
+        return;
+    differentiate(&w, out, d, room);
+    for (int i = 0; i < w.h->formula->inputs; i++) {
+        const size_t n = (size_t)ppl_numel(ppl_op_input(out, i));
+        float *grad = grads[i];
+        for (size_t k = 0; d[i] && d[i] != grads[i] && k < n; k++)
+            grad[k] = (float)(fresh & 1u << i ? d[i][k] : (double)grad[k] + d[i][k]);
+    }
 }
 
 void ppl__event_vjp(ppl_tensor *out, int i, void *grad)
 {
-    header *h = ppl_op_attr(out);
-    const size_t n = (size_t)ppl_numel(ppl_op_input(out, i));
+    void *grads[PPL__EVENT_INPUTS] = { NULL };
 
-    if ((!h->adjoint || !h->gradient[i] ||
-         memcmp(h->adjoint, ppl_adjoint(out), bytes(out)) != 0) && !differentiate(out, h))
-        return;
-    for (size_t k = 0; k < n; k++)
-        if (ppl_tensor_dtype(out) == PPL_F32)
-            ((float *)grad)[k] += (float)h->gradient[i][k];
-        else
-            ((double *)grad)[k] += h->gradient[i][k];
+    grads[i] = grad;
+    ppl__event_vjp_all(out, grads, 0);
 }
 
 /* ---- For families ------------------------------------------------------------------ */

@@ -29,6 +29,8 @@ typedef struct ppl__event {
     size_t index;                           /* which element of the batch */
     double *work;                           /* as much as the formula's `work` says; kept
                                                between elements, zeros at first */
+    double *kept;                           /* as much as `keep` says: the gradient of an
+                                               element finds there what its value left */
     void *attr;                             /* the node's copy */
     const ppl_tensor *out;
     /* for gradients */
@@ -42,6 +44,7 @@ typedef struct ppl__event_formula {
     ppl_shape (*event)(const ppl__event *e);        /* of the result; NULL: a number */
     int integers;                           /* the result is of integers (PPL_I64) */
     size_t (*work)(const ppl__event *e);    /* in doubles, from e->dim; NULL: none */
+    size_t (*keep)(const ppl__event *e);    /* the same */
     void (*value)(const ppl__event *e, double *y);
     /* NULL: no gradient. Not called where the adjoint is all 0. */
     void (*gradient)(const ppl__event *e);
@@ -50,7 +53,8 @@ typedef struct ppl__event_formula {
 /* The const row `op` of a formula. */
 #define PPL__EVENT_OP(op, text, formula)                                                 \
     static const ppl_op op = { .name = text, .inputs = -1, .shape = ppl__event_shape,    \
-                               .forward = ppl__event_forward, .vjp = ppl__event_vjp };   \
+                               .forward = ppl__event_forward, .vjp = ppl__event_vjp,     \
+                               .vjp_all = ppl__event_vjp_all };                          \
     static ppl_tensor *op##_apply(ppl_tensor *const *inputs, const ppl_dist *d,          \
                                   const void *attr, size_t size)                         \
     {                                                                                    \
@@ -66,6 +70,7 @@ ppl_status ppl__event_shape(const ppl_op *op, ppl_tensor *const *inputs, int cou
                             void *attr, ppl_dtype *dtype, ppl_shape *shape);
 void ppl__event_forward(ppl_tensor *out);
 void ppl__event_vjp(ppl_tensor *out, int i, void *grad);
+void ppl__event_vjp_all(ppl_tensor *out, void *const *grads, unsigned fresh);
 
 /* The shapes of results: that of the event of input 0. */
 ppl_shape ppl__event_like_first(const ppl__event *e);
