@@ -35,6 +35,8 @@ int ppl__is_stretched(const ppl_tensor *out, int i);
 /* Adds a number to one element of the context's floating dtype. */
 void ppl__add_number(const ppl_ctx *c, void *element, double value);
 
+enum { PPL__ALL_INPUTS = 16 };      /* of a node at most, for vjp_all */
+
 /* Rows that are multiplied at a time for the gradient of a weight: enough for full speed,
  * few enough to be in the caches still. */
 #define PPL__TOGETHER 192

@@ -17,11 +17,19 @@
 
 /* One call of the reverse sweep. */
 typedef struct call {
+    enum { ONE, REDUCED, TOGETHER, ALL } how;   /* vjp; vjp by way of the scratch, at the
+                                       output's shape; vjp_together; vjp_all */
     ppl_tensor **outs;              /* one node, or `count` of a row that go together */
     int count, i;
     void *grad;                     /* where input i's adjoint is */
-    int reduced;                    /* by way of the scratch, at the output's shape */
+    void **grads;                   /* where those of all inputs are, NULL: none is due */
+    unsigned fresh;                 /* bit i: nothing stands there yet */
 } call;
+
+/* A piece of the adjoints that a sweep starts from. */
+typedef struct piece {
+    size_t from, size;
+} piece;
 
 struct ppl_program {
     ppl_ctx *ctx;
@@ -37,6 +45,10 @@ struct ppl_program {
     int roots;
     char *adjoint, *seeded;         /* all adjoints in one block; the block to start from */
     size_t adjoint_bytes;
+    ppl_tensor **owner;             /* whose adjoints they are, in order */
+    size_t owners, owner_capacity;
+    piece *piece;                   /* of the block: what a sweep does not write first */
+    size_t pieces;
     void *scratch;
     ppl_tensor **prepared;          /* inputs with a copy (for ppl_linear) of what moves */
     size_t prepared_count;
@@ -44,20 +56,27 @@ struct ppl_program {
 
 /* ---- Recording --------------------------------------------------------------------- */
 
+/* Appends to an array in the epoch; 0 when out of memory. */
+static int append(ppl_program *p, ppl_tensor ***array, size_t *count, size_t *capacity,
+                  ppl_tensor *t)
+{
+    if (*count == *capacity) {
+        size_t larger = *capacity ? 2 * *capacity : 64;
+        ppl_tensor **block = ppl__arena_alloc(&p->ctx->data, larger * sizeof *block);
+        if (!block)
+            return 0;
+        if (*count > 0)
+            memcpy(block, *array, *count * sizeof *block);
+        *array = block;
+        *capacity = larger;
+    }
+    (*array)[(*count)++] = t;
+    return 1;
+}
+
 int ppl__program_note(ppl_program *p, ppl_tensor *out)
 {
-    if (p->count == p->capacity) {
-        size_t larger = p->capacity ? 2 * p->capacity : 64;
-        ppl_tensor **node = ppl__arena_alloc(&p->ctx->data, larger * sizeof *node);
-        if (!node)
-            return 0;
-        if (p->count > 0)
-            memcpy(node, p->node, p->count * sizeof *node);
-        p->node = node;
-        p->capacity = larger;
-    }
-    p->node[p->count++] = out;
-    return 1;
+    return append(p, &p->node, &p->count, &p->capacity, out);
 }
 
 ppl_program *ppl_program_begin(ppl_ctx *c)
@@ -111,37 +130,55 @@ static int in_slab(ppl_ctx *c, const void *grad)
 }
 
 /* Room in the block for the adjoint of t's owner; the offset, plus one, marks it. A leaf of
- * ppl_variable has its gradient there too: that of the latest run. */
-static void give_adjoint(ppl_program *p, ppl_tensor *t)
+ * ppl_variable has its gradient there too: that of the latest run. 0: out of memory. */
+static int give_adjoint(ppl_program *p, ppl_tensor *t)
 {
     ppl_tensor *owner = owner_of(t);
     if (owner->grad && !(owner->flags & PPL__LEAF && !in_slab(p->ctx, owner->grad)))
-        return;
+        return 1;
     if (owner->grad && (uintptr_t)owner->grad <= p->adjoint_bytes)
-        return;
+        return 1;
     owner->grad = (void *)(uintptr_t)(p->adjoint_bytes + 1);
-    owner->flags &= (unsigned char)~PPL__ZEROS;
+    owner->flags = (unsigned char)((owner->flags & ~PPL__ZEROS) | PPL__FIRST);
     p->adjoint_bytes += (bytes_of(owner) + 63) & ~(size_t)63;
+    return append(p, &p->owner, &p->owners, &p->owner_capacity, owner);
 }
 
-/* Walks back from the roots: who has an adjoint. Returns the number of calls at most. */
-static size_t reach(ppl_program *p)
+/* Walks back from the roots: who has an adjoint. *calls is their number at most. */
+static int reach(ppl_program *p, size_t *calls)
 {
-    size_t calls = 0;
+    *calls = 0;
     for (int i = 0; i < p->roots; i++)
-        if (p->root[i]->flags & PPL__REQUIRES_GRAD)
-            give_adjoint(p, p->root[i]);
+        if (p->root[i]->flags & PPL__REQUIRES_GRAD) {
+            if (!give_adjoint(p, p->root[i]))
+                return 0;
+            owner_of(p->root[i])->flags &= (unsigned char)~PPL__FIRST;
+        }
     for (size_t k = p->count; k-- > 0;) {
         ppl_tensor *out = p->node[k];
         if (!out->grad || !(out->flags & PPL__REQUIRES_GRAD))
             continue;
         for (int i = 0; i < out->inputs; i++)
             if (out->input[i]->flags & PPL__REQUIRES_GRAD) {
-                give_adjoint(p, out->input[i]);
-                calls++;
+                if (!give_adjoint(p, out->input[i]))
+                    return 0;
+                ++*calls;
             }
     }
-    return calls;
+    return 1;
+}
+
+/* Whether a call that adds to t's adjoint, the next one in the sweep, finds nothing there
+ * and can write it whole; if it cannot, the sweep has to start from zeros. PPL__FIRST
+ * stands for an owner that no call has come to yet, PPL__ZEROS for one that is written. */
+static unsigned is_fresh(const ppl_tensor *t, int writes)
+{
+    ppl_tensor *owner = owner_of((ppl_tensor *)(uintptr_t)t);
+    const int first = owner->flags & PPL__FIRST && writes && owner->numel == t->numel;
+    if (first)
+        owner->flags |= PPL__ZEROS;
+    owner->flags &= (unsigned char)~PPL__FIRST;
+    return (unsigned)first;
 }
 
 /* From the marks of give_adjoint to addresses. */
@@ -202,44 +239,104 @@ static void take_due(ppl_program *p, later **list, const ppl_tensor *input)
             at = &l->next;
             continue;
         }
+        is_fresh(l->input, 0);
         p->calls[p->call_count++] =
-            (call){ l->outs, l->count, l->i, adjoint_of(p, l->input), 0 };
+            (call){ .how = TOGETHER, .outs = l->outs, .count = l->count, .i = l->i,
+                    .grad = adjoint_of(p, l->input) };
         *at = l->next;
     }
 }
 
-static int lay_out(ppl_program *p)
+static int call_for_all(ppl_program *p, ppl_tensor **out)
 {
-    ppl_ctx *c = p->ctx;
+    const int inputs = (*out)->inputs;
+    call *k = &p->calls[p->call_count++];
+    *k = (call){ .how = ALL, .outs = out };
+    k->grads = ppl__arena_alloc(&p->ctx->data, (size_t)inputs * sizeof *k->grads);
+    for (int i = 0; i < inputs && k->grads; i++) {
+        ppl_tensor *input = (*out)->input[i];
+        const int due = input->flags & PPL__REQUIRES_GRAD;
+        k->grads[i] = due ? adjoint_of(p, input) : NULL;
+        k->fresh |= due ? is_fresh(input, 1) << i : 0;
+    }
+    return k->grads != NULL;
+}
+
+static int call_for_one(ppl_program *p, later **list, ppl_tensor **at, int i, size_t *scratch)
+{
+    ppl_tensor *out = *at, *input = out->input[i];
+    const int reduced = ppl__is_stretched(out, i);
+    if (!(input->flags & PPL__REQUIRES_GRAD))
+        return 1;
+    if (out->op->vjp_together && !(input->flags & PPL__VIEW))
+        return put_off(p, list, out, i);
+    if (reduced && bytes_of(out) > *scratch)
+        *scratch = bytes_of(out);
+    p->calls[p->call_count++] =
+        (call){ .how = reduced ? REDUCED : ONE, .outs = at, .i = i,
+                .grad = adjoint_of(p, input),
+                .fresh = is_fresh(input, !reduced && out->op->flags & PPL_OP_WRITES) };
+    return 1;
+}
+
+static int list_calls(ppl_program *p, size_t *scratch)
+{
     later *list = NULL;
-    size_t most = reach(p), scratch = 0;
-    p->calls = ppl__arena_alloc(&c->data, (most + 1) * sizeof *p->calls);
-    p->adjoint = ppl__arena_alloc(&c->data, p->adjoint_bytes);
-    p->seeded = ppl__arena_alloc(&c->data, p->adjoint_bytes);
-    if (!p->calls || !p->adjoint || !p->seeded)
-        return 0;
     for (size_t k = p->count; k-- > 0;) {
         ppl_tensor *out = p->node[k];
         if (!out->grad || !(out->flags & PPL__REQUIRES_GRAD))
             continue;
         place(p, out);
         take_due(p, &list, out);
-        for (int i = 0; i < out->inputs; i++) {
-            ppl_tensor *input = out->input[i];
-            if (!(input->flags & PPL__REQUIRES_GRAD))
-                continue;
-            if (out->op->vjp_together && !(input->flags & PPL__VIEW)) {
-                if (!put_off(p, &list, out, i))
-                    return 0;
-                continue;
-            }
-            if (ppl__is_stretched(out, i) && bytes_of(out) > scratch)
-                scratch = bytes_of(out);
-            p->calls[p->call_count++] =
-                (call){ &p->node[k], 1, i, adjoint_of(p, input), ppl__is_stretched(out, i) };
+        if (out->op->vjp_all && out->inputs <= PPL__ALL_INPUTS) {
+            if (!call_for_all(p, &p->node[k]))
+                return 0;
+            continue;
         }
+        for (int i = 0; i < out->inputs; i++)
+            if (!call_for_one(p, &list, &p->node[k], i, scratch))
+                return 0;
     }
     take_due(p, &list, NULL);
+    return 1;
+}
+
+/* The pieces of the block to start from: all but large adjoints that are written first. */
+static int list_pieces(ppl_program *p)
+{
+    enum { LARGE = 1024 };
+    size_t at = 0;
+    p->piece = ppl__arena_alloc(&p->ctx->data, (p->owners + 1) * sizeof *p->piece);
+    if (!p->piece)
+        return 0;
+    for (size_t k = 0; k < p->owners; k++) {
+        ppl_tensor *owner = p->owner[k];
+        const size_t size = (bytes_of(owner) + 63) & ~(size_t)63;
+        piece *last = p->pieces > 0 ? &p->piece[p->pieces - 1] : NULL;
+        if (owner->flags & PPL__ZEROS && size > LARGE)
+            ;
+        else if (last && last->from + last->size == at)
+            last->size += size;
+        else
+            p->piece[p->pieces++] = (piece){ at, size };
+        at += size;
+        owner->flags &= (unsigned char)~(PPL__FIRST | PPL__ZEROS);
+    }
+    return 1;
+}
+
+static int lay_out(ppl_program *p)
+{
+    ppl_ctx *c = p->ctx;
+    size_t most = 0, scratch = 0;
+    if (!reach(p, &most))
+        return 0;
+    p->calls = ppl__arena_alloc(&c->data, (most + 1) * sizeof *p->calls);
+    p->adjoint = ppl__arena_alloc(&c->data, p->adjoint_bytes);
+    p->seeded = ppl__arena_alloc(&c->data, p->adjoint_bytes);
+    if (!p->calls || !p->adjoint || !p->seeded || !list_calls(p, &scratch) ||
+        !list_pieces(p))
+        return 0;
     return scratch == 0 || (p->scratch = ppl__arena_alloc(&c->data, scratch)) != NULL;
 }
 
@@ -352,25 +449,51 @@ static void forward(ppl_program *p)
     }
 }
 
+/* Node by node, where the row does not take them together. */
+static void call_together(const call *k)
+{
+    const ppl_op *op = k->outs[0]->op;
+    if (k->count > 1 && op->vjp_together(k->outs, k->count, k->i, k->grad))
+        return;
+    for (int n = 0; n < k->count; n++)
+        op->vjp(k->outs[n], k->i, k->grad);
+}
+
+static void call_reduced(const ppl_program *p, const call *k)
+{
+    ppl_tensor *out = k->outs[0];
+    memset(p->scratch, 0, bytes_of(out));
+    out->op->vjp(out, k->i, p->scratch);
+    ppl__reduce_into(p->ctx, out->input[k->i]->shape, k->grad, out->shape, p->scratch);
+}
+
 static void backward(ppl_program *p)
 {
-    const ppl_ctx *c = p->ctx;
-    memcpy(p->adjoint, p->seeded, p->adjoint_bytes);
+    for (size_t k = 0; k < p->pieces; k++)
+        memcpy(p->adjoint + p->piece[k].from, p->seeded + p->piece[k].from,
+               p->piece[k].size);
     for (size_t k = 0; k < p->call_count; k++) {
         const call *due = &p->calls[k];
         ppl_tensor *out = due->outs[0];
-        const ppl_op *op = out->op;
-        if (due->reduced) {
-            memset(p->scratch, 0, bytes_of(out));
-            op->vjp(out, due->i, p->scratch);
-            ppl__reduce_into(c, out->input[due->i]->shape, due->grad, out->shape,
-                             p->scratch);
-        } else if (due->count == 1 || !op->vjp_together ||
-                   !op->vjp_together(due->outs, due->count, due->i, due->grad)) {
-            for (int n = 0; n < due->count; n++)
-                op->vjp(due->outs[n], due->i, due->grad);
+        if (due->how == ALL) {
+            out->op->vjp_all(out, due->grads, due->fresh);
+        } else if (due->how == ONE) {
+            out->flags |= due->fresh ? PPL__FIRST : 0;
+            out->op->vjp(out, due->i, due->grad);
+            out->flags &= (unsigned char)~PPL__FIRST;
+        } else if (due->how == TOGETHER) {
+            call_together(due);
+        } else {
+            call_reduced(p, due);
         }
     }
+}
+
+static double total_of(const ppl_program *p, const ppl_tensor *t)
+{
+    if (t->numel != 1)
+        return p->ctx->kernels->sum((size_t)t->numel, t->data);
+    return t->dtype == PPL_F32 ? (double)*(const float *)t->data : *(const double *)t->data;
 }
 
 ppl_status ppl_program_run(ppl_program *p, int gradient, double *value)
@@ -384,7 +507,7 @@ ppl_status ppl_program_run(ppl_program *p, int gradient, double *value)
     forget_prepared(p);
     forward(p);
     for (int i = 0; i < p->roots; i++)
-        sum += p->weight[i] * c->kernels->sum((size_t)p->root[i]->numel, p->root[i]->data);
+        sum += p->weight[i] * total_of(p, p->root[i]);
     if (gradient && c->status == PPL_OK)
         backward(p);
     forget_prepared(p);

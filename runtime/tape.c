@@ -19,8 +19,6 @@
 
 #include <string.h>
 
-enum { PPL__ALL_INPUTS = 16 };      /* of a node, for vjp_all */
-
 /* Nodes of row `op` whose contributions to `input`, their i-th, are put off. */
 typedef struct ppl__deferred {
     struct ppl__deferred *next;     /* of another row, or another i, to the same tensor */
