@@ -103,6 +103,11 @@ typedef struct ppl__kernels {
     void (*transpose_from)(size_t rows, size_t columns, const void *x, size_t ldx,
                            void *y);
     void (*add_rows)(size_t rows, size_t columns, const void *x, void *y);
+    /* y [rows] = A x, and y [columns] += A^T g, A [rows,columns]; rows of A where g is 0 do
+     * not count, whatever they hold. */
+    void (*times_vector)(size_t rows, size_t columns, const void *a, const void *x, void *y);
+    void (*add_turned_times_vector)(size_t rows, size_t columns, const void *a,
+                                    const void *g, void *y);
 } ppl__kernels;
 
 /* The best table for a floating dtype on this processor. */

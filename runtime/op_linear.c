@@ -96,10 +96,15 @@ static void matmul_forward(ppl_tensor *out)
 {
     const ppl_tensor *a = out->input[0], *b = out->input[1];
     sizes s = sizes_of(out);
-    for (size_t i = 0; i < s.batches; i++)
-        product(out->ctx, 0, 0, s.m, s.n, s.k, ppl__matrix_at(out, a, a->data, i),
-                ppl__matrix_at(out, b, b->data, i),
-                ppl__at(out, out->data, i * s.m * s.n), 0);
+    for (size_t i = 0; i < s.batches; i++) {
+        const void *left = ppl__matrix_at(out, a, a->data, i);
+        const void *right = ppl__matrix_at(out, b, b->data, i);
+        void *to = ppl__at(out, out->data, i * s.m * s.n);
+        if (s.n == 1)
+            out->ctx->kernels->times_vector(s.m, s.k, left, right, to);
+        else
+            product(out->ctx, 0, 0, s.m, s.n, s.k, left, right, to, 0);
+    }
 }
 
 /* ga [m,k] += g [m,n] b^T, of the rows of g that are not all zero. */
@@ -114,6 +119,10 @@ static void add_left(ppl_ctx *c, const sizes *s, const char *g, const void *b, c
 /* gb [k,n] += a^T g. */
 static void add_right(ppl_ctx *c, const sizes *s, const void *a, const void *g, void *gb)
 {
+    if (s->n == 1) {
+        c->kernels->add_turned_times_vector(s->m, s->k, a, g, gb);
+        return;
+    }
     ppl__arena_mark mark = ppl__arena_here(&c->data);
     ppl_outer_sum *sum = ppl__outer_sum_begin(c, s->n, s->k, gb, 1);
     ppl_outer_sum_add(sum, s->m, g, s->n, a, s->k);
@@ -217,13 +226,17 @@ static void linear_forward(ppl_tensor *out)
     ppl_ctx *c = out->ctx;
     size_t rows = rows_of(out), columns = outputs_of(out);
     int activation = *(int *)out->attr;
-    const void *weight = prepared(out->input[1], 1);
+    const void *weight = columns == 1 ? out->input[1]->data : prepared(out->input[1], 1);
     const void *bias = out->inputs > 2 ? out->input[2]->data : NULL;
     if (!weight)
         return;
-    ppl_maths_gemm_prepared(c, c->dtype, rows, columns, inputs_of(out),
-                            out->input[0]->data, inputs_of(out), weight, out->data, columns,
-                            0);
+    if (columns == 1)
+        c->kernels->times_vector(rows, inputs_of(out), out->input[0]->data, weight,
+                                 out->data);
+    else
+        ppl_maths_gemm_prepared(c, c->dtype, rows, columns, inputs_of(out),
+                                out->input[0]->data, inputs_of(out), weight, out->data,
+                                columns, 0);
     if (bias || activation != PPL_IDENTITY)
         c->kernels->bias_activation(rows, columns, bias, NULL, activation, out->data);
 }
@@ -250,6 +263,13 @@ static int linear_together(ppl_tensor *const *outs, int count, int i, void *grad
     if (i == 2) {
         for (int k = 0; k < count; k++)
             c->kernels->add_rows(rows_of(outs[k]), columns, folded(outs[k]), grad);
+        return 1;
+    }
+    if (columns == 1) {
+        for (int k = 0; k < count; k++)
+            c->kernels->add_turned_times_vector(rows_of(outs[k]), inputs,
+                                                outs[k]->input[0]->data, folded(outs[k]),
+                                                grad);
         return 1;
     }
     ppl__arena_mark mark = ppl__arena_here(&c->data);

@@ -966,6 +966,40 @@ START_TEST(transposition_and_row_sums)
 }
 END_TEST
 
+/* Rows of no numbers do not count where the vector is 0. */
+START_TEST(matrices_by_vectors)
+{
+    array *a = scattered(_i, 17, -1, 1), *x = scattered(_i, 18, -1, 1);
+    array *g = scattered(_i, 19, -1, 1);
+    EACH_TABLE(k)
+        for (size_t rows = 0; rows <= 45; rows += 1 + rows / 10)
+            for (size_t columns = 0; columns <= 80; columns += 1 + columns / 7) {
+                array *y = make(_i, 7), *sum = make(_i, 2), *hole = copy(a);
+                for (size_t r = 0; r < rows; r += 3) {
+                    set(g, r, 0);
+                    set(hole, r * columns, columns > 0 ? (double)NAN : 1);
+                }
+                k->times_vector(rows, columns, from(a, 0), from(x, 0), from(y, 0));
+                k->add_turned_times_vector(rows, columns, from(hole, 0), from(g, 0),
+                                           from(sum, 0));
+                for (size_t r = 0; r < rows; r++) {
+                    double want = 0;
+                    for (size_t c = 0; c < columns; c++)
+                        want += get(a, r * columns + c) * get(x, c);
+                    check_near(_i, "times_vector", r, get(y, r), want, 8);
+                }
+                for (size_t c = 0; c < columns; c++) {
+                    double want = 2;
+                    for (size_t r = 0; r < rows; r++)
+                        want += r % 3 ? get(a, r * columns + c) * get(g, r) : 0;
+                    check_near(_i, "add_turned_times_vector", c, get(sum, c), want, 8);
+                }
+                ck_assert(get(y, rows) == 7 && get(sum, columns) == 2);
+                release(y), release(sum), release(hole);
+            }
+}
+END_TEST
+
 /* ---- Matrix products --------------------------------------------------------------- */
 
 typedef struct matrix {
@@ -1198,7 +1232,7 @@ int main(void)
     return run_tests("kernels", (const TTest *const[]){
         unary_values, unary_slopes, binary_values_and_slopes, simple_loops,
         sums_and_finiteness, elements_within_bounds, position_and_length_do_not_matter,
-        axis_values, axis_adjoints, bias_and_activation, transposition_and_row_sums, products,
-        many_shapes, golden_numbers_of_gamma_functions, edges,
+        axis_values, axis_adjoints, bias_and_activation, transposition_and_row_sums,
+        matrices_by_vectors, products, many_shapes, golden_numbers_of_gamma_functions, edges,
         public_functions_are_the_best_table, NULL });
 }
