@@ -142,7 +142,7 @@ static ppl_tensor *median(const init *self, ppl_dist *d, const ppl_rng *rng)
     const ppl_family *f = d->family;
     ppl_tensor *draw[MOST_DRAWS];
 
-    if (f->event_dim > 0)
+    if (f->event_dim > 0 || (f->flags & PPL_IMPROPER) != 0)
         return uniform(&(init){ .radius = 0 }, d, rng);
     if (f->icdf != NULL && (f->flags & PPL_DISCRETE) == 0)
         return ppl_icdf(d, ppl_scalar(d->ctx, 0.5));

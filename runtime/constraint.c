@@ -277,7 +277,8 @@ SCAN(scan_f32, float)
 SCAN(scan_f64, double)
 SCAN(scan_i64, int64_t)
 
-/* Events of several elements, each copied to where its check may change it. */
+/* Events of several elements, each copied to where its check may change it; of none there
+ * is nothing to check. */
 static size_t scan_events(const ppl_constraint *k, const ppl_tensor *t, size_t start)
 {
     const size_t n = (size_t)t->numel, event = ppl__event_size(k, t);
@@ -288,7 +289,7 @@ static size_t scan_events(const ppl_constraint *k, const ppl_tensor *t, size_t s
 
     for (int a = 0; a < shape.rank; a++)
         shape.dim[a] = t->shape.dim[t->shape.rank - shape.rank + a];
-    for (; i + event <= n; i += event) {
+    for (; copy && i + event <= n; i += event) {
         for (size_t j = 0; j < event; j++)
             copy[j] = ppl__number_at(t, i + j);
         if (!k->type->check(k, copy, &shape))

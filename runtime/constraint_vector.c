@@ -205,14 +205,23 @@ static int check_sphere(const ppl_constraint *self, double *value, const ppl_sha
     return fabs(sum - 1) <= SUM_TOLERANCE;
 }
 
+/* Lengths, [..,1]. */
+static ppl_tensor *length_of(ppl_tensor *t)
+{
+    ppl_shape column = ppl_tensor_shape(t);
+    if (t)
+        column.dim[column.rank - 1] = 1;
+    return t ? ppl_reshape(ppl_sqrt(ppl_sum(ppl_mul(t, t), -1)), column) : NULL;
+}
+
+/* 0, which has no direction, goes where (1, 1, ..) does. */
 static ppl_tensor *to_sphere(const ppl_constraint *self, ppl_tensor *t)
 {
     if (!is_vector(self, t))
         return NULL;
-    ppl_shape column = t->shape;
-    column.dim[column.rank - 1] = 1;
-    ppl_tensor *length = ppl_sqrt(ppl_sum(ppl_mul(t, t), -1));
-    return length ? ppl_div(t, ppl_reshape(length, column)) : NULL;
+    ppl_tensor *none = ppl_equal(length_of(ppl_detach(t)), ppl_scalar(t->ctx, 0));
+    t = ppl_where(none, ppl_scalar(t->ctx, 1), t);
+    return ppl_div(t, length_of(t));
 }
 
 static int check_counts(const ppl_constraint *self, double *value, const ppl_shape *event)

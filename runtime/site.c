@@ -8,6 +8,8 @@
  */
 #include "impl.h"
 
+#include <kiln/constructed.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -458,39 +460,12 @@ ppl_tensor *ppl_param(ppl_ctx *c, const char *name, ppl_shape shape, ppl_init in
     return ppl_ok(c) ? m.value : NULL;
 }
 
-/* ---- factor: an observation whose log-probability is given ------------------------- */
-
-static ppl_tensor *unit_sample(const ppl_dist *d, const ppl_rng *rng)
-{
-    (void)rng;
-    return ppl_full(d->ctx, d->shape, 0);
-}
-
-/* A plate around it makes the batch larger than the factor. */
-static ppl_tensor *unit_log_prob(const ppl_dist *d, ppl_tensor *x)
-{
-    return ppl_expand(d->param[0], ppl_tensor_shape(x));
-}
-
-static const ppl_family unit = {
-    .name = "factor",
-    .params = 1,
-    .param_name = { "log_factor" },
-    .flags = PPL_REPARAM,
-    .sample = unit_sample,
-    .log_prob = unit_log_prob,
-};
-
+/* An observation whose log-probability is given. */
 void ppl_factor(ppl_ctx *c, const char *name, ppl_tensor *log_factor)
 {
-    ppl_dist *d;
-
-    if (!ppl_ok(c))
+    if (!ppl_ok(c) || ppl__check(c, log_factor, "ppl_factor: log_factor") != PPL_OK)
         return;
-    if (ppl__check(c, log_factor, "ppl_factor: log_factor") != PPL_OK)
-        return;
-    d = ppl_dist_make(&unit, &log_factor, NULL);
-    sample_statement(c, name, -1, d, NULL, PPL_OBSERVED);
+    sample_statement(c, name, -1, ppl_unit(log_factor), NULL, PPL_OBSERVED);
 }
 
 /* ---- Log-probability of a site ----------------------------------------------------- */

@@ -485,7 +485,7 @@ START_TEST(statements_refuse)
     assert_error_is(c, PPL_EINVAL, "ppl_factor: log_factor is NULL");
     ppl_clear_error(c);
     ppl_factor(c, "f", integers(c, 1));
-    assert_error_is(c, PPL_EDTYPE, "factor: log_factor is integers; it must be floating "
+    assert_error_is(c, PPL_EDTYPE, "unit: log_factor is integers; it must be floating "
                     "(ppl_to_float converts)");
     stop(c);
 }

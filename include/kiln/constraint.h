@@ -88,7 +88,7 @@ PPL_API extern const ppl_constraint ppl_constraint_simplex;
 /* Never decreasing; the first element, then logarithms of the steps. */
 PPL_API extern const ppl_constraint ppl_constraint_ordered_vector;
 PPL_API extern const ppl_constraint ppl_constraint_positive_ordered_vector;  /* its exp */
-/* Of length 1; t / |t|, which is no bijection. */
+/* Of length 1; t / |t|, which is no bijection (0 goes where (1, 1, ..) does). */
 PPL_API extern const ppl_constraint ppl_constraint_sphere;
 PPL_API extern const ppl_constraint ppl_constraint_one_hot;          /* no maps */
 /* Nonnegative integers with this sum; no maps. */

@@ -17,8 +17,25 @@ extern "C" {
 /* Delta: all mass at `value`, whose last event_dim axes are one event; log_prob is
  * log_density (NULL: 0; [batch]) at the value and -inf elsewhere. Reparameterised. */
 PPL_API ppl_dist *ppl_delta(ppl_tensor *value, ppl_tensor *log_density, int event_dim);
+/* Empirical: one of S samples [batch,S,event] by log_weights [batch,S] in nats (of any
+ * sum; -inf: never), whose rank tells batch from event. Samples may be integers.
+ * log_prob is the log of the weights of all samples equal to the value, -inf where none
+ * is. Numbers can be enumerated. No gradient by the samples but of mean and variance. */
+PPL_API ppl_dist *ppl_empirical(ppl_tensor *samples, ppl_tensor *log_weights);
+/* ImproperUniform: log_prob 0 at values [batch,event] within the support, -inf outside;
+ * the last axes of an event are the support's. A flat prior, for what gives a latent its
+ * value: a guide, ppl_init_to_uniform and its like, ppl_log_density_of. Drawing from it
+ * is PPL_EUNSUPPORTED. */
+PPL_API ppl_dist *ppl_improper_uniform(ppl_ctx *c, ppl_constraint support,
+                                       ppl_shape batch, ppl_shape event);
+/* Unit: the value [batch,0], of no numbers, with log_prob log_factor [batch], in nats.
+ * The distribution of ppl_factor's sites. */
+PPL_API ppl_dist *ppl_unit(ppl_tensor *log_factor);
 
 PPL_API extern const ppl_family ppl_family_delta;
+PPL_API extern const ppl_family ppl_family_empirical;
+PPL_API extern const ppl_family ppl_family_improper_uniform;
+PPL_API extern const ppl_family ppl_family_unit;
 
 #ifdef __cplusplus
 }

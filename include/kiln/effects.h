@@ -74,7 +74,8 @@ PPL_API void ppl_next_step(ppl_ctx *c);
 enum {
     PPL_REPARAM = 1,                /* sample is differentiable in the parameters */
     PPL_DISCRETE = 2,
-    PPL_ENUMERABLE = 4
+    PPL_ENUMERABLE = 4,
+    PPL_IMPROPER = 8                /* no distribution: drawing is an error */
 };
 
 struct ppl_dist;

@@ -262,12 +262,17 @@ static int64_t numel(ppl_shape shape)
     return n;
 }
 
-/* The latents of a run of the model as it stands, drawn from their prior. */
-static int find_latents(ppl_log_density *d, ppl_handler *const *handlers)
+/* The latents of a run of the model as it stands, where those of a prior that cannot be
+ * drawn from have a value too. */
+static int find_latents(ppl_log_density *d)
 {
-    ppl_trace *trace = ppl_get_trace(d->ctx, d->model, d->arg, handlers);
-    int count = trace != NULL ? ppl_trace_count(trace) : 0;
+    ppl_trace *trace;
+    int count;
 
+    d->handlers[0] = ppl_init_to_feasible(d->ctx);
+    trace = ppl_get_trace(d->ctx, d->model, d->arg, d->handlers);
+    d->handlers[0] = &d->base;
+    count = trace != NULL ? ppl_trace_count(trace) : 0;
     d->latent = ppl_alloc(d->ctx, (size_t)(count + 1) * sizeof *d->latent);
     d->value = ppl_alloc(d->ctx, (size_t)(count + 1) * sizeof *d->value);
     if (d->latent == NULL || d->value == NULL)
@@ -335,7 +340,7 @@ static ppl_log_density *make(ppl_ctx *c, ppl_model model, const void *arg,
     d->ctx = c;
     d->model = model;
     d->arg = arg;
-    if (!keep_handlers(d, handlers) || !find_latents(d, handlers))
+    if (!keep_handlers(d, handlers) || !find_latents(d))
         return NULL;
     zeros = ppl_alloc(c, (size_t)(d->size + 1) * sizeof *zeros);
     d->u = zeros != NULL ? ppl_variable(c, PPL_SHAPE(d->size), zeros) : NULL;

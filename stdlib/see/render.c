@@ -212,7 +212,7 @@ static const char *style_of(const ppl_node *n)
         return "shape=box, style=rounded, color=\"#808080\"";
     if (n->kind == PPL_SITE_DETERMINISTIC)
         return "shape=ellipse, style=dashed";
-    if (strcmp(n->family, "factor") == 0)
+    if (strcmp(n->family, "unit") == 0)
         return "shape=square, style=filled, fillcolor=black, width=0.15, height=0.15, "
                "fixedsize=true";
     if ((n->flags & PPL_OBSERVED) != 0)
@@ -224,7 +224,7 @@ static const char *style_of(const ppl_node *n)
 static void put_spot(const picture *p, int i, int depth)
 {
     const spot *s = &p->spot[i];
-    int is_factor = s->node->family != NULL && strcmp(s->node->family, "factor") == 0;
+    int is_factor = s->node->family != NULL && strcmp(s->node->family, "unit") == 0;
 
     fprintf(p->out, "%*ss%d [%s, %s=<", 2 * depth, "", i, style_of(s->node),
             is_factor ? "xlabel" : "label");

@@ -27,8 +27,22 @@ MAKE_EVENT(multivariate_normal, p[0], p[1])
 MAKE_EVENT(multivariate_normal_cholesky, p[0], p[1])
 MAKE_EVENT(multivariate_normal_precision, p[0], p[1])
 MAKE_EVENT(multivariate_student_t, p[0], p[1], p[2])
+MAKE_EVENT(unit, p[0])
 MAKE_EVENT(wishart, p[0], p[1])
 MAKE_EVENT(wishart_cholesky, p[0], p[1])
+
+/* Events of vectors: the axes before that of the samples are the batch's. */
+static inline ppl_dist *make_empirical(ppl_tensor *const *p, const double *attr)
+{
+    ppl_shape shape = ppl_tensor_shape(p[1]);
+    (void)attr;
+    while (shape.rank > 0 && shape.rank < ppl_rank(p[0]) - 1) {
+        for (int a = shape.rank++; a > 0; a--)
+            shape.dim[a] = shape.dim[a - 1];
+        shape.dim[0] = 1;
+    }
+    return ppl_empirical(p[0], ppl_reshape(p[1], shape));
+}
 
 /* attr: the axes of an event, up to the first 0. */
 static inline ppl_dist *make_zero_sum_normal(ppl_tensor *const *p, const double *attr)
