@@ -34,6 +34,12 @@ enum {
 /* Between the bounds; or at one of them at the most; or at one or the other. */
 enum { PPL__OPEN, PPL__CLOSED, PPL__EITHER };
 
+/* Which random numbers (effects.h): from `element` on. */
+typedef struct ppl__draws {
+    uint32_t key[2], stream, attempt;
+    uint64_t element;
+} ppl__draws;
+
 typedef struct ppl__kernels {
     const char *isa;
     /* y = f(x);  gx += g f'(x), with y = f(x) at hand. */
@@ -108,6 +114,13 @@ typedef struct ppl__kernels {
     void (*times_vector)(size_t rows, size_t columns, const void *a, const void *x, void *y);
     void (*add_turned_times_vector)(size_t rows, size_t columns, const void *a,
                                     const void *g, void *y);
+    /* In double, for either dtype (random.inc). n uniforms or normals: with `both`, the two
+     * of every element; otherwise the first. n draws of Gamma(a, 1), with a[0] for all if
+     * `single`, of three streams and all attempts; their logarithms, NULL: not asked for. */
+    void (*uniforms)(const ppl__draws *from, size_t n, int both, double *out);
+    void (*normals)(const ppl__draws *from, size_t n, int both, double *out);
+    void (*gammas)(const ppl__draws *from, size_t n, const double *a, int single, double *x,
+                   double *log_x);
 } ppl__kernels;
 
 /* The best table for a floating dtype on this processor. */

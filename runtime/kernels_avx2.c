@@ -14,6 +14,9 @@
 #define SLEEF_double(name, accuracy) Sleef_##name##d4_##accuracy##avx2
 #define SLEEF_float(name, accuracy) Sleef_##name##f8_##accuracy##avx2
 
+#define ROOT(x) (V)_mm256_sqrt_pd(x)
+#define MULTIPLY_WORDS(a, b) (v_words)_mm256_mul_epu32((__m256i)(a), (__m256i)(b))
+
 /* Lanes below `count` have their sign bit set, which is what the instructions look at. */
 #define FIRST_double(count)                                                              \
     _mm256_cmpgt_epi64(_mm256_set1_epi64x((long long)(count)),                           \

@@ -14,6 +14,9 @@
 #define SLEEF_double(name, accuracy) Sleef_##name##d8_##accuracy##avx512f
 #define SLEEF_float(name, accuracy) Sleef_##name##f16_##accuracy##avx512f
 
+#define ROOT(x) (V)_mm512_sqrt_pd(x)
+#define MULTIPLY_WORDS(a, b) (v_words)_mm512_mul_epu32((__m512i)(a), (__m512i)(b))
+
 #define FIRST(count) ((1u << (count)) - 1)
 #define GET_FIRST_double(p, count, pad)                                                  \
     _mm512_mask_loadu_pd(pad, (__mmask8)FIRST(count), p)

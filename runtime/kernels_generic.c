@@ -18,6 +18,11 @@
 #define SLEEF_float(name, accuracy) Sleef_##name##f4_##accuracy
 #endif
 
+#ifdef __SSE2__
+#define ROOT(x) (V)_mm_sqrt_pd(x)
+#define MULTIPLY_WORDS(a, b) (v_words)_mm_mul_epu32((__m128i)(a), (__m128i)(b))
+#endif
+
 #define REAL double
 #include "kernels.inc"
 #undef REAL

@@ -5,16 +5,14 @@
  * The context's key is Philox of (step, particle) under the seed; a site's key is Philox
  * of its address (stable hash of the name, index) under the context's key; the counter of
  * a draw is then (element, attempt, stream) under the site's key. So a draw depends on
- * which site, element and attempt it is, and on nothing else.
+ * which site, element and attempt it is, and on nothing else. Many at a time, and what is
+ * made of the words, are kernels (random.inc).
  */
 #include "impl.h"
 
 #include <Random123/philox.h>
 #include <math.h>
 #include <string.h>
-
-#define BLOCK 128                   /* of words, handled at a time */
-#define TWO_PI 6.283185307179586
 
 static philox4x32_ctr_t philox(const uint32_t key[2], uint64_t low, uint64_t high)
 {
@@ -67,23 +65,53 @@ ppl_rng ppl_rng_part(const ppl_rng *rng, uint64_t part)
     return (ppl_rng){ { words[0], words[1] } };
 }
 
-/* The middle of one of 2^52 intervals of (0,1), by two words: an odd multiple of 2^-53,
- * which a double holds exactly, so that rounding makes neither 0 nor 1 of it. */
-static double unit(uint32_t high, uint32_t low)
-{
-    uint64_t bits = ((uint64_t)high << 32 | low) >> 11 | 1;
+/* ---- Single numbers: the vectors' formulas, without their latency ------------------ */
 
-    return (double)bits * 0x1p-53;
+#define N double
+#define WORDS uint64_t
+#define MASK int
+#define BITS(x) bits_of(x)
+#define NUMBER(x) number_of(x)
+#define SELECT(m, a, b) ((m) ? (a) : (b))
+#define ROOT(x) sqrt(x)
+#define FORM(name) random_##name
+
+static inline uint64_t bits_of(double x)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+static inline double number_of(uint64_t bits)
+{
+    double x;
+
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+#include "random_maths.inc"
+
+static inline void words_of(const ppl_rng *rng, uint32_t stream, uint64_t element,
+                            uint32_t attempt, uint64_t w[4])
+{
+    const philox4x32_ctr_t word =
+        philox(rng->key, element, (uint64_t)attempt << 32 | (uint64_t)stream);
+
+    for (int i = 0; i < 4; i++)
+        w[i] = word.v[i];
 }
 
 void ppl_rng_uniform_pair(const ppl_rng *rng, uint32_t stream, uint64_t element,
                           uint32_t attempt, double pair[2])
 {
-    uint32_t w[4];
+    uint64_t w[4];
 
-    ppl_rng_block(rng, stream, element, attempt, w);
-    pair[0] = unit(w[0], w[1]);
-    pair[1] = unit(w[2], w[3]);
+    words_of(rng, stream, element, attempt, w);
+    pair[0] = random_unit(w[0], w[1]);
+    pair[1] = random_unit(w[2], w[3]);
 }
 
 double ppl_rng_uniform(const ppl_rng *rng, uint32_t stream, uint64_t element,
@@ -95,60 +123,83 @@ double ppl_rng_uniform(const ppl_rng *rng, uint32_t stream, uint64_t element,
     return pair[0];
 }
 
-/* Normals from `n` blocks (1 to BLOCK) from `block` on, two of each: radius cosine and
- * radius sine (Box and Muller 1958), in batches for the vector maths. */
-static void normal_pairs(const ppl_rng *rng, uint32_t stream, uint64_t block,
-                         uint32_t attempt, size_t n, double *cosine, double *sine)
-{
-    double radius[BLOCK], angle[BLOCK];
-
-    for (size_t i = 0; i < n; i++) {
-        uint32_t w[4];
-
-        ppl_rng_block(rng, stream, block + i, attempt, w);
-        cosine[i] = unit(w[0], w[1]);
-        angle[i] = TWO_PI * unit(w[2], w[3]);
-    }
-    ppl_maths_log(PPL_F64, n, cosine, cosine);
-    for (size_t i = 0; i < n; i++)
-        radius[i] = sqrt(-2 * cosine[i]);
-    ppl_maths_sincos(n, angle, sine, cosine);
-    for (size_t i = 0; i < n; i++) {
-        cosine[i] *= radius[i];
-        sine[i] *= radius[i];
-    }
-}
-
 void ppl_rng_normal_pair(const ppl_rng *rng, uint32_t stream, uint64_t element,
                          uint32_t attempt, double pair[2])
 {
-    normal_pairs(rng, stream, element, attempt, 1, &pair[0], &pair[1]);
+    uint64_t w[4];
+
+    words_of(rng, stream, element, attempt, w);
+    pair[0] = random_normal(w, &pair[1]);
+}
+
+double ppl_rng_gamma(const ppl_rng *rng, uint32_t stream, uint64_t element, double a,
+                     double *log_x)
+{
+    const double d = (a < 1 ? a + 1 : a) - 1.0 / 3, c = random_gamma_spread(d);
+    double z[2], t, u;
+
+    if (!(a > 0 && a < INFINITY))
+        return *log_x = NAN;
+    for (uint32_t attempt = 0;; attempt++) {
+        ppl_rng_normal_pair(rng, stream, element, attempt, z);
+        u = ppl_rng_uniform(rng, stream + 1, element, attempt);
+        t = z[0] * c;
+        if (random_gamma_fits_at_once(z[0], t, u) || random_gamma_fits(d, z[0], t, u))
+            break;
+    }
+    const double x = random_gamma(d, t);
+    *log_x = random_log(x);
+    if (a >= 1)
+        return x;
+    *log_x += random_log(ppl_rng_uniform(rng, stream + 2, element, 0)) / a;
+    return random_exp(*log_x);
+}
+
+/* ---- Many -------------------------------------------------------------------------- */
+
+static ppl__draws draws_from(const ppl_rng *rng, uint32_t stream, uint64_t element,
+                             uint32_t attempt)
+{
+    return (ppl__draws){ { rng->key[0], rng->key[1] }, stream, attempt, element };
 }
 
 void ppl_rng_uniforms(const ppl_rng *rng, uint32_t stream, size_t n, double *out)
 {
-    for (size_t i = 0; i < n; i += 2) {
-        uint32_t w[4];
+    const ppl__draws from = draws_from(rng, stream, 0, 0);
 
-        ppl_rng_block(rng, stream, i / 2, 0, w);
-        out[i] = unit(w[0], w[1]);
-        if (i + 1 < n)
-            out[i + 1] = unit(w[2], w[3]);
-    }
+    ppl__kernels_for(PPL_F64)->uniforms(&from, n, 1, out);
 }
 
 void ppl_rng_normals(const ppl_rng *rng, uint32_t stream, size_t n, double *out)
 {
-    double cosine[BLOCK], sine[BLOCK];
+    const ppl__draws from = draws_from(rng, stream, 0, 0);
+    double pair[2];
 
-    for (size_t start = 0; start < n; start += 2 * BLOCK) {
-        size_t count = n - start < 2 * BLOCK ? n - start : 2 * BLOCK;
-
-        normal_pairs(rng, stream, start / 2, 0, (count + 1) / 2, cosine, sine);
-        for (size_t i = 0; i < count; i++)
-            out[start + i] = i % 2 == 0 ? cosine[i / 2] : sine[i / 2];
+    if (n == 1) {
+        ppl_rng_normal_pair(rng, stream, 0, 0, pair);
+        out[0] = pair[0];
+        return;
     }
+    ppl__kernels_for(PPL_F64)->normals(&from, n, 1, out);
 }
+
+void ppl_rng_first_uniforms(const ppl_rng *rng, uint32_t stream, uint64_t first, size_t n,
+                            double *out)
+{
+    const ppl__draws from = draws_from(rng, stream, first, 0);
+
+    ppl__kernels_for(PPL_F64)->uniforms(&from, n, 0, out);
+}
+
+void ppl_rng_gammas(const ppl_rng *rng, uint32_t stream, uint64_t first, size_t n,
+                    const double *a, int single, double *x, double *log_x)
+{
+    const ppl__draws from = draws_from(rng, stream, first, 0);
+
+    ppl__kernels_for(PPL_F64)->gammas(&from, n, a, single, x, log_x);
+}
+
+/* ---- State ------------------------------------------------------------------------- */
 
 void ppl_rng_state(const ppl_ctx *c, uint64_t *seed, uint64_t *step)
 {

@@ -43,7 +43,7 @@ typedef struct ppl_rng {
 PPL_API void ppl_rng_block(const ppl_rng *rng, uint32_t stream, uint64_t element,
                            uint32_t attempt, uint32_t words[4]);
 /* n uniforms in (0,1), 52 bits; n standard normals (Box-Muller, in double). Element i of
- * a stream is the same whatever n is. */
+ * a stream is the same whatever n is, and to the last bit on every machine. */
 PPL_API void ppl_rng_uniforms(const ppl_rng *rng, uint32_t stream, size_t n, double *out);
 PPL_API void ppl_rng_normals(const ppl_rng *rng, uint32_t stream, size_t n, double *out);
 /* A uniform (the first of a pair), a pair of them, and a pair of normals for one element
@@ -54,6 +54,20 @@ PPL_API void ppl_rng_uniform_pair(const ppl_rng *rng, uint32_t stream, uint64_t 
                                   uint32_t attempt, double pair[2]);
 PPL_API void ppl_rng_normal_pair(const ppl_rng *rng, uint32_t stream, uint64_t element,
                                  uint32_t attempt, double pair[2]);
+/* ppl_rng_uniform of n elements from `first` on, attempt 0. */
+PPL_API void ppl_rng_first_uniforms(const ppl_rng *rng, uint32_t stream, uint64_t first,
+                                    size_t n, double *out);
+/* Draws of Gamma(a[i], rate 1) for n elements from `first` on, with a[0] for all if
+ * `single`; and their logarithms, since for small a draws are beyond the range of any
+ * floating type (a = 0.001: below 1e-300 every other time). NaN unless 0 < a < inf; log_x
+ * NULL: not asked for; all arrays their own. Of the streams `stream`, stream + 1 and stream + 2.
+ * Marsaglia and Tsang (2000): about 1.05 attempts of a normal and a uniform number, and one
+ * uniform more where a < 1. How a draw moves with a: ppl_maths_gamma_slope. */
+PPL_API void ppl_rng_gammas(const ppl_rng *rng, uint32_t stream, uint64_t first, size_t n,
+                            const double *a, int single, double *x, double *log_x);
+/* The same of one element; returns x. */
+PPL_API double ppl_rng_gamma(const ppl_rng *rng, uint32_t stream, uint64_t element, double a,
+                             double *log_x);
 /* The random numbers of part `part` of a value: as good as unrelated to those of `rng` and
  * of other parts. For distributions made of others. */
 PPL_API ppl_rng ppl_rng_part(const ppl_rng *rng, uint64_t part);
