@@ -44,7 +44,7 @@ static void binary_vjp(ppl_tensor *out, int i, void *grad)
 
 static const ppl_op unary_row[] = {
 #define UNARY(name, forward, derivative)                                                 \
-    { #name, 1, PPL_OP_BROADCAST, NULL, unary_forward, unary_vjp, NULL, NULL },
+    { #name, 1, PPL_OP_BROADCAST, NULL, unary_forward, unary_vjp, NULL, NULL, NULL },
 #define BINARY(name, forward, da, db)
 #include "elementwise.def"
 #undef UNARY
@@ -54,7 +54,7 @@ static const ppl_op unary_row[] = {
 static const ppl_op binary_row[] = {
 #define UNARY(name, forward, derivative)
 #define BINARY(name, forward, da, db)                                                    \
-    { #name, 2, PPL_OP_BROADCAST, NULL, binary_forward, binary_vjp, NULL, NULL },
+    { #name, 2, PPL_OP_BROADCAST, NULL, binary_forward, binary_vjp, NULL, NULL, NULL },
 #include "elementwise.def"
 #undef UNARY
 #undef BINARY
@@ -105,7 +105,7 @@ static void affine_vjp(ppl_tensor *out, int i, void *grad)
 }
 
 static const ppl_op affine_row = {
-    "affine", 1, PPL_OP_BROADCAST, NULL, affine_forward, affine_vjp, NULL, NULL
+    "affine", 1, PPL_OP_BROADCAST, NULL, affine_forward, affine_vjp, NULL, NULL, NULL
 };
 
 ppl_tensor *ppl_affine(ppl_tensor *t, double factor, double shift)
@@ -130,7 +130,7 @@ static void clamp_vjp(ppl_tensor *out, int i, void *grad)
 }
 
 static const ppl_op clamp_row = {
-    "clamp", 1, PPL_OP_BROADCAST, NULL, clamp_forward, clamp_vjp, NULL, NULL
+    "clamp", 1, PPL_OP_BROADCAST, NULL, clamp_forward, clamp_vjp, NULL, NULL, NULL
 };
 
 ppl_tensor *ppl_clamp(ppl_tensor *t, double low, double high)
@@ -160,7 +160,7 @@ static void lerp_vjp(ppl_tensor *out, int i, void *grad)
 }
 
 static const ppl_op lerp_row = {
-    "lerp", 3, PPL_OP_BROADCAST, NULL, lerp_forward, lerp_vjp, NULL, NULL
+    "lerp", 3, PPL_OP_BROADCAST, NULL, lerp_forward, lerp_vjp, NULL, NULL, NULL
 };
 
 ppl_tensor *ppl_lerp(ppl_tensor *a, ppl_tensor *b, ppl_tensor *weight)
@@ -208,7 +208,7 @@ static void where_vjp(ppl_tensor *out, int i, void *grad)
 }
 
 static const ppl_op where_row = {
-    "where", 3, PPL_OP_BROADCAST, where_shape, where_forward, where_vjp, NULL, NULL
+    "where", 3, PPL_OP_BROADCAST, where_shape, where_forward, where_vjp, NULL, NULL, NULL
 };
 
 ppl_tensor *ppl_where(ppl_tensor *mask, ppl_tensor *a, ppl_tensor *b)
@@ -274,16 +274,16 @@ static void and_forward(ppl_tensor *out) { MASK_LOOP(unsigned char, a[i] & b[i])
 static void not_forward(ppl_tensor *out) { MASK_LOOP(unsigned char, !(a[i] & b[i])); }
 
 static const ppl_op less_row = {
-    "less", 2, PPL_OP_BROADCAST, compare_shape, less_forward, NULL, NULL, NULL
+    "less", 2, PPL_OP_BROADCAST, compare_shape, less_forward, NULL, NULL, NULL, NULL
 };
 static const ppl_op equal_row = {
-    "equal", 2, PPL_OP_BROADCAST, compare_shape, equal_forward, NULL, NULL, NULL
+    "equal", 2, PPL_OP_BROADCAST, compare_shape, equal_forward, NULL, NULL, NULL, NULL
 };
 static const ppl_op and_row = {
-    "and", 2, PPL_OP_BROADCAST, mask_shape, and_forward, NULL, NULL, NULL
+    "and", 2, PPL_OP_BROADCAST, mask_shape, and_forward, NULL, NULL, NULL, NULL
 };
 static const ppl_op not_row = {
-    "not", 1, PPL_OP_BROADCAST, mask_shape, not_forward, NULL, NULL, NULL
+    "not", 1, PPL_OP_BROADCAST, mask_shape, not_forward, NULL, NULL, NULL, NULL
 };
 
 ppl_tensor *ppl_less(ppl_tensor *a, ppl_tensor *b)
@@ -336,7 +336,7 @@ static void to_float_forward(ppl_tensor *out)
 }
 
 static const ppl_op to_float_row = {
-    "to_float", 1, 0, to_float_shape, to_float_forward, NULL, NULL, NULL
+    "to_float", 1, 0, to_float_shape, to_float_forward, NULL, NULL, NULL, NULL
 };
 
 ppl_tensor *ppl_to_float(ppl_tensor *t)

@@ -145,7 +145,7 @@ static void matmul_vjp(ppl_tensor *out, int input, void *grad)
 }
 
 static const ppl_op matmul_row = {
-    "matmul", 2, 0, matmul_shape, matmul_forward, matmul_vjp, NULL, NULL
+    "matmul", 2, 0, matmul_shape, matmul_forward, matmul_vjp, NULL, NULL, NULL
 };
 
 ppl_tensor *ppl_matmul(ppl_tensor *a, ppl_tensor *b)
@@ -323,7 +323,7 @@ static void linear_vjp(ppl_tensor *out, int i, void *grad)
 
 static const ppl_op linear_row = {
     "linear", -1, PPL_OP_WRITES, linear_shape, linear_forward, linear_vjp, linear_together,
-    NULL
+    NULL, NULL
 };
 
 ppl_tensor *ppl_linear(ppl_tensor *x, ppl_tensor *weight, ppl_tensor *bias,

@@ -222,7 +222,7 @@ static void cholesky_vjp(ppl_tensor *out, int i, void *grad)
 }
 
 static const ppl_op cholesky_row = {
-    "cholesky", 1, 0, cholesky_shape, cholesky_forward, cholesky_vjp, NULL, NULL
+    "cholesky", 1, 0, cholesky_shape, cholesky_forward, cholesky_vjp, NULL, NULL, NULL
 };
 
 ppl_tensor *ppl_cholesky(ppl_tensor *t, double jitter)
@@ -389,7 +389,7 @@ static void solve_vjp(ppl_tensor *out, int input, void *grad)
 }
 
 static const ppl_op solve_row = {
-    "triangular_solve", 2, 0, solve_shape, solve_forward, solve_vjp, NULL, NULL
+    "triangular_solve", 2, 0, solve_shape, solve_forward, solve_vjp, NULL, NULL, NULL
 };
 
 ppl_tensor *ppl_triangular_solve(ppl_tensor *a, ppl_tensor *b, unsigned flags)

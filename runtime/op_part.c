@@ -94,7 +94,7 @@ static void extract_vjp(ppl_tensor *out, int i, void *grad)
 }
 
 static const ppl_op extract_row = {
-    "matrix_extract", 1, 0, extract_shape, extract_forward, extract_vjp, NULL, NULL
+    "matrix_extract", 1, 0, extract_shape, extract_forward, extract_vjp, NULL, NULL, NULL
 };
 
 ppl_tensor *ppl_matrix_extract(ppl_tensor *t, ppl_part part)
@@ -148,7 +148,7 @@ static void embed_vjp(ppl_tensor *out, int i, void *grad)
 }
 
 static const ppl_op embed_row = {
-    "matrix_embed", 1, 0, embed_shape, embed_forward, embed_vjp, NULL, NULL
+    "matrix_embed", 1, 0, embed_shape, embed_forward, embed_vjp, NULL, NULL, NULL
 };
 
 ppl_tensor *ppl_matrix_embed(ppl_tensor *t, ppl_part part)
@@ -238,7 +238,7 @@ static void cumsum_vjp(ppl_tensor *out, int i, void *grad)
 }
 
 static const ppl_op cumsum_row = {
-    "cumsum", 1, 0, cumsum_shape, cumsum_forward, cumsum_vjp, NULL, NULL
+    "cumsum", 1, 0, cumsum_shape, cumsum_forward, cumsum_vjp, NULL, NULL, NULL
 };
 
 ppl_tensor *ppl_cumsum(ppl_tensor *t, int axis)

@@ -114,7 +114,7 @@ static void sum_vjp_all(ppl_tensor *out, void *const *grads, unsigned fresh)
 }
 
 static const ppl_op sum_row = {
-    "sum", 1, 0, reduced_shape, sum_forward, sum_vjp, NULL, sum_vjp_all
+    "sum", 1, 0, reduced_shape, sum_forward, sum_vjp, NULL, sum_vjp_all, NULL
 };
 
 static void mean_forward(ppl_tensor *out)
@@ -142,7 +142,7 @@ static void mean_vjp_all(ppl_tensor *out, void *const *grads, unsigned fresh)
 }
 
 static const ppl_op mean_row = {
-    "mean", 1, 0, reduced_shape, mean_forward, mean_vjp, NULL, mean_vjp_all
+    "mean", 1, 0, reduced_shape, mean_forward, mean_vjp, NULL, mean_vjp_all, NULL
 };
 
 /* A row whose loop is kernels->name_axis; `extra` are the arrays its adjoint needs. */
@@ -161,7 +161,7 @@ static const ppl_op mean_row = {
         k->name##_axis_vjp(s.outer, s.n, s.inner, extra, out->grad, grad);               \
     }                                                                                    \
     static const ppl_op name##_row = {                                                   \
-        #name, 1, 0, shape, name##_forward, name##_vjp, NULL, NULL                       \
+        #name, 1, 0, shape, name##_forward, name##_vjp, NULL, NULL, NULL                 \
     };
 #define X_AND_Y out->input[0]->data, out->data
 #define Y_ALONE out->data

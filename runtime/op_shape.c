@@ -163,7 +163,7 @@ static void slice_vjp(ppl_tensor *out, int i, void *grad)
 }
 
 static const ppl_op slice_row = {
-    "slice", 1, 0, slice_shape, slice_forward, slice_vjp, NULL, NULL
+    "slice", 1, 0, slice_shape, slice_forward, slice_vjp, NULL, NULL, NULL
 };
 
 ppl_tensor *ppl_slice(ppl_tensor *t, int axis, int64_t start, int64_t stop)
@@ -247,7 +247,7 @@ static void transpose_vjp(ppl_tensor *out, int i, void *grad)
 }
 
 static const ppl_op transpose_row = {
-    "transpose", 1, 0, transpose_shape, transpose_forward, transpose_vjp, NULL, NULL
+    "transpose", 1, 0, transpose_shape, transpose_forward, transpose_vjp, NULL, NULL, NULL
 };
 
 ppl_tensor *ppl_transpose(ppl_tensor *t, int axis, int other)
@@ -302,7 +302,7 @@ static void expand_vjp(ppl_tensor *out, int i, void *grad)
 }
 
 static const ppl_op expand_row = {
-    "expand", 1, 0, expand_shape, expand_forward, expand_vjp, NULL, NULL
+    "expand", 1, 0, expand_shape, expand_forward, expand_vjp, NULL, NULL, NULL
 };
 
 ppl_tensor *ppl_expand(ppl_tensor *t, ppl_shape shape)
@@ -406,7 +406,7 @@ static void join_vjp(ppl_tensor *out, int i, void *grad)
 }
 
 static const ppl_op concat_row = {
-    "concat", -1, 0, concat_shape, join_forward, join_vjp, NULL, NULL
+    "concat", -1, 0, concat_shape, join_forward, join_vjp, NULL, NULL, NULL
 };
 
 ppl_tensor *ppl_concat(ppl_tensor *const *tensors, int count, int axis)
@@ -415,7 +415,7 @@ ppl_tensor *ppl_concat(ppl_tensor *const *tensors, int count, int axis)
 }
 
 static const ppl_op stack_row = {
-    "stack", -1, 0, stack_shape, join_forward, join_vjp, NULL, NULL
+    "stack", -1, 0, stack_shape, join_forward, join_vjp, NULL, NULL, NULL
 };
 
 ppl_tensor *ppl_stack(ppl_tensor *const *tensors, int count, int axis)
@@ -487,7 +487,7 @@ static void select_vjp(ppl_tensor *out, int i, void *grad)
 }
 
 static const ppl_op select_row = {
-    "index_select", 2, 0, select_shape, select_forward, select_vjp, NULL, NULL
+    "index_select", 2, 0, select_shape, select_forward, select_vjp, NULL, NULL, NULL
 };
 
 ppl_tensor *ppl_index_select(ppl_tensor *t, int axis, ppl_tensor *index)
@@ -542,7 +542,7 @@ static void gather_vjp(ppl_tensor *out, int i, void *grad)
 }
 
 static const ppl_op gather_row = {
-    "gather_last", 2, 0, gather_shape, gather_forward, gather_vjp, NULL, NULL
+    "gather_last", 2, 0, gather_shape, gather_forward, gather_vjp, NULL, NULL, NULL
 };
 
 ppl_tensor *ppl_gather_last(ppl_tensor *t, ppl_tensor *index)

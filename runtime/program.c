@@ -23,6 +23,7 @@ typedef struct call {
     int count, i;
     void *grad;                     /* where input i's adjoint is */
     void **grads;                   /* where those of all inputs are, NULL: none is due */
+    void *plan;                     /* of the node, or NULL */
     unsigned fresh;                 /* bit i: nothing stands there yet */
 } call;
 
@@ -37,6 +38,7 @@ struct ppl_program {
     int read;                       /* a number that moves was read into C meanwhile */
     size_t tape;                    /* when it was begun */
     ppl_tensor **node;
+    void **plan;                    /* of each node, or NULL: it has none */
     size_t count, capacity;
     call *calls;
     size_t call_count;
@@ -247,11 +249,11 @@ static void take_due(ppl_program *p, later **list, const ppl_tensor *input)
     }
 }
 
-static int call_for_all(ppl_program *p, ppl_tensor **out)
+static int call_for_all(ppl_program *p, ppl_tensor **out, void *plan)
 {
     const int inputs = (*out)->inputs;
     call *k = &p->calls[p->call_count++];
-    *k = (call){ .how = ALL, .outs = out };
+    *k = (call){ .how = ALL, .outs = out, .plan = plan };
     k->grads = ppl__arena_alloc(&p->ctx->data, (size_t)inputs * sizeof *k->grads);
     for (int i = 0; i < inputs && k->grads; i++) {
         ppl_tensor *input = (*out)->input[i];
@@ -289,7 +291,7 @@ static int list_calls(ppl_program *p, size_t *scratch)
         place(p, out);
         take_due(p, &list, out);
         if (out->op->vjp_all && out->inputs <= PPL__ALL_INPUTS) {
-            if (!call_for_all(p, &p->node[k]))
+            if (!call_for_all(p, &p->node[k], p->plan[k]))
                 return 0;
             continue;
         }
@@ -325,11 +327,22 @@ static int list_pieces(ppl_program *p)
     return 1;
 }
 
+static int make_plans(ppl_program *p)
+{
+    p->plan = ppl_alloc(p->ctx, (p->count + 1) * sizeof *p->plan);
+    for (size_t k = 0; p->plan && k < p->count; k++) {
+        const ppl_op_plan *planned = p->node[k]->op->planned;
+        if (planned && !(p->plan[k] = planned->make(p->node[k])))
+            return 0;
+    }
+    return p->plan != NULL;
+}
+
 static int lay_out(ppl_program *p)
 {
     ppl_ctx *c = p->ctx;
     size_t most = 0, scratch = 0;
-    if (!reach(p, &most))
+    if (!reach(p, &most) || !make_plans(p))
         return 0;
     p->calls = ppl__arena_alloc(&c->data, (most + 1) * sizeof *p->calls);
     p->adjoint = ppl__arena_alloc(&c->data, p->adjoint_bytes);
@@ -445,7 +458,10 @@ static void forward(ppl_program *p)
         if (out->operand)
             restretch(out);
         out->flags &= (unsigned char)~PPL__FOLDED;
-        out->op->forward(out);
+        if (p->plan[k])
+            out->op->planned->forward(out, p->plan[k]);
+        else
+            out->op->forward(out);
     }
 }
 
@@ -475,7 +491,9 @@ static void backward(ppl_program *p)
     for (size_t k = 0; k < p->call_count; k++) {
         const call *due = &p->calls[k];
         ppl_tensor *out = due->outs[0];
-        if (due->how == ALL) {
+        if (due->how == ALL && due->plan) {
+            out->op->planned->vjp_all(out, due->plan, due->grads, due->fresh);
+        } else if (due->how == ALL) {
             out->op->vjp_all(out, due->grads, due->fresh);
         } else if (due->how == ONE) {
             out->flags |= due->fresh ? PPL__FIRST : 0;

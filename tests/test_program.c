@@ -84,7 +84,25 @@ static int events(ppl_ctx *c, ppl_tensor *leaf, ppl_tensor **roots)
     return 3;
 }
 
-static computation *const computations[] = { broadcasts, masks, layers, densities, events };
+/* Formulas over several blocks, stretched both ways, in either type's loops and in double. */
+static int blocks(ppl_ctx *c, ppl_tensor *leaf, ppl_tensor **roots)
+{
+    double data[540];
+    for (int i = 0; i < 540; i++)
+        data[i] = sin(1 + i);
+    ppl_tensor *x = ppl_from_doubles(c, PPL_SHAPE(90, 3, 2), data);
+    ppl_tensor *loc = ppl_reshape(ppl_slice(leaf, 0, 0, 3), PPL_SHAPE(3, 1));
+    ppl_tensor *scale = ppl_exp(ppl_slice(leaf, 0, 3, 5)), *one = ppl_row(leaf, 5);
+    ppl_tensor *rest = ppl_reshape(ppl_slice(leaf, 0, 6, 12), PPL_SHAPE(3, 2));
+
+    roots[0] = ppl_log_prob(ppl_normal(loc, scale), x);
+    roots[1] = ppl_log_prob(ppl_gamma(scale, ppl_exp(rest)), ppl_exp(ppl_mul(x, one)));
+    roots[2] = ppl_log_prob(ppl_cauchy(one, scale), ppl_add(x, loc));
+    return 3;
+}
+
+static computation *const computations[] = { broadcasts, masks, layers, densities, events,
+                                             blocks };
 
 static void fill(double *u, int k)
 {

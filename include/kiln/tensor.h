@@ -236,6 +236,16 @@ enum {
     PPL_OP_UNSTRETCHED = 8
 };
 
+/* For programs (ppl_program_begin): `make` gives, in memory of the epoch, what is the same in
+ * every run of a node - where its elements are, how they are gone through - or NULL when
+ * out of memory. The row's forward and vjp_all are then these; vjp_all comes after forward
+ * on the same numbers. */
+typedef struct ppl_op_plan {
+    void *(*make)(ppl_tensor *out);
+    void (*forward)(ppl_tensor *out, void *plan);
+    void (*vjp_all)(ppl_tensor *out, void *plan, void *const *grads, unsigned fresh);
+} ppl_op_plan;
+
 typedef struct ppl_op {
     const char *name;               /* in error texts */
     int inputs;                     /* their number; -1: any */
@@ -258,6 +268,7 @@ typedef struct ppl_op {
      * set nothing stands there yet, and grads[i] is to be written instead of added to (the
      * first time only if a tensor is given twice). */
     void (*vjp_all)(ppl_tensor *out, void *const *grads, unsigned fresh);
+    const ppl_op_plan *planned;     /* optional */
 } ppl_op;
 
 /* Applies a row: `attr` (size bytes, or NULL) is copied into the node. */

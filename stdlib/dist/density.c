@@ -8,7 +8,8 @@
  * a formula with any among its inputs is worked in double. An input of one element fills
  * its block once. The gradient of a stretched input is summed in double over the whole
  * node and rounded once. Nothing is allocated but those sums, where an input of more than
- * one element is stretched.
+ * one element is stretched. For a program the node is opened once; what its value has made
+ * of the inputs, the gradient finds there.
  */
 #ifdef REAL
 
@@ -138,18 +139,38 @@ static void make_path(path *p, const ppl_tensor *out, const ppl_tensor *t)
     }
 }
 
-/* Where element i of the output stands in the input, and how many from there on lie along
- * the innermost axis. */
-static size_t locate(const path *p, size_t i, size_t *run)
-{
-    size_t at = 0;
+/* A walk from one run along the innermost axis to the next. */
+typedef struct walk {
+    const path *path;
+    size_t at, left;                        /* in the input; of the run */
+    size_t index[PPL_MAX_RANK];             /* along the axes further out */
+} walk;
 
-    *run = p->dim[0] - i % p->dim[0];
+static walk walk_from(const path *p, size_t i)
+{
+    walk w = { .path = p, .left = p->dim[0] - i % p->dim[0] };
+
     for (int a = 0; a < p->axes; a++) {
-        at += i % p->dim[a] * p->step[a];
+        w.index[a] = i % p->dim[a];
+        w.at += w.index[a] * p->step[a];
         i /= p->dim[a];
     }
-    return at;
+    return w;
+}
+
+static void next_run(walk *w)
+{
+    const path *p = w->path;
+
+    w->at -= (p->dim[0] - w->left) * p->step[0];
+    w->left = p->dim[0];
+    for (int a = 1; a < p->axes; a++) {
+        w->at += p->step[a];
+        if (++w->index[a] < p->dim[a])
+            return;
+        w->at -= p->dim[a] * p->step[a];
+        w->index[a] = 0;
+    }
 }
 
 /* ---- A node ------------------------------------------------------------------------ */
@@ -165,6 +186,7 @@ typedef struct feed {
     const char *elements;
     size_t size;                            /* of an element */
     copy_loop *convert;                     /* NULL: as they are */
+    void *block;                            /* room for a block, where it needs one */
     path path;
 } feed;
 
@@ -175,9 +197,9 @@ typedef struct node {
     ppl_tensor *out;
     ppl_dtype worked;                       /* in which type the loops run */
     size_t n;
+    size_t entered;                         /* 1 + the start of the block that is made */
     ppl__span s;
     feed feed[PPL__MAX_INPUTS];
-    block in[PPL__MAX_INPUTS];
 } node;
 
 static size_t size_of(ppl_dtype dtype)
@@ -227,7 +249,7 @@ static void fill(const node *x, const feed *e, size_t from, size_t n, int same, 
         repeat(x->worked, n, to);
 }
 
-/* How input k comes; of one element it is there for all blocks. */
+/* How input k comes. */
 static void open_feed(node *x, int k, const engine *worked)
 {
     const ppl_tensor *t = ppl_op_input(x->out, k);
@@ -240,11 +262,8 @@ static void open_feed(node *x, int k, const engine *worked)
     e->convert = dtype == x->worked ? NULL
                  : dtype == PPL_I64 ? worked->from_integers : worked->from_float;
     e->kind = n == x->n ? WHOLE : n == 1 ? SINGLE : STRETCHED;
-    if (e->kind == SINGLE)
-        fill(x, e, 0, x->n < PPL__SPAN ? x->n : PPL__SPAN, 1, &x->in[k]);
-    else if (e->kind == STRETCHED)
+    if (e->kind == STRETCHED)
         make_path(&e->path, x->out, t);
-    x->s.in[k] = &x->in[k];
     x->s.single |= (unsigned)(e->kind == SINGLE) << k;
 }
 
@@ -256,6 +275,7 @@ static void open_node(node *x, const ppl__formula *f, ppl_tensor *out)
     x->out = out;
     x->inputs = f->inputs >= 0 ? f->inputs : ppl_op_inputs(out);
     x->n = (size_t)ppl_numel(out);
+    x->entered = 0;
     x->s = (ppl__span){ .dtype = ppl_tensor_dtype(out), .attr = ppl_op_attr(out) };
     x->worked = x->f->value[x->s.dtype] ? x->s.dtype : PPL_F64;
     for (int k = 0; k < x->inputs; k++)
@@ -266,42 +286,107 @@ static void open_node(node *x, const ppl__formula *f, ppl_tensor *out)
         open_feed(x, k, &engines[isa][x->worked]);
 }
 
-/* Makes the block at `start`. */
+static int needs_block(const feed *e)
+{
+    return e->kind != WHOLE || e->convert != NULL;
+}
+
+/* Inputs of one element, which are there for all blocks. */
+static void begin(node *x)
+{
+    x->entered = 0;
+    for (int k = 0; k < x->inputs; k++)
+        if (x->feed[k].kind == SINGLE)
+            fill(x, &x->feed[k], 0, x->n < PPL__SPAN ? x->n : PPL__SPAN, 1,
+                 x->feed[k].block);
+}
+
+/* For one sweep over the node, with blocks on the caller's stack. */
+static void open_once(node *x, const ppl__formula *f, ppl_tensor *out, block *blocks)
+{
+    open_node(x, f, out);
+    for (int k = 0; k < x->inputs; k++)
+        x->feed[k].block = &blocks[k];
+    begin(x);
+}
+
+static void enter_stretched(node *x, const feed *e)
+{
+    walk w = walk_from(&e->path, x->s.start);
+
+    for (size_t i = 0, run; i < x->s.n; i += run, next_run(&w)) {
+        run = w.left < x->s.n - i ? w.left : x->s.n - i;
+        fill(x, e, w.at, run, e->path.step[0] == 0, at(e->block, x->worked, i));
+    }
+}
+
+/* Makes the block at `start`, unless it is the one that is there. */
 static void enter(node *x, size_t start)
 {
     ppl__span *s = &x->s;
 
+    if (x->entered == start + 1)
+        return;
+    x->entered = start + 1;
     s->start = start;
     s->n = x->n - start < PPL__SPAN ? x->n - start : PPL__SPAN;
     for (int k = 0; k < x->inputs; k++) {
         const feed *e = &x->feed[k];
-        if (e->kind == WHOLE && !e->convert)
-            s->in[k] = e->elements + start * e->size;
-        else if (e->kind == WHOLE)
-            e->convert(s->n, e->elements + start * e->size, &x->in[k]);
+        s->in[k] = needs_block(e) ? e->block : e->elements + start * e->size;
+        if (e->kind == WHOLE && e->convert)
+            e->convert(s->n, e->elements + start * e->size, e->block);
         else if (e->kind == STRETCHED)
-            for (size_t i = 0, run; i < s->n; i += run) {
-                const size_t from = locate(&e->path, start + i, &run);
-                run = run < s->n - i ? run : s->n - i;
-                fill(x, e, from, run, e->path.step[0] == 0, at(&x->in[k], x->worked, i));
-            }
+            enter_stretched(x, e);
+    }
+}
+
+static void run_forward(node *x)
+{
+    const ppl_dtype dtype = ppl_tensor_dtype(x->out);
+    char *result = ppl_result(x->out);
+    block y;
+
+    for (size_t start = 0; start < x->n; start += PPL__SPAN) {
+        void *to = at(result, dtype, start);
+        enter(x, start);
+        x->f->value[x->worked](&x->s, x->worked == dtype ? to : &y);
+        if (x->worked != dtype)
+            x->engine->from_double(x->s.n, &y, to);
     }
 }
 
 void ppl__formula_forward(const ppl__formula *f, ppl_tensor *out)
 {
-    const ppl_dtype dtype = ppl_tensor_dtype(out);
+    block blocks[PPL__MAX_INPUTS];
     node x;
-    block y;
 
-    open_node(&x, f, out);
-    for (size_t start = 0; start < x.n; start += PPL__SPAN) {
-        void *result = at(ppl_result(out), dtype, start);
-        enter(&x, start);
-        x.f->value[x.worked](&x.s, x.worked == dtype ? result : &y);
-        if (x.worked != dtype)
-            x.engine->from_double(x.s.n, &y, result);
-    }
+    open_once(&x, f, out, blocks);
+    run_forward(&x);
+}
+
+/* ---- For programs ------------------------------------------------------------------ */
+
+void *ppl__formula_plan(const ppl__formula *f, ppl_tensor *out)
+{
+    ppl_ctx *c = ppl_tensor_ctx(out);
+    node *x = ppl_alloc(c, sizeof *x);
+
+    if (!x)
+        return NULL;
+    open_node(x, f, out);
+    for (int k = 0; k < x->inputs; k++)
+        if (needs_block(&x->feed[k]) &&
+            !(x->feed[k].block = ppl_alloc(c, (x->n < PPL__SPAN ? x->n : PPL__SPAN) *
+                                                  sizeof(double))))
+            return NULL;
+    return x;
+}
+
+void ppl__formula_forward_planned(ppl_tensor *out, void *plan)
+{
+    (void)out;
+    begin(plan);
+    run_forward(plan);
 }
 
 /* ---- Gradients --------------------------------------------------------------------- */
@@ -319,6 +404,7 @@ static int open_gathering(node *x, gathering *w, void *const *grads)
         w->slope[k] = &w->d[k];
         w->total[k] = 0;
         w->sums[k] = &w->total[k];
+        x->s.due &= ~(1u << k);
         x->s.due |= (unsigned)(grads[k] != NULL) << k;
         if (grads[k] && x->feed[k].kind == STRETCHED) {
             const ppl_tensor *t = ppl_op_input(x->out, k);
@@ -352,9 +438,10 @@ static void sum_up(const node *x, gathering *w, int k, const double *product)
         *sums += ppl_maths_sum(PPL_F64, x->s.n, product);
         return;
     }
-    for (size_t i = 0, run; i < x->s.n; i += run) {
-        double *to = sums + locate(p, x->s.start + i, &run);
-        run = run < x->s.n - i ? run : x->s.n - i;
+    walk from = walk_from(p, x->s.start);
+    for (size_t i = 0, run; i < x->s.n; i += run, next_run(&from)) {
+        double *to = sums + from.at;
+        run = from.left < x->s.n - i ? from.left : x->s.n - i;
         if (p->step[0] == 0)
             *to += ppl_maths_sum(PPL_F64, run, product + i);
         for (size_t j = 0; p->step[0] != 0 && j < run; j++)
@@ -377,44 +464,60 @@ static void settle(const node *x, const gathering *w, int k, void *grad, int fre
             wide[i] = fresh ? sums[i] : wide[i] + sums[i];
 }
 
-void ppl__formula_vjp_all(const ppl__formula *f, ppl_tensor *out, void *const *grads,
-                          unsigned fresh)
+static void run_vjp_all(node *x, void *const *grads, unsigned fresh)
 {
-    const ppl_dtype dtype = ppl_tensor_dtype(out);
-    node x;
+    const ppl_dtype dtype = ppl_tensor_dtype(x->out);
+    const int wide = x->worked != dtype;
+    const char *adjoint = ppl_adjoint(x->out);
+    char *result = ppl_result(x->out);
     gathering w;
     block y;
     double product[PPL__SPAN];
 
-    open_node(&x, f, out);
-    if (!open_gathering(&x, &w, grads))
+    if (!open_gathering(x, &w, grads))
         return;
-    const int wide = x.worked != dtype;
-    for (size_t start = 0; start < x.n; start += PPL__SPAN) {
-        const void *g = (const char *)ppl_adjoint(out) + start * size_of(dtype);
-        enter(&x, start);
-        x.s.y = at(ppl_result(out), dtype, start);
+    for (size_t start = 0; start < x->n; start += PPL__SPAN) {
+        const void *g = adjoint + start * size_of(dtype);
+        enter(x, start);
+        x->s.y = at(result, dtype, start);
         if (wide) {
-            engines[0][PPL_F64].from_float(x.s.n, x.s.y, &y);
-            x.s.y = &y;
+            engines[0][PPL_F64].from_float(x->s.n, x->s.y, &y);
+            x->s.y = &y;
         }
-        differentiate(&x, &w);
-        for (int k = 0; k < x.inputs; k++) {
+        differentiate(x, &w);
+        for (int k = 0; k < x->inputs; k++) {
             if (!grads[k])
                 continue;
-            if (x.feed[k].kind == WHOLE) {
-                product_loop *const *to = fresh & 1u << k ? x.engine->write
-                                                          : x.engine->add;
-                to[wide](x.s.n, g, &w.d[k], at(grads[k], dtype, start));
+            if (x->feed[k].kind == WHOLE) {
+                product_loop *const *to = fresh & 1u << k ? x->engine->write
+                                                          : x->engine->add;
+                to[wide](x->s.n, g, &w.d[k], at(grads[k], dtype, start));
             } else {
-                x.engine->product[wide](x.s.n, g, &w.d[k], product);
-                sum_up(&x, &w, k, product);
+                x->engine->product[wide](x->s.n, g, &w.d[k], product);
+                sum_up(x, &w, k, product);
             }
         }
     }
-    for (int k = 0; k < x.inputs; k++)
-        if (grads[k] && x.feed[k].kind != WHOLE)
-            settle(&x, &w, k, grads[k], (fresh & 1u << k) != 0);
+    for (int k = 0; k < x->inputs; k++)
+        if (grads[k] && x->feed[k].kind != WHOLE)
+            settle(x, &w, k, grads[k], (fresh & 1u << k) != 0);
+}
+
+void ppl__formula_vjp_all(const ppl__formula *f, ppl_tensor *out, void *const *grads,
+                          unsigned fresh)
+{
+    block blocks[PPL__MAX_INPUTS];
+    node x;
+
+    open_once(&x, f, out, blocks);
+    run_vjp_all(&x, grads, fresh);
+}
+
+void ppl__formula_vjp_all_planned(ppl_tensor *out, void *plan, void *const *grads,
+                                  unsigned fresh)
+{
+    (void)out;
+    run_vjp_all(plan, grads, fresh);
 }
 
 void ppl__formula_vjp(const ppl__formula *f, ppl_tensor *out, int i, void *grad)

@@ -68,6 +68,10 @@ void ppl__formula_forward(const ppl__formula *f, ppl_tensor *out);
 void ppl__formula_vjp(const ppl__formula *f, ppl_tensor *out, int i, void *grad);
 void ppl__formula_vjp_all(const ppl__formula *f, ppl_tensor *out, void *const *grads,
                           unsigned fresh);
+void *ppl__formula_plan(const ppl__formula *f, ppl_tensor *out);
+void ppl__formula_forward_planned(ppl_tensor *out, void *plan);
+void ppl__formula_vjp_all_planned(ppl_tensor *out, void *plan, void *const *grads,
+                                  unsigned fresh);
 
 /* y = a function of kiln/maths.h of input k, once where that is a single number; loops
  * written with REAL have MAPPED(function, s, k, y). */
@@ -89,10 +93,13 @@ void ppl__mapped(void (*function)(ppl_dtype dtype, size_t n, const void *x, void
     PPL__FORMULA_ROW(op, text, formula, op##_vjp, .vjp_all = op##_vjp_all)
 #define PPL__FORMULA_ROW(op, text, formula, gradient, ...)                               \
     static void op##_forward(ppl_tensor *out) { ppl__formula_forward(&(formula), out); } \
+    static void *op##_plan(ppl_tensor *out) { return ppl__formula_plan(&(formula), out); } \
+    static const ppl_op_plan op##_planned = { op##_plan, ppl__formula_forward_planned,   \
+                                              ppl__formula_vjp_all_planned };            \
     static const ppl_op op = {                                                           \
         .name = text, .inputs = -1,                                                      \
         .flags = PPL_OP_BROADCAST | PPL_OP_INTEGERS | PPL_OP_UNSTRETCHED,                \
-        .forward = op##_forward, .vjp = gradient, __VA_ARGS__                            \
+        .forward = op##_forward, .vjp = gradient, .planned = &op##_planned, __VA_ARGS__  \
     };
 
 /* ---- For samplers ------------------------------------------------------------------ */
