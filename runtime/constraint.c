@@ -289,7 +289,7 @@ static size_t scan_events(const ppl_constraint *k, const ppl_tensor *t, size_t s
 
     for (int a = 0; a < shape.rank; a++)
         shape.dim[a] = t->shape.dim[t->shape.rank - shape.rank + a];
-    for (; copy && i + event <= n; i += event) {
+    for (; copy && event > 0 && i + event <= n; i += event) {
         for (size_t j = 0; j < event; j++)
             copy[j] = ppl__number_at(t, i + j);
         if (!k->type->check(k, copy, &shape))

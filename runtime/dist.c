@@ -202,6 +202,43 @@ static int within_bounds(const ppl_dist *d, const ppl_tensor *value)
     return d->ctx->status == PPL_OK;
 }
 
+/* What the event at element i of a value must be, of its own parameters. */
+static ppl_constraint support_of(const ppl_dist *d, const ppl_tensor *value, size_t i)
+{
+    const ppl_family *f = d->family;
+    ppl_shape batch = without_last(&value->shape, f->event_dim);
+    double param[PPL_MAX_PARAMS] = { 0 };
+    for (int a = 1; a <= f->event_dim; a++)
+        i /= (size_t)value->shape.dim[value->shape.rank - a];
+    for (int k = 0; k < f->params; k++)
+        if (f->param_event_dim[k] == 0)
+            param[k] = ppl__number_at(d->param[k], place_beside(d->param[k], &batch, i));
+    return f->support_at(param);
+}
+
+/* Fails on the first event that is not what its own parameters admit. What one event must
+ * be is looked for in those behind it as well, as mostly they must be the same. */
+static int in_own_support(const ppl_dist *d, const ppl_tensor *value)
+{
+    const size_t n = (size_t)value->numel;
+    ppl_constraint k = { .type = NULL };
+    for (size_t i = 0, event = 1, bad = 0; i < n; i += event) {
+        const ppl_constraint own = support_of(d, value, i);
+        if (own.type != k.type || own.lower != k.lower || own.upper != k.upper || bad < i) {
+            k = own;
+            event = ppl__event_size(&k, value);
+            bad = ppl__first_violation(&k, value, i);
+        }
+        if (i == bad && !left_out(d, value, i)) {
+            char text[PPL__VIOLATION_TEXT];
+            ppl_fail(d->ctx, PPL_ECONSTRAINT, "%s: value%s", d->family->name,
+                     ppl__violation_text(&k, value, i, text));
+            return 0;
+        }
+    }
+    return d->ctx->status == PPL_OK;
+}
+
 /* The values of an enumerable family of integers are those it enumerates, unless it says
  * more exactly which they are. */
 static int in_support(const ppl_dist *d, const ppl_tensor *value)
@@ -218,7 +255,8 @@ static int in_support(const ppl_dist *d, const ppl_tensor *value)
         k = &listed;
     }
     return (!k || satisfies(f, "value", k, value, d)) &&
-           (!f->bounds || within_bounds(d, value));
+           (!f->bounds || within_bounds(d, value)) &&
+           (!f->support_at || in_own_support(d, value));
 }
 
 /* Fails on the first element at which parameter i does not lie below the next; integers

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * events.h - the table of families of vectors and matrices that test_multivariate goes
- * by; the rows stand in families/multivariate.inc. A family of kiln/multivariate.h or
- * hmm.h without a row fails there; one of another header has its row either here or in
- * families.h.
+ * by; the rows stand in families/multivariate.inc and categories.inc. A family of
+ * kiln/multivariate.h or hmm.h without a row fails there; one of another header has its
+ * row either here or in families.h.
  *
  * What is known of a family lies in golden/distributions/<golden>.json: records, and
  * points: ordinary parameters of one shape to sample at (golden/event_table.py).
@@ -38,16 +38,21 @@ typedef struct event_row {
     const char *golden;                 /* its key in the golden files */
     ppl_dist *(*make)(ppl_tensor *const *params, const double *attr);
     /* How each parameter, then the value, may move: 'f' freely, 'l' on and below the
-     * diagonal, 's' symmetrically; '-' not at all in a log_prob, which would jump. */
+     * diagonal, 's' symmetrically; '-' not at all in a log_prob, which would jump, 'n' not
+     * at all. */
     const char *moves;
     /* A number made of a draw, and its distribution function; or NULL. */
     double (*statistic)(const double *x, const member *m);
     double (*cdf)(double s, const member *m);
+    /* Of integers (or 0 and 1): how element k of a draw is distributed. */
+    ppl_dist *(*marginal)(ppl_ctx *c, const member *m, int k);
 } event_row;
 
 #include "families/multivariate.h"
+#include "families/categories.h"
 
 static const event_row event_rows[] = {
+#include "families/categories.inc"
 #include "families/multivariate.inc"
 };
 

@@ -53,9 +53,27 @@ static ppl_dist *likelihood_of(ppl_ctx *c, const pair *p, ppl_tensor *z)
         d = ppl_exponential(z);
     else if (strcmp(p->name, "gamma-gamma") == 0)
         d = ppl_gamma(half, z);
+    else if (strcmp(p->name, "dirichlet-multinomial") == 0)
+        d = ppl_multinomial(ppl_scalar(c, 6), z);
+    else if (strcmp(p->name, "dirichlet-one_hot_categorical") == 0)
+        d = ppl_one_hot_categorical(z);
     else
         d = ppl_categorical(z);
     return ppl_event(ppl_expand_dist(d, p->x), p->event);
+}
+
+/* Of vectors of categories: counts with sum 6, or unit vectors. */
+static ppl_tensor *vectors_of(ppl_ctx *c, const pair *p, int n, int one_hot)
+{
+    int64_t k[64 * 4];
+    double x[64 * 4];
+    ppl_shape shape = p->x;
+    shape.dim[shape.rank++] = 4;
+    for (int i = 0; i < 4 * n; i++) {
+        x[i] = i % 4 == i / 4 * 3 % 4;
+        k[i] = (i % 4 == i / 4 % 4) * 3 + i % 4 % 2 + (i % 4 == i / 4 * 3 % 4);
+    }
+    return one_hot ? ppl_from_doubles(c, shape, x) : ppl_from_integers(c, shape, k);
 }
 
 /* Data of the right kind. */
@@ -71,6 +89,9 @@ static ppl_tensor *data_of(ppl_ctx *c, const pair *p, double shift)
                                                       : 0.5 + 0.25 * i + shift;
         k[i] = (i * i + i / 2) % 4;
     }
+    if (strcmp(p->name, "dirichlet-multinomial") == 0 ||
+        strcmp(p->name, "dirichlet-one_hot_categorical") == 0)
+        return vectors_of(c, p, n, strcmp(p->name, "dirichlet-multinomial") != 0);
     return strcmp(p->name, "dirichlet-categorical") == 0 ||
                    strcmp(p->name, "beta-binomial") == 0 ||
                    strcmp(p->name, "gamma-poisson") == 0
@@ -100,7 +121,8 @@ static void model(ppl_ctx *c, const void *arg)
 static const char *const names[] = { "normal-normal", "normal-log_normal",
                                      "beta-bernoulli", "beta-binomial",
                                      "gamma-exponential", "gamma-gamma", "gamma-poisson",
-                                     "dirichlet-categorical" };
+                                     "dirichlet-categorical", "dirichlet-multinomial",
+                                     "dirichlet-one_hot_categorical" };
 
 static const pair shapes[] = {
     { NULL, SCALAR, SCALAR, 0, 0, 0, 0 },

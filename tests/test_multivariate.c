@@ -4,17 +4,19 @@
  * central differences and its own samples, and KL divergences within it.
  *
  * Samplers are tested at fixed keys: fits at probability 1e-4 or more (Kolmogorov-Smirnov
- * of 1e5 draws), moments and pathwise gradients (of 2e4) within 4 standard errors.
+ * of 1e5 draws, chi-square of each element of 1e6 draws of integers), moments and pathwise
+ * gradients (of 2e4) within 4 standard errors.
  */
 #include "tensors.h"
 
+#include "counts_fit.h"
 #include "events.h"
 
 #include <float.h>
 
 static const ppl_rng rng = { { 0x12345678, 0x9abcdef0 } };
 
-enum { DRAWS = 100000, PATHS = 20000 };
+enum { DRAWS = 100000, PATHS = 20000, COUNTS = 1000000 };
 
 static ppl_ctx *lenient(int i)
 {
@@ -370,7 +372,8 @@ static void pose(ppl_ctx *c, const event_row *row, int quantity, problem *p)
 
 static int has_gradient(const problem *p, int i)
 {
-    return i < p->params || (p->quantity == LOG_PROB && differentiable(p->row));
+    return p->row->moves[i] != 'n' &&
+           (i < p->params || (p->quantity == LOG_PROB && differentiable(p->row)));
 }
 
 /* A weighted sum of the quantity's elements that are finite. */
@@ -536,7 +539,27 @@ static void check_statistic(const event_row *row, int point, const member *m,
                   p);
 }
 
-/* _i counts families and, within each, dtypes: each in a process of its own. */
+static void check_marginals(ppl_ctx *c, const event_row *row, int point, const member *m)
+{
+    static double value[COUNTS];
+    int n;
+    double *x = draw(c, row, m, COUNTS, &n);
+    for (int k = 0; k < n; k++) {
+        double low = x[k], high = x[k];
+        for (int i = 0; i < COUNTS; i++) {
+            value[i] = x[i * n + k];
+            low = fmin(low, value[i]);
+            high = fmax(high, value[i]);
+        }
+        const double p = counts_fit(row->marginal(c, m, k), COUNTS, value, low, high);
+        ck_assert_msg(p > 1e-4, "%s, point %d: element %d fits with probability %g",
+                      row->golden, point, k, p);
+    }
+    free(x);
+}
+
+/* _i counts families and, within each, dtypes: each in a process of its own. Integers are
+ * the same in both. */
 START_TEST(samples_fit)
 {
     static member points[EVENT_POINTS];
@@ -549,6 +572,8 @@ START_TEST(samples_fit)
         double *x = draw(c, row, &points[k], DRAWS, &n);
         if (row->statistic)
             check_statistic(row, k, &points[k], x, n);
+        if (row->marginal && _i % DTYPES == 1)
+            check_marginals(c, row, k, &points[k]);
         if (row->family->mean)
             check_moments(c, row, k, &points[k], x, n);
         ck_assert_msg(ppl_ok(c), "%s", ppl_error_text(c));

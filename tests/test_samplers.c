@@ -10,6 +10,7 @@
  */
 #include "tensors.h"
 
+#include "counts_fit.h"
 #include "families.h"
 #include "golden_json.h"
 
@@ -63,48 +64,7 @@ static double listed_fit(ppl_dist *d, const double *x)
     return chi_square_probability(count, mass, K);
 }
 
-enum { EXPECTED = 16, RANGE = 1 << 20 };
-
-/* The expected numbers of draws at the integers low .. low + n - 1; the caller frees. */
-static double *expected_counts(ppl_dist *d, double low, int n)
-{
-    double *mass = malloc((size_t)n * sizeof *mass);
-    int64_t *value = malloc((size_t)n * sizeof *value);
-    for (int k = 0; k < n; k++)
-        value[k] = (int64_t)low + k;
-    ppl_tensor *at = ppl_wrap(d->ctx, PPL_I64, PPL_SHAPE(n), value);
-    ck_assert_int_eq(ppl_read(ppl_exp(ppl_log_prob(d, at)), mass, n), n);
-    for (int k = 0; k < n; k++)
-        mass[k] *= DRAWS;
-    free(value);
-    return mass;
-}
-
-/* Of integers: neighbours share a bin until it expects EXPECTED draws; what lies beyond
- * all draws belongs to the last. */
-static double binned_fit(ppl_dist *d, const double *x, double low, double high)
-{
-    int n = (int)(high - low) + 1, bins = 1;
-    double *mass = expected_counts(d, low, n), *drawn = calloc((size_t)n, sizeof *drawn);
-    double *count = calloc((size_t)n, sizeof *count), rest = DRAWS;
-    double *expected = calloc((size_t)n, sizeof *expected);
-    for (int i = 0; i < DRAWS; i++)
-        drawn[(int)(x[i] - low)]++;
-    for (int k = 0; k < n; k++) {
-        if (expected[bins - 1] >= EXPECTED && rest >= EXPECTED)
-            bins++;
-        expected[bins - 1] += mass[k];
-        count[bins - 1] += drawn[k];
-        rest -= mass[k];
-    }
-    expected[bins - 1] += rest;
-    double p = chi_square_probability(count, expected, bins);
-    free(mass);
-    free(drawn);
-    free(count);
-    free(expected);
-    return p;
-}
+enum { RANGE = 1 << 20 };
 
 /* Integers over a wide range are as good as continuous. */
 static double discrete_fit(ppl_ctx *c, const family_row *row, const double *params,
@@ -118,7 +78,7 @@ static double discrete_fit(ppl_ctx *c, const family_row *row, const double *para
         low = fmin(low, x[i]);
         high = fmax(high, x[i]);
     }
-    return high - low < RANGE ? binned_fit(d, x, low, high)
+    return high - low < RANGE ? counts_fit(d, DRAWS, x, low, high)
                               : continuous_fit(c, row, params, x);
 }
 

@@ -17,7 +17,7 @@ extern "C" {
  *     Normal       Normal, LogNormal (their locs)
  *     Beta         Bernoulli, Binomial (their probs)
  *     Gamma        Exponential, Gamma, Poisson (their rates)
- *     Dirichlet    Categorical (its probs)
+ *     Dirichlet    Categorical, Multinomial, OneHotCategorical (their probs)
  *
  * The last row's prior is NULL. */
 PPL_API extern const ppl_conjugacy ppl_conjugate_pairs[];

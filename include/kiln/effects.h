@@ -122,7 +122,7 @@ typedef struct ppl_family {
     ppl_tensor *(*variance)(const struct ppl_dist *d);
     ppl_tensor *(*covariance)(const struct ppl_dist *d);    /* of vectors: [batch,n,n] */
     ppl_tensor *(*mode)(const struct ppl_dist *d);          /* of the density */
-    ppl_tensor *(*enumerate)(const struct ppl_dist *d);     /* [K], the values in order */
+    ppl_tensor *(*enumerate)(const struct ppl_dist *d);     /* [K,event], in order */
     /* KL(q || p) of two members, one number for each value. */
     ppl_tensor *(*kl)(const struct ppl_dist *q, const struct ppl_dist *p);
     /* Whether kl holds for these two; NULL: for all. */
@@ -139,6 +139,9 @@ typedef struct ppl_family {
     /* The bounds of a support that depends on the parameters, both included: tensors that
      * broadcast to a value, or left NULL where there is none. `support` holds as well. */
     void (*bounds)(const struct ppl_dist *d, ppl_tensor **lower, ppl_tensor **upper);
+    /* Of whole events, what one must be whose parameters of one number are `param`
+     * (multinomial counts: their total). `support` holds as well. */
+    ppl_constraint (*support_at)(const double *param);
     /* Of a family made at run time (of a mixture of normals, say): the const row that it
      * is a case of, which KL rules go by. NULL: the family itself. */
     const struct ppl_family *kind;

@@ -14,6 +14,8 @@
  *   Gamma(a, b)           Gamma(k, z)            k, x                Gamma(a + S1, b + S2)
  *                         Poisson(z)             x, 1                the same
  *   Dirichlet(a)          Categorical(z)         [x = k] of each k   Dirichlet(a + S1)
+ *                         Multinomial(n, z)      x                   the same
+ *                         OneHotCategorical(z)   x                   the same
  *
  * Source: Gelman et al., Bayesian Data Analysis, 3rd edition, 2013, chapters 2 and 3.
  */
@@ -113,6 +115,19 @@ static void categorical_statistic(const ppl_dist *likelihood, ppl_tensor *x,
                                     likelihood->family->enumerate(likelihood)));
 }
 
+static void multinomial_statistic(const ppl_dist *likelihood, ppl_tensor *x,
+                                  ppl_tensor **out)
+{
+    (void)likelihood;
+    out[0] = ppl_to_float(x);
+}
+
+static void one_hot_statistic(const ppl_dist *likelihood, ppl_tensor *x, ppl_tensor **out)
+{
+    (void)likelihood;
+    out[0] = x;
+}
+
 static ppl_dist *dirichlet_posterior(const ppl_dist *prior, ppl_tensor *const *sum)
 {
     return ppl_dirichlet(ppl_add(prior->param[0], sum[0]));
@@ -129,6 +144,10 @@ const ppl_conjugacy ppl_conjugate_pairs[] = {
     { &ppl_family_gamma, &ppl_family_gamma, 1, 2, gamma_statistic, gamma_posterior },
     { &ppl_family_gamma, &ppl_family_poisson, 0, 2, poisson_statistic, gamma_posterior },
     { &ppl_family_dirichlet, &ppl_family_categorical, 0, 1, categorical_statistic,
+      dirichlet_posterior },
+    { &ppl_family_dirichlet, &ppl_family_multinomial, 1, 1, multinomial_statistic,
+      dirichlet_posterior },
+    { &ppl_family_dirichlet, &ppl_family_one_hot_categorical, 0, 1, one_hot_statistic,
       dirichlet_posterior },
     { 0 }
 };

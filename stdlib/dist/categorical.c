@@ -355,14 +355,14 @@ static const ppl_constraint_type logits_type = {
     .name = "logits", .must = "numbers below infinity, and not all -inf", .event_dim = 1,
     .check = check_logits
 };
-static const ppl_constraint probs_constraint = { .type = &probs_type };
+const ppl_constraint ppl__probs_constraint = { .type = &probs_type };
 const ppl_constraint ppl__logits_constraint = { .type = &logits_type };
 
 const ppl_family ppl_family_categorical = {
     .name = "categorical",
     .params = 1,
     .param_name = { "probs" },
-    .param_constraint = { &probs_constraint },
+    .param_constraint = { &ppl__probs_constraint },
     .param_event_dim = { 1 },
     .support = &ppl_constraint_nonnegative_integer,
     .flags = PPL_DISCRETE | PPL_ENUMERABLE,

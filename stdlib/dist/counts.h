@@ -79,6 +79,11 @@ int64_t ppl__binomial_draw(const ppl_rng *rng, uint32_t stream, uint64_t element
 /* Of Poisson whose rate is a draw of Gamma(concentration, 1) times e^log_scale. */
 int64_t ppl__gamma_poisson_draw(const ppl_rng *rng, uint32_t stream, uint64_t element,
                                 double concentration, double log_scale);
+/* Counts y of n categories of weights w, with sum `total`, by conditional Binomials of the
+ * elements from `first` on; all -1, and 0 returned, where the parameters make no
+ * distribution. `tail` is room for n numbers. */
+int ppl__multinomial_draw(const ppl_rng *rng, uint64_t first, double total, size_t n,
+                          const double *w, double *tail, double *y);
 /* A whole x >= 0 as a count. */
 static inline int64_t ppl__count_of(double x)
 {
@@ -87,6 +92,8 @@ static inline int64_t ppl__count_of(double x)
 
 /* ---- Supports ---------------------------------------------------------------------- */
 
+/* Vectors of counts whose sum is parameter 0: a support_at. */
+ppl_constraint ppl__counts_of_total(const double *param);
 /* Element i of a tensor of any dtype but a mask's. */
 double ppl__count_at(const ppl_tensor *t, const void *elements, size_t i);
 /* The integers low .. high. */

@@ -158,7 +158,9 @@ static inline double ppl__kl_share(double q, double p, double log_q, double log_
 
 /* ---- Shared by families of categories ---------------------------------------------- */
 
-/* Logits over the last axis: below infinity, and not all -inf. */
+/* Weights over the last axis: nonnegative, finite and not all 0; or logits: below infinity,
+ * and not all -inf. */
+extern const ppl_constraint ppl__probs_constraint;
 extern const ppl_constraint ppl__logits_constraint;
 
 /* ---- Rules that stdlib/kl/pairs.c registers for pairs of parameterisations --------- */
@@ -167,5 +169,7 @@ ppl_tensor *ppl__bernoulli_kl(const ppl_dist *q, const ppl_dist *p);
 ppl_tensor *ppl__binomial_kl(const ppl_dist *q, const ppl_dist *p);
 ppl_tensor *ppl__categorical_kl(const ppl_dist *q, const ppl_dist *p);
 ppl_tensor *ppl__geometric_kl(const ppl_dist *q, const ppl_dist *p);
+ppl_tensor *ppl__multinomial_kl(const ppl_dist *q, const ppl_dist *p);
+ppl_tensor *ppl__one_hot_categorical_kl(const ppl_dist *q, const ppl_dist *p);
 
 #endif

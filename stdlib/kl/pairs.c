@@ -3,8 +3,8 @@
  * pairs.c - KL divergences between members of two families.
  *
  *   Normal (event_dim 1), MultivariateNormal, LowRankMultivariateNormal, each with each
- *   Bernoulli, Binomial, Categorical, Geometric: probs against logits, both ways (rules in
- *   stdlib/dist)
+ *   Bernoulli, Binomial, Categorical, Geometric, Multinomial, OneHotCategorical: probs
+ *   against logits, both ways (rules in stdlib/dist)
  *   Bernoulli to Poisson, Poisson to Bernoulli and Binomial (trials.c)
  *   KL(Delta(v, log_density) || p) = log_density - log p(v), for p of any family
  */
@@ -46,8 +46,14 @@ const ppl__kl_pair ppl__kl_pairs[] = {
     { &ppl_family_multivariate_normal, &ppl_family_low_rank_multivariate_normal,
       ppl__full_normal_kl },
     { &ppl_family_multivariate_normal, &ppl_family_normal, ppl__full_normal_kl },
+    { &ppl_family_multinomial, &ppl_family_multinomial_logits, ppl__multinomial_kl },
+    { &ppl_family_multinomial_logits, &ppl_family_multinomial, ppl__multinomial_kl },
     { &ppl_family_normal, &ppl_family_low_rank_multivariate_normal, ppl__low_rank_kl },
     { &ppl_family_normal, &ppl_family_multivariate_normal, ppl__full_normal_kl },
+    { &ppl_family_one_hot_categorical, &ppl_family_one_hot_categorical_logits,
+      ppl__one_hot_categorical_kl },
+    { &ppl_family_one_hot_categorical_logits, &ppl_family_one_hot_categorical,
+      ppl__one_hot_categorical_kl },
     { &ppl_family_poisson, &ppl_family_bernoulli, ppl__poisson_trials_kl },
     { &ppl_family_poisson, &ppl_family_bernoulli_logits, ppl__poisson_trials_kl },
     { &ppl_family_poisson, &ppl_family_binomial, ppl__poisson_trials_kl },

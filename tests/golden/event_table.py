@@ -9,6 +9,7 @@ of the hand-written gradients under test. How an input may move:
     free        element by element
     lower       only on and below the diagonal; the derivative above it is 0
     symmetric   [i,j] and [j,i] together; each gets half of the derivative
+    count       not at all: the derivative is not defined
 """
 
 from pathlib import Path
@@ -52,6 +53,9 @@ def slopes(f, x, kind="free"):
     """The derivatives of f at x, in the shape of x; nan where f is not defined nearby."""
     values = {}
     for place, at in elements(x):
+        if kind == "count":
+            values[place] = nan
+            continue
         mirrored = place[:-2] + (place[-1], place[-2]) if len(place) > 1 else place
         if kind == "lower" and place[-1] > place[-2]:
             values[place] = mpf(0)
@@ -61,7 +65,8 @@ def slopes(f, x, kind="free"):
             continue
         both = kind == "symmetric" and mirrored != place
         places = [place, mirrored] if both else [place]
-        with workdps(100):
+        digits = 100 + int(abs(mp.log10(abs(at)))) if at else 100
+        with workdps(digits):  # so that a step from 1e-300 shows
             h = mpf(10) ** -30 * (abs(at) or mpf(1))
             try:
                 d = (f(moved(x, places, h)) - f(moved(x, places, -h))) / (2 * h)
