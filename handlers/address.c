@@ -51,7 +51,7 @@ static int make_room(ppl_ctx *c, ppl__addresses *t)
     if (!ppl__make_room(c, (void **)&t->entry, &t->capacity, t->count + 1,
                         sizeof *t->entry))
         return 0;
-    slots = 2 * (size_t)t->capacity;
+    slots = 4 * (size_t)t->capacity;
     slot = ppl_alloc(c, slots * sizeof *slot);
     if (slot == NULL) {
         t->capacity = t->count;     /* as if there were no room: the slots are the old */

@@ -19,7 +19,7 @@ struct ppl_trace {
     ppl_ctx *ctx;
     ppl__addresses address;         /* of the messages, in order of visit */
     ppl_msg **msg;
-    int count, capacity;
+    int count, capacity, next;      /* next: where to look first */
     ppl_msg *chunk;
     int chunk_left;
 };
@@ -124,8 +124,14 @@ ppl_msg *ppl_trace_find(const ppl_trace *t, const char *name, int64_t index)
     interned = ppl_intern(t->ctx, name);
     if (interned == NULL)
         return NULL;
-    at = ppl__address_find(&t->address, interned, index < 0 ? PPL_NO_INDEX : index);
-    return at >= 0 ? t->msg[at] : NULL;
+    index = index < 0 ? PPL_NO_INDEX : index;
+    at = t->next;
+    if (at >= t->count || t->msg[at]->name != interned || t->msg[at]->index != index)
+        at = ppl__address_find(&t->address, interned, index);
+    if (at < 0)
+        return NULL;
+    ((ppl_trace *)(uintptr_t)t)->next = at + 1;     /* most are asked for in order */
+    return t->msg[at];
 }
 
 double ppl_trace_log_prob(ppl_trace *t)

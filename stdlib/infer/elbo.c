@@ -43,6 +43,8 @@ typedef struct estimate {
     double value;                   /* the ELBO of this particle, nats */
     double weight;                  /* of its gradient in the loss: -1 / particles */
     int gradient;
+    ppl_tensor *seed;               /* the latest one of add_weighted, and its number */
+    double seed_number;
 } estimate;
 
 ppl__ledger *ppl__ledger_of(const ppl_elbo *elbo)
@@ -61,12 +63,23 @@ static void add_root(estimate *e, ppl_tensor *root, ppl_tensor *seed)
     e->roots.seed[e->roots.count++] = seed;
 }
 
+/* Adds a root that is weighted by a number; like numbers share a seed. */
+static void add_weighted(estimate *e, ppl_tensor *root, double number)
+{
+    if (!e->gradient || !ppl_requires_grad(root))
+        return;
+    if (e->seed == NULL || e->seed_number != number)
+        e->seed = ppl_scalar(e->elbo->ctx, number);
+    e->seed_number = number;
+    add_root(e, root, e->seed);
+}
+
 /* sign * scale * log-probability of a site: returns it and makes it a root. */
 static double add_log_prob(estimate *e, ppl_msg *m, double sign)
 {
     ppl_tensor *log_prob = ppl_site_log_prob(m);
 
-    add_root(e, log_prob, ppl_scalar(m->ctx, e->weight * sign * m->scale));
+    add_weighted(e, log_prob, e->weight * sign * m->scale);
     return sign * m->scale * ppl_total(log_prob);
 }
 
@@ -76,7 +89,7 @@ static double add_kl(estimate *e, const ppl_msg *q, const ppl_msg *p, int positi
     ppl_tensor *kl = ppl_kl(ppl_masked(q->dist, q->mask), p->dist);
 
     e->pair->kl[position] = kl;
-    add_root(e, kl, ppl_scalar(q->ctx, -e->weight * q->scale));
+    add_weighted(e, kl, -e->weight * q->scale);
     return -q->scale * ppl_total(kl);
 }
 
