@@ -88,8 +88,8 @@ static void report(bench *b, const options *o, int epochs)
 {
     double gflop = floor_gflop(b->floor), median[3];
 
-    printf("z %d, emission %d, transition %d, rnn %d, batch %d, f32, one thread\n", o->z_dim,
-           o->emission_dim, o->transition_dim, o->rnn_dim, o->batch);
+    printf("z %d, emission %d, transition %d, rnn %d, batch %d, f32, threads %d\n",
+           o->z_dim, o->emission_dim, o->transition_dim, o->rnn_dim, o->batch, o->threads);
     median[0] = bench_report("epoch, mean-field ELBO", b->seconds[0], epochs, 1, "s");
     median[1] = bench_report("epoch, trace ELBO", b->seconds[1], epochs, 1, "s");
     median[2] = bench_report("floor: the matrix products alone", b->seconds[2], epochs, 1,

@@ -54,6 +54,8 @@ ppl_ctx *ppl_ctx_new(const ppl_ctx_opts *opts)
         opts = &defaults;
     if (opts->dtype != PPL_F32 && opts->dtype != PPL_F64)
         return NULL;
+    if (opts->threads < 0 || opts->threads > PPL_MOST_THREADS)
+        return NULL;
     allocator = opts->allocator != NULL ? opts->allocator : system_allocator;
     c = allocator(opts->allocator_user, NULL, 0, sizeof *c);
     if (c == NULL)
@@ -71,7 +73,9 @@ ppl_ctx *ppl_ctx_new(const ppl_ctx_opts *opts)
     c->nodes.readable = 1;
     c->last_index = -1;
     c->gemm = ppl__gemm_new(c);
-    if (c->gemm == NULL) {
+    if (opts->threads > 1)
+        c->pool = ppl__pool_new(c, opts->threads);
+    if (c->gemm == NULL || (opts->threads > 1 && c->pool == NULL)) {
         ppl_ctx_free(c);
         return NULL;
     }
@@ -85,6 +89,7 @@ void ppl_ctx_free(ppl_ctx *c)
     if (c == NULL)
         return;
     ppl__unwind(c, 0);
+    ppl__pool_free(c, c->pool);
     while (c->owned != NULL) {
         ppl__owned *o = c->owned;
 

@@ -45,6 +45,7 @@
 
 #include <cblas.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #if defined(HAVE_LIBXSMM) && defined(PPL__X86)
@@ -63,7 +64,7 @@ static const char *at(ppl_dtype dtype, const void *elements, size_t i)
 
 #ifdef USE_LIBXSMM
 /* Blocks are at most ROWS by 64 (of float, 32 of double) by DEPTH. */
-enum { SLOTS = 4096, ROWS = 45, DEPTH = 256 };
+enum { SLOTS = 4096, NEXT = 4, ROWS = 45, DEPTH = 256 };
 /* Those of panels: A_WIDTH columns of a transposed A, B_BYTES of B; where A stands as it is,
  * at most PANEL_ROWS. */
 enum { A_WIDTH = 28, B_BYTES = 128, PANEL_ROWS = 42, PANEL_DEPTH = 640 };
@@ -73,13 +74,17 @@ typedef struct key {
     uint64_t low, high;
 } key;
 
+/* Filled once, by the thread that finds it empty. */
+enum { EMPTY, FILLING, FILLED };
 typedef struct slot {
+    _Atomic int state;              /* EMPTY, FILLING or FILLED */
     key key;
     libxsmm_xmmfunction kernel;
 } slot;
 #endif
 
 struct ppl__gemm {
+    ppl_ctx *ctx;
     void (*watch)(void *user, const product *p);
     void *watch_user;
 #ifdef USE_LIBXSMM
@@ -87,8 +92,7 @@ struct ppl__gemm {
                                      * which would cost the next SSE instruction 100 ns */
     int panels;                     /* there are panels */
     double large;                   /* multiplications, from which on the BLAS wins */
-    slot slot[SLOTS];               /* by hash of the key; the newest stays */
-    double packed[DEPTH * 32];      /* a block of B as it should have stood */
+    slot slot[SLOTS];               /* by hash of the key, or one of the NEXT after it */
 #endif
 };
 
@@ -99,6 +103,7 @@ ppl__gemm *ppl__gemm_new(ppl_ctx *c)
     if (g == NULL)
         return NULL;
     memset(g, 0, sizeof *g);
+    g->ctx = c;
 #ifdef USE_LIBXSMM
     g->wide = __builtin_cpu_supports("avx");
     g->panels = __builtin_cpu_supports("avx512f");
@@ -170,27 +175,44 @@ static key key_of(const product *p)
                       (uint64_t)p->transposed_a << 1 | (uint64_t)p->accumulate };
 }
 
-/* The kernel of p as a block; its xmm is NULL where LIBXSMM has none. */
+/* From LIBXSMM's registry, where it is compiled the first time. */
+static libxsmm_xmmfunction dispatch(const product *p)
+{
+    libxsmm_descriptor_blob blob;
+
+    return libxsmm_xmmdispatch(libxsmm_gemm_descriptor_dinit(
+        &blob,
+        p->dtype == PPL_F64 ? LIBXSMM_GEMM_PRECISION_F64 : LIBXSMM_GEMM_PRECISION_F32,
+        (int)p->n, (int)p->m, (int)p->k, (int)p->ldb, (int)p->lda, (int)p->ldc, 1,
+        p->accumulate,
+        p->transposed_a ? LIBXSMM_GEMM_FLAG_TRANS_B : LIBXSMM_GEMM_FLAG_NONE,
+        LIBXSMM_GEMM_PREFETCH_NONE));
+}
+
+/* The kernel of p as a block; its xmm is NULL where LIBXSMM has none. Threads may ask at
+ * the same time: a filled slot never changes, and one that is being filled is passed by. */
 static libxsmm_xmmfunction kernel_for(ppl__gemm *g, const product *p)
 {
     const key k = key_of(p);
     uint64_t hash = (k.low ^ k.high * UINT64_C(0x9e3779b97f4a7c15)) *
                     UINT64_C(0xd6e8feb86659fd93);
-    slot *found = &g->slot[(hash ^ hash >> 32) % SLOTS];
 
-    if (found->key.low != k.low || found->key.high != k.high) {
-        libxsmm_descriptor_blob blob;
-        libxsmm_gemm_descriptor *d = libxsmm_gemm_descriptor_dinit(
-            &blob,
-            p->dtype == PPL_F64 ? LIBXSMM_GEMM_PRECISION_F64 : LIBXSMM_GEMM_PRECISION_F32,
-            (int)p->n, (int)p->m, (int)p->k, (int)p->ldb, (int)p->lda, (int)p->ldc, 1,
-            p->accumulate,
-            p->transposed_a ? LIBXSMM_GEMM_FLAG_TRANS_B : LIBXSMM_GEMM_FLAG_NONE,
-            LIBXSMM_GEMM_PREFETCH_NONE);
-        found->kernel = libxsmm_xmmdispatch(d);
-        found->key = k;
+    hash ^= hash >> 32;
+    for (size_t i = 0; i < NEXT; i++) {
+        slot *s = &g->slot[(hash + i) % SLOTS];
+        int state = atomic_load_explicit(&s->state, memory_order_acquire);
+
+        if (state == FILLED && s->key.low == k.low && s->key.high == k.high)
+            return s->kernel;
+        if (state == EMPTY &&
+            atomic_compare_exchange_strong(&s->state, &state, FILLING)) {
+            s->key = k;
+            s->kernel = dispatch(p);
+            atomic_store_explicit(&s->state, FILLED, memory_order_release);
+            return s->kernel;
+        }
     }
-    return found->kernel;
+    return dispatch(p);
 }
 
 static size_t least(size_t a, size_t b)
@@ -271,12 +293,13 @@ static void strip(ppl__gemm *g, const product *p, size_t columns)
 static void by_columns(ppl__gemm *g, const product *p, size_t rows, size_t columns)
 {
     const ppl__kernels *kernels = ppl__kernels_for(p->dtype);
+    double packed[DEPTH * 32];      /* a block of B as it should have stood */
 
     for (size_t j = 0; j < p->n; j += columns) {
         product q = part(p, 0, p->m, j, least(columns, p->n - j), 0, p->k);
 
-        kernels->transpose_from(q.n, q.k, q.b, q.ldb, g->packed);
-        q.b = g->packed;
+        kernels->transpose_from(q.n, q.k, q.b, q.ldb, packed);
+        q.b = packed;
         q.ldb = q.n;
         q.transposed_b = 0;
         for (size_t i = 0; i < q.m; i += rows) {
@@ -419,15 +442,31 @@ void ppl__gemm_pack_zeros(const ppl__gemm *g, ppl_dtype dtype, int side, size_t 
     }
 }
 
+typedef struct turn {
+    ppl_dtype dtype;
+    size_t n, k, width;
+    const void *x;
+    void *panels;
+} turn;
+
+static void turn_panels(void *arg, size_t from, size_t to)
+{
+    const turn *t = arg;
+    const ppl__kernels *kernels = ppl__kernels_for(t->dtype);
+
+    for (size_t j = from * t->width; j < t->n && j < to * t->width; j += t->width)
+        kernels->transpose_from(t->n - j < t->width ? t->n - j : t->width, t->k,
+                                at(t->dtype, t->x, j * t->k), t->k,
+                                (char *)t->panels + j * t->k * ppl__dtype_size(t->dtype));
+}
+
 void ppl__gemm_turn(const ppl__gemm *g, ppl_dtype dtype, size_t n, size_t k, const void *x,
                     void *panels)
 {
-    const ppl__kernels *kernels = ppl__kernels_for(dtype);
     const size_t width = panel_width(g, dtype, PPL__PANEL_B, n);
 
-    for (size_t j = 0; j < n; j += width)
-        kernels->transpose_from(n - j < width ? n - j : width, k, at(dtype, x, j * k), k,
-                                (char *)panels + j * k * ppl__dtype_size(dtype));
+    ppl_maths_split(g->ctx, (n + width - 1) / width, 4000 / (width * k + 1) + 1, turn_panels,
+                    &(turn){ dtype, n, k, width, x, panels });
 }
 
 /* ---- The product ------------------------------------------------------------------- */
@@ -476,11 +515,88 @@ static void run_panels(ppl__gemm *g, const product *p)
     run_plain(g, &q);
 }
 
+int ppl__gemm_watched(const ppl__gemm *g)
+{
+    return g->watch != NULL;
+}
+
+/* ---- In pieces --------------------------------------------------------------------- */
+
+/* Multiplications of a piece for a thread, rows of one at least: with fewer a kernel is
+ * slower. */
+enum { PIECE = 40000, PIECE_ROWS = 6 };
+
+/* A product in pieces of whole units of rows (of C) or of columns. */
+typedef struct pieces {
+    ppl__gemm *gemm;
+    const product *whole;
+    size_t unit;
+    int by_columns;
+} pieces;
+
+static void run_one(ppl__gemm *g, const product *p)
+{
+    (p->panels && p->k > 0 ? run_panels : run_plain)(g, p);
+}
+
+static size_t edge(size_t units, size_t unit, size_t all)
+{
+    return units * unit < all ? units * unit : all;
+}
+
+static void run_piece(void *arg, size_t from, size_t to)
+{
+    const pieces *s = arg;
+    const product *p = s->whole;
+    const size_t all = s->by_columns ? p->n : p->m;
+    const size_t first = edge(from, s->unit, all), n = edge(to, s->unit, all) - first;
+    product q = *p;
+
+    if (s->by_columns) {
+        q.n = n;
+        q.b = at(p->dtype, p->b, p->panels || p->transposed_b ? first * p->ldb : first);
+        q.c = (char *)p->c + first * ppl__dtype_size(p->dtype);
+    } else {
+        q.m = n;
+        q.a = at(p->dtype, p->a,
+                 p->transposed_a && !p->panels ? first : first * p->lda);
+        q.c = (char *)p->c + first * p->ldc * ppl__dtype_size(p->dtype);
+    }
+    run_one(s->gemm, &q);
+}
+
+/* How much larger than an even one the largest piece is: of n cut in units. */
+static double unevenness(size_t count, size_t n, size_t unit)
+{
+    size_t units = (n + unit - 1) / unit, largest = (units + count - 1) / count * unit;
+
+    return (double)(largest < n ? largest : n) * (double)count / (double)n;
+}
+
+/* By rows where there are enough of them, as what follows will be; else the way that cuts
+ * more evenly. Panels stay whole. No sum is cut: the result is the same, with LIBXSMM to
+ * the last bit. */
 void ppl__gemm_run(ppl__gemm *g, const product *p)
 {
+    const double work = (double)p->m * (double)p->n * (double)p->k;
+    size_t most, rows, columns;
+    pieces s = { g, p, 1, 0 };
+
     if (g->watch != NULL)
         g->watch(g->watch_user, p);
     if (p->m == 0 || p->n == 0)
         return;
-    (p->panels && p->k > 0 ? run_panels : run_plain)(g, p);
+    most = work < 2 * PIECE ? 1 : ppl__split_pieces(g->ctx, (size_t)(work / PIECE), 1);
+    if (most == 1) {
+        run_one(g, p);
+        return;
+    }
+    rows = p->panels && p->transposed_a ? panel_width(g, p->dtype, PPL__PANEL_A, p->m) : 1;
+    columns = p->panels ? panel_width(g, p->dtype, PPL__PANEL_B, p->n)
+                        : 64 / ppl__dtype_size(p->dtype);
+    s.by_columns = p->m < most * PIECE_ROWS ||
+                   unevenness(most, p->m, rows) > 1.1 * unevenness(most, p->n, columns);
+    s.unit = s.by_columns ? columns : rows;
+    ppl_maths_split(g->ctx, ((s.by_columns ? p->n : p->m) + s.unit - 1) / s.unit,
+                    s.by_columns ? 1 : (PIECE_ROWS + rows - 1) / rows, run_piece, &s);
 }

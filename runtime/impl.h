@@ -140,6 +140,16 @@ void ppl__expand_into(ppl_dtype dtype, ppl_shape shape, void *dst, ppl_shape fro
 void ppl__reduce_into(const ppl_ctx *c, ppl_shape from, void *dst, ppl_shape shape,
                       const void *src);
 
+/* ---- Threads (threads.c) ----------------------------------------------------------- */
+
+typedef struct ppl__pool ppl__pool;
+/* `threads` - 1 of them, as many as start (PPL_EUNSUPPORTED recorded if not all do); NULL
+ * if there is no memory. */
+ppl__pool *ppl__pool_new(ppl_ctx *c, int threads);
+void ppl__pool_free(ppl_ctx *c, ppl__pool *p);
+/* Into how many pieces ppl_maths_split would cut. */
+size_t ppl__split_pieces(const ppl_ctx *c, size_t n, size_t least);
+
 /* ---- Parameters (store.c) ---------------------------------------------------------- */
 
 typedef struct ppl__store ppl__store;
@@ -203,6 +213,7 @@ struct ppl_ctx {
     int validating, grad_enabled;
     const ppl__kernels *kernels;    /* for the context's dtype */
     struct ppl__gemm *gemm;         /* kernels chosen per shape */
+    struct ppl__pool *pool;         /* its threads; NULL: the caller's alone */
 
     ppl_status status;              /* PPL_OK once a boundary call has returned it */
     ppl_status reported;            /* the one that the latest boundary call returned */

@@ -104,11 +104,11 @@ typedef struct ppl__kernels {
     void (*activation_vjp)(size_t n, int activation, const void *y, const void *g,
                            const void *more, void *d);
     /* y [columns, rows] = x [rows, columns] transposed, and the same where the rows of x
-     * start ldx elements apart; column sums: y [columns] += x. */
+     * start ldx elements apart; column sums: y [columns] += x, rows likewise. */
     void (*transpose)(size_t rows, size_t columns, const void *x, void *y);
     void (*transpose_from)(size_t rows, size_t columns, const void *x, size_t ldx,
                            void *y);
-    void (*add_rows)(size_t rows, size_t columns, const void *x, void *y);
+    void (*add_rows)(size_t rows, size_t columns, const void *x, size_t ldx, void *y);
     /* y [rows] = A x, and y [columns] += A^T g, A [rows,columns]; rows of A where g is 0 do
      * not count, whatever they hold. */
     void (*times_vector)(size_t rows, size_t columns, const void *a, const void *x, void *y);
@@ -167,8 +167,10 @@ void ppl__gemm_pack_zeros(const ppl__gemm *g, ppl_dtype dtype, int side, size_t 
                           size_t columns, size_t room, size_t first, void *panels);
 void ppl__gemm_turn(const ppl__gemm *g, ppl_dtype dtype, size_t n, size_t k, const void *x,
                     void *panels);
-/* `watch` sees every product before it is computed; NULL: nobody does. For benchmarks. */
+/* `watch` sees every product before it is computed, and meanwhile nothing is split among
+ * threads; NULL: nobody does. For benchmarks. */
 void ppl__gemm_watch(ppl__gemm *g, void (*watch)(void *user, const ppl__product *p),
                      void *user);
+int ppl__gemm_watched(const ppl__gemm *g);
 
 #endif

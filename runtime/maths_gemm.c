@@ -50,7 +50,7 @@ void ppl_maths_activate_vjp(ppl_dtype dtype, size_t n, ppl_activation activation
 }
 
 void ppl_maths_add_rows(ppl_dtype dtype, size_t rows, size_t columns, const void *x,
-                        void *y)
+                        size_t ldx, void *y)
 {
-    ppl__kernels_for(dtype)->add_rows(rows, columns, x, y);
+    ppl__kernels_for(dtype)->add_rows(rows, columns, x, ldx, y);
 }

@@ -11,35 +11,74 @@
 
 #include <math.h>
 
+/* ---- Loops, split among threads ---------------------------------------------------- */
+
+/* Elements from `from` on, n of them, of a node forward (grad NULL), or of its vjp. */
+typedef void element_loop(ppl_tensor *out, int i, void *grad, size_t from, size_t n);
+
+typedef struct task {
+    element_loop *loop;
+    ppl_tensor *out;
+    int i;
+    void *grad;
+} task;
+
+/* Elements are cut by LINE, whole lines of a cache; a thread's are at least LEAST lines. */
+enum { LINE = 16, LEAST = 128 };
+
+static void run_lines(void *arg, size_t from, size_t to)
+{
+    const task *t = arg;
+    size_t all = (size_t)t->out->numel, first = from * LINE, end = to * LINE;
+    t->loop(t->out, t->i, t->grad, first, (end < all ? end : all) - first);
+}
+
+static void run(element_loop *loop, ppl_tensor *out, int i, void *grad)
+{
+    size_t n = (size_t)out->numel;
+    if (n < 2 * LINE * LEAST)
+        loop(out, i, grad, 0, n);
+    else
+        ppl_maths_split(out->ctx, (n + LINE - 1) / LINE, LEAST, run_lines,
+                        &(task){ loop, out, i, grad });
+}
+
+/* An array of floating elements, from `from` on. */
+#define FROM(array) ppl__at(out, array, from)
+
 /* ---- The rows of elementwise.def --------------------------------------------------- */
 
 static const ppl_op unary_row[PPL__UNARY_COUNT], binary_row[PPL__BINARY_COUNT];
 
-static void unary_forward(ppl_tensor *out)
-{
-    out->ctx->kernels->unary[out->op - unary_row]((size_t)out->numel, ppl_operand(out, 0),
-                                                  out->data);
-}
-
-static void unary_vjp(ppl_tensor *out, int i, void *grad)
-{
-    (void)i;
-    out->ctx->kernels->unary_vjp[out->op - unary_row](
-        (size_t)out->numel, ppl_operand(out, 0), out->data, out->grad, grad);
-}
-
-static void binary_forward(ppl_tensor *out)
-{
-    out->ctx->kernels->binary[out->op - binary_row](
-        (size_t)out->numel, ppl_operand(out, 0), ppl_operand(out, 1), out->data);
-}
-
-static void binary_vjp(ppl_tensor *out, int i, void *grad)
+static void unary_loop(ppl_tensor *out, int i, void *grad, size_t from, size_t n)
 {
     const ppl__kernels *k = out->ctx->kernels;
-    (i == 0 ? k->binary_vjp_a : k->binary_vjp_b)[out->op - binary_row](
-        (size_t)out->numel, ppl_operand(out, 0), ppl_operand(out, 1), out->data,
-        out->grad, grad);
+    (void)i;
+    if (grad)
+        k->unary_vjp[out->op - unary_row](n, FROM(ppl_operand(out, 0)), FROM(out->data),
+                                          FROM(out->grad), FROM(grad));
+    else
+        k->unary[out->op - unary_row](n, FROM(ppl_operand(out, 0)), FROM(out->data));
+}
+
+static void unary_forward(ppl_tensor *out) { run(unary_loop, out, 0, NULL); }
+static void unary_vjp(ppl_tensor *out, int i, void *grad) { run(unary_loop, out, i, grad); }
+
+static void binary_loop(ppl_tensor *out, int i, void *grad, size_t from, size_t n)
+{
+    const ppl__kernels *k = out->ctx->kernels;
+    const void *a = FROM(ppl_operand(out, 0)), *b = FROM(ppl_operand(out, 1));
+    if (grad)
+        (i == 0 ? k->binary_vjp_a : k->binary_vjp_b)[out->op - binary_row](
+            n, a, b, FROM(out->data), FROM(out->grad), FROM(grad));
+    else
+        k->binary[out->op - binary_row](n, a, b, FROM(out->data));
+}
+
+static void binary_forward(ppl_tensor *out) { run(binary_loop, out, 0, NULL); }
+static void binary_vjp(ppl_tensor *out, int i, void *grad)
+{
+    run(binary_loop, out, i, grad);
 }
 
 static const ppl_op unary_row[] = {
@@ -77,21 +116,26 @@ static const ppl_op binary_row[] = {
 
 /* ---- affine, clamp: two plain numbers ---------------------------------------------- */
 
-static void affine_forward(ppl_tensor *out)
+static void affine_loop(ppl_tensor *out, int i, void *grad, size_t from, size_t n)
 {
     const double *number = out->attr;
-    out->ctx->kernels->affine((size_t)out->numel, number[0], number[1],
-                              out->input[0]->data, out->data);
+    (void)i;
+    if (grad)
+        out->ctx->kernels->axpy(n, number[0], FROM(out->grad), FROM(grad));
+    else
+        out->ctx->kernels->affine(n, number[0], number[1], FROM(out->input[0]->data),
+                                  FROM(out->data));
 }
+
+static void affine_forward(ppl_tensor *out) { run(affine_loop, out, 0, NULL); }
 
 static void affine_vjp(ppl_tensor *out, int i, void *grad)
 {
     const double *number = out->attr;
     const ppl__kernels *k = out->ctx->kernels;
     size_t n = (size_t)out->numel;
-    (void)i;
     if (isfinite(number[0])) {
-        k->axpy(n, number[0], out->grad, grad);
+        run(affine_loop, out, i, grad);
         return;
     }
     /* The law: a zero adjoint stays zero; times an infinite factor it would be NaN. */
@@ -146,18 +190,18 @@ ppl_tensor *ppl_clamp(ppl_tensor *t, double low, double high)
 
 /* ---- lerp, where: three inputs ----------------------------------------------------- */
 
-static void lerp_forward(ppl_tensor *out)
+static void lerp_loop(ppl_tensor *out, int i, void *grad, size_t from, size_t n)
 {
-    out->ctx->kernels->lerp((size_t)out->numel, ppl_operand(out, 0), ppl_operand(out, 1),
-                            ppl_operand(out, 2), out->data);
+    const void *a = FROM(ppl_operand(out, 0)), *b = FROM(ppl_operand(out, 1));
+    const void *weight = FROM(ppl_operand(out, 2));
+    if (grad)
+        out->ctx->kernels->lerp_vjp(n, i, a, b, weight, FROM(out->grad), FROM(grad));
+    else
+        out->ctx->kernels->lerp(n, a, b, weight, FROM(out->data));
 }
 
-static void lerp_vjp(ppl_tensor *out, int i, void *grad)
-{
-    out->ctx->kernels->lerp_vjp((size_t)out->numel, i, ppl_operand(out, 0),
-                                ppl_operand(out, 1), ppl_operand(out, 2), out->grad,
-                                grad);
-}
+static void lerp_forward(ppl_tensor *out) { run(lerp_loop, out, 0, NULL); }
+static void lerp_vjp(ppl_tensor *out, int i, void *grad) { run(lerp_loop, out, i, grad); }
 
 static const ppl_op lerp_row = {
     "lerp", 3, PPL_OP_BROADCAST, NULL, lerp_forward, lerp_vjp, NULL, NULL, NULL

@@ -221,35 +221,93 @@ static const void *prepared(ppl_tensor *weight, int turned)
     return weight->prepared[turned] = to;
 }
 
-static void linear_forward(ppl_tensor *out)
+/* Fewer rows than that are not split among threads: the product alone then is, by columns.
+ * And a piece is to be worth it. */
+static size_t least_rows(const ppl_tensor *out)
 {
-    ppl_ctx *c = out->ctx;
-    size_t rows = rows_of(out), columns = outputs_of(out);
-    int activation = *(int *)out->attr;
-    const void *weight = columns == 1 ? out->input[1]->data : prepared(out->input[1], 1);
-    const void *bias = out->inputs > 2 ? out->input[2]->data : NULL;
-    if (!weight)
-        return;
-    if (columns == 1)
-        c->kernels->times_vector(rows, inputs_of(out), out->input[0]->data, weight,
-                                 out->data);
-    else
-        ppl_maths_gemm_prepared(c, c->dtype, rows, columns, inputs_of(out),
-                                out->input[0]->data, inputs_of(out), weight, out->data,
-                                columns, 0);
-    if (bias || activation != PPL_IDENTITY)
-        c->kernels->bias_activation(rows, columns, bias, NULL, activation, out->data);
+    size_t one = inputs_of(out) * outputs_of(out) + 1, worth = 40000 / one;
+    return worth > 6 ? worth : 6;
 }
 
-/* d root / d (x W^T + b): the adjoint, taken through the activation in place, once. */
+static void forward_rows(void *node, size_t from, size_t to)
+{
+    ppl_tensor *out = node;
+    ppl_ctx *c = out->ctx;
+    size_t columns = outputs_of(out), inputs = inputs_of(out);
+    int activation = *(int *)out->attr;
+    const void *bias = out->inputs > 2 ? out->input[2]->data : NULL;
+    const void *x = ppl__at(out, out->input[0]->data, from * inputs);
+    void *y = ppl__at(out, out->data, from * columns);
+    if (columns == 1)
+        c->kernels->times_vector(to - from, inputs, x, out->input[1]->data, y);
+    else
+        ppl_maths_gemm_prepared(c, c->dtype, to - from, columns, inputs, x, inputs,
+                                prepared(out->input[1], 1), y, columns, 0);
+    if (bias || activation != PPL_IDENTITY)
+        c->kernels->bias_activation(to - from, columns, bias, NULL, activation, y);
+}
+
+static void linear_forward(ppl_tensor *out)
+{
+    if (outputs_of(out) == 1 || prepared(out->input[1], 1))
+        ppl_maths_split(out->ctx, rows_of(out), least_rows(out), forward_rows, out);
+}
+
+/* d root / d (x W^T + b) of some rows: the adjoint, taken through the activation in place. */
+static void fold_rows(void *node, size_t from, size_t to)
+{
+    ppl_tensor *out = node;
+    size_t columns = outputs_of(out), first = from * columns;
+    void *g = ppl__at(out, out->grad, first);
+    int activation = *(int *)out->attr;
+    if (activation != PPL_IDENTITY)
+        out->ctx->kernels->activation_vjp((to - from) * columns, activation,
+                                          ppl__at(out, out->data, first), g, NULL, g);
+}
+
+/* The same of all, once. */
 static const void *folded(ppl_tensor *out)
 {
-    int activation = *(int *)out->attr;
-    if (activation != PPL_IDENTITY && !(out->flags & PPL__FOLDED))
-        out->ctx->kernels->activation_vjp((size_t)out->numel, activation, out->data,
-                                          out->grad, NULL, out->grad);
+    if (!(out->flags & PPL__FOLDED))
+        ppl_maths_split(out->ctx, rows_of(out), 2000 / (outputs_of(out) + 1) + 1, fold_rows,
+                        out);
     out->flags |= PPL__FOLDED;
     return out->grad;
+}
+
+/* The rows of some columns of all nodes, summed up. */
+typedef struct bias_sum {
+    ppl_tensor *const *outs;
+    int count;
+    void *grad;
+} bias_sum;
+
+enum { LINE = 64 };                 /* columns are cut at cache lines */
+
+static void sum_columns(void *arg, size_t from, size_t to)
+{
+    const bias_sum *s = arg;
+    const ppl_ctx *c = s->outs[0]->ctx;
+    size_t columns = outputs_of(s->outs[0]), in_line = LINE / ppl__dtype_size(c->dtype);
+    size_t first = from * in_line, end = to * in_line < columns ? to * in_line : columns;
+    for (int k = 0; k < s->count; k++) {
+        const ppl_tensor *out = s->outs[k];
+        c->kernels->add_rows(rows_of(out), end - first, ppl__at(out, out->grad, first),
+                             columns, ppl__at(out, s->grad, first));
+    }
+}
+
+static void add_bias(ppl_tensor *const *outs, int count, void *grad)
+{
+    ppl_ctx *c = outs[0]->ctx;
+    bias_sum s = { outs, count, grad };
+    size_t rows = 1, in_line = LINE / ppl__dtype_size(c->dtype);
+    for (int k = 0; k < count; k++) {
+        folded(outs[k]);
+        rows += rows_of(outs[k]);
+    }
+    ppl_maths_split(c, (outputs_of(outs[0]) + in_line - 1) / in_line,
+                    500 / rows + 1, sum_columns, &s);
 }
 
 /* Sums over the rows of all nodes of `outs`: of outer products for the weight, of the rows
@@ -261,8 +319,7 @@ static int linear_together(ppl_tensor *const *outs, int count, int i, void *grad
     if (i == 0)
         return 0;
     if (i == 2) {
-        for (int k = 0; k < count; k++)
-            c->kernels->add_rows(rows_of(outs[k]), columns, folded(outs[k]), grad);
+        add_bias(outs, count, grad);
         return 1;
     }
     if (columns == 1) {
@@ -285,25 +342,38 @@ static int linear_together(ppl_tensor *const *outs, int count, int i, void *grad
 /* Fewer rows than that are not worth preparing the weight for. */
 enum { FEW = 8 };
 
+typedef struct input_sum {
+    ppl_tensor *out;
+    const void *prepared;           /* the weight, or NULL */
+    char *gx;
+    int first, fold;
+} input_sum;
+
 /* gx [rows,I] (+)= d [rows,O] W, of the rows of d that are not all zero. */
-static void add_input(ppl_tensor *out, const char *d, char *gx, int first)
+static void add_input(void *arg, size_t begin, size_t end)
 {
+    const input_sum *s = arg;
+    ppl_tensor *out = s->out;
     ppl_ctx *c = out->ctx;
-    ppl_tensor *weight = out->input[1];
-    size_t size = ppl__dtype_size(c->dtype), rows = rows_of(out), done = 0;
+    const int first = s->first;
+    size_t size = ppl__dtype_size(c->dtype), rows = end - begin, done = 0;
     size_t nx = inputs_of(out), nd = outputs_of(out);
-    const void *w = rows >= FEW ? prepared(weight, 0) : NULL;
+    const char *d = (const char *)out->grad + begin * nd * size;
+    char *gx = s->gx + begin * nx * size;
+    if (s->fold)
+        fold_rows(out, begin, end);
     for (size_t from, to = 0; ppl__next_run(c->dtype, rows, nd, d, nd, &from, &to);
          done = to) {
         char *to_rows = gx + from * nx * size;
         const char *d_rows = d + from * nd * size;
         if (first)
             memset(gx + done * nx * size, 0, (from - done) * nx * size);
-        if (w)
-            ppl_maths_gemm_prepared(c, c->dtype, to - from, nx, nd, d_rows, nd, w, to_rows,
-                                    nx, !first);
+        if (s->prepared)
+            ppl_maths_gemm_prepared(c, c->dtype, to - from, nx, nd, d_rows, nd, s->prepared,
+                                    to_rows, nx, !first);
         else
-            product(c, 0, 0, to - from, nx, nd, d_rows, weight->data, to_rows, !first);
+            product(c, 0, 0, to - from, nx, nd, d_rows, out->input[1]->data, to_rows,
+                    !first);
     }
     if (first)
         memset(gx + done * nx * size, 0, (rows - done) * nx * size);
@@ -313,7 +383,10 @@ static void linear_vjp(ppl_tensor *out, int i, void *grad)
 {
     const int first = ppl_op_first(out);
     if (i == 0) {
-        add_input(out, folded(out), grad, first);
+        const void *weight = rows_of(out) >= FEW ? prepared(out->input[1], 0) : NULL;
+        input_sum s = { out, weight, grad, first, !(out->flags & PPL__FOLDED) };
+        ppl_maths_split(out->ctx, rows_of(out), least_rows(out), add_input, &s);
+        out->flags |= PPL__FOLDED;
         return;
     }
     if (first)

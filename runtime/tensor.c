@@ -437,7 +437,7 @@ static void reduce_spans(const ppl_ctx *c, const span *s, int n, char *dst,
     } else if (n == 1) {
         ppl__add_number(c, dst, c->kernels->sum(s->count, src));
     } else if (n == 2 && !s->kept) {
-        c->kernels->add_rows(s->count, s->block, src, dst);
+        c->kernels->add_rows(s->count, s->block, src, s->block, dst);
     } else {
         for (size_t i = 0; i < s->count; i++)
             reduce_spans(c, s + 1, n - 1, dst + (s->kept ? i * s->from * size : 0),

@@ -708,6 +708,7 @@ START_TEST(test_options_defaults)
     ck_assert(o.z_dim == 100 && o.emission_dim == 100 && o.transition_dim == 200);
     ck_assert(o.num_iafs == 0 && o.iaf_dim == 100);
     ck_assert(o.rnn_dim == 600 && o.eval_every == 50 && o.is_samples == 0);
+    ck_assert_int_eq(o.threads, 1);
     ck_assert(o.generate == 64);
     ck_assert_double_eq(o.lr, 3e-4);
     ck_assert_double_eq(o.min_anneal, 0.2);
@@ -720,7 +721,7 @@ START_TEST(test_options_all)
 {
     options o;
     static const char line[] = "--data a.json --elbo both --epochs 0 --batch=7 --seed "
-                               "18446744073709551615 --z-dim 1 --emission-dim 2 "
+                               "18446744073709551615 --threads 9 --z-dim 1 --emission-dim 2 "
                                "--transition-dim 3 --rnn-dim 4 --num-iafs 5 "
                                "--iaf-dim 6 --lr 1E-3 --anneal-epochs "
                                "0 --min-anneal 1 --eval-every 5 --is-samples 6 "
@@ -733,7 +734,7 @@ START_TEST(test_options_all)
     ck_assert_str_eq(o.pictures, "p");
     ck_assert_str_eq(o.midi, "m.mid");
     ck_assert(o.elbo == ELBO_BOTH && o.epochs == 0 && o.batch == 7);
-    ck_assert(o.seed == UINT64_MAX && o.z_dim == 1 && o.emission_dim == 2);
+    ck_assert(o.seed == UINT64_MAX && o.threads == 9 && o.z_dim == 1 && o.emission_dim == 2);
     ck_assert(o.transition_dim == 3 && o.rnn_dim == 4 && o.anneal_epochs == 0);
     ck_assert(o.num_iafs == 5 && o.iaf_dim == 6);
     ck_assert(o.eval_every == 5 && o.is_samples == 6 && o.generate == 8);
@@ -783,8 +784,10 @@ static const struct {
       "option --data needs a value, found \"--quiet\"; write --data FILE" },
     { "--midi ~", "option --midi needs a value, found \"\"; write --midi FILE" },
     { "--epochs", "option --epochs needs a value; see --help" },
-    { "--threads 2",
-      "option --threads is unknown, or the beginning of several; see --help" },
+    { "--threads 0", "option --threads: \"0\" is not a whole number in 1..64" },
+    { "--threads 65", "option --threads: \"65\" is not a whole number in 1..64" },
+    { "--workers 2",
+      "option --workers is unknown, or the beginning of several; see --help" },
     { "--e 2", "option --e is unknown, or the beginning of several; see --help" },
     { "--quiet=yes", "option --quiet=yes: --quiet takes no value" },
     { "-xyz", "option -x is unknown; options begin with --, see --help" },
@@ -827,7 +830,8 @@ START_TEST(test_options_help)
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         ck_assert_msg(strstr(text, lines[i]) != NULL, "not in the help: %s", lines[i]);
     static const char *const names[] = {
-        "batch",      "seed",          "z-dim",      "emission-dim", "transition-dim",
+        "batch",      "seed",          "threads",    "z-dim",        "emission-dim",
+        "transition-dim",
         "rnn-dim",    "anneal-epochs", "min-anneal", "eval-every",   "is-samples",
         "checkpoint", "pictures",      "midi",       "generate",     "quiet",
         "num-iafs",   "iaf-dim",

@@ -949,7 +949,7 @@ START_TEST(transposition_and_row_sums)
                 size_t ldx = columns + 5 < MOST / 46 ? columns + 5 : columns;
                 k->transpose(rows, columns, from(x, 0), from(y, 0));
                 k->transpose_from(rows, columns, from(x, 0), ldx, from(z, 0));
-                k->add_rows(rows, columns, from(x, 0), from(sum, 0));
+                k->add_rows(rows, columns, from(x, 0), columns, from(sum, 0));
                 for (size_t c = 0; c < columns; c++) {
                     double want = 2;
                     for (size_t r = 0; r < rows; r++) {

@@ -41,6 +41,8 @@ static const row table[OPTION_COUNT] = {
                        "sequences per minibatch" },
     [OPTION_SEED] = { "seed", KIND_SEED, AT(seed), "0", 0, 0, "S",
                       "of initial weights, shuffling, draws and synthetic data" },
+    [OPTION_THREADS] = { "threads", KIND_INT, AT(threads), "1", 1, PPL_MOST_THREADS, "N",
+                         "threads to compute with; results do not depend on timing" },
     [OPTION_Z_DIM] = { "z-dim", KIND_INT, AT(z_dim), "100", 1, 1e4, "N",
                        "latent dimensions per time step" },
     [OPTION_EMISSION_DIM] = { "emission-dim", KIND_INT, AT(emission_dim), "100", 1, 1e4,

@@ -21,7 +21,8 @@ typedef enum { ELBO_MEANFIELD, ELBO_TRACE, ELBO_BOTH } elbo_choice;
 
 /* Every option, for options.given. */
 enum {
-    OPTION_DATA, OPTION_ELBO, OPTION_EPOCHS, OPTION_BATCH, OPTION_SEED, OPTION_Z_DIM,
+    OPTION_DATA, OPTION_ELBO, OPTION_EPOCHS, OPTION_BATCH, OPTION_SEED, OPTION_THREADS,
+    OPTION_Z_DIM,
     OPTION_EMISSION_DIM, OPTION_TRANSITION_DIM, OPTION_RNN_DIM, OPTION_NUM_IAFS, OPTION_IAF_DIM,
     OPTION_LR,
     OPTION_ANNEAL_EPOCHS, OPTION_MIN_ANNEAL, OPTION_EVAL_EVERY, OPTION_IS_SAMPLES,
@@ -35,6 +36,7 @@ typedef struct {
     int elbo;               /* an elbo_choice */
     int epochs, batch;
     uint64_t seed;
+    int threads;            /* of each context */
     int z_dim, emission_dim, transition_dim, rnn_dim, num_iafs, iaf_dim;
     double lr;
     int anneal_epochs;      /* 0: no annealing */

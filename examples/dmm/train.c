@@ -73,7 +73,7 @@ trainer *trainer_new(const options *o, const chorales *data, elbo_choice choice,
     t->minibatches = (split->count + o->batch - 1) / o->batch;
     t->order = calloc((size_t)split->count, sizeof *t->order);
     t->log = calloc((size_t)o->epochs + 1, sizeof *t->log);
-    t->ctx = ppl_ctx_new(&(ppl_ctx_opts){ .seed = o->seed });
+    t->ctx = ppl_ctx_new(&(ppl_ctx_opts){ .seed = o->seed, .threads = o->threads });
     t->batch = batch_new(split, o->batch < split->count ? o->batch : split->count,
                          sizeof(float), error, size);
     if (t->batch == NULL) {

@@ -60,6 +60,19 @@ PPL_API double ppl_maths_sum(ppl_dtype dtype, size_t n, const void *x);
 PPL_API double ppl_maths_squares(ppl_dtype dtype, size_t n, double limit, double scale,
                                  const void *x);
 
+/* ---- Threads ----------------------------------------------------------------------- */
+
+/* Part of a loop over 0 .. n - 1: from `from` to `to` - 1. */
+typedef void ppl_maths_part(void *arg, size_t from, size_t to);
+/* Runs part(arg, ..) over 0 .. n - 1, cut evenly into as many pieces as the context has
+ * threads, or fewer, so that each has at least `least`; in one where there is one thread,
+ * and within another split. For the loops of your own operations. A part writes only what
+ * no other part reads or writes; it may call the functions of this header, with the
+ * context too, but not outer sums; it does not allocate, fail, or make tensors. A piece
+ * should be a microsecond's work or more. */
+PPL_API void ppl_maths_split(ppl_ctx *c, size_t n, size_t least, ppl_maths_part *part,
+                             void *arg);
+
 /* ---- Special functions of several arguments ---------------------------------------- */
 
 /*
@@ -126,8 +139,9 @@ PPL_API void ppl_maths_gemm_prepared(ppl_ctx *c, ppl_dtype dtype, size_t m, size
                                      int accumulate);
 /* Sums of outer products, for the gradient of a weight whose rows come in pieces: sum [m,n]
  * += d_r^T x_r over all rows, d [..,m] and x [..,n] with ld* elements from row to row (0:
- * one row again and again), of the context's dtype. A row d_r that is all zero does not
- * count, whatever x_r holds. begin gives NULL when out of memory; end adds what is left. */
+ * one row again and again), of the context's dtype, which stay as they are until the end. A
+ * row d_r that is all zero does not count, whatever x_r holds. begin gives NULL when out of
+ * memory; end adds what is left. */
 typedef struct ppl_outer_sum ppl_outer_sum;
 PPL_API ppl_outer_sum *ppl_outer_sum_begin(ppl_ctx *c, size_t m, size_t n, void *sum);
 PPL_API void ppl_outer_sum_add(ppl_outer_sum *o, size_t rows, const void *d, size_t ldd,
@@ -142,9 +156,10 @@ PPL_API void ppl_maths_activate(ppl_dtype dtype, size_t rows, size_t columns,
 PPL_API void ppl_maths_activate_vjp(ppl_dtype dtype, size_t n, ppl_activation activation,
                                     const void *y, const void *g, const void *more,
                                     void *d);
-/* y [columns] += the sum of the rows of x [rows,columns], taken in double. */
+/* y [columns] += the sum of the rows of x [rows,columns], taken in double; the rows start
+ * ldx elements apart. */
 PPL_API void ppl_maths_add_rows(ppl_dtype dtype, size_t rows, size_t columns,
-                                const void *x, void *y);
+                                const void *x, size_t ldx, void *y);
 /* y [columns,rows] = x [rows,columns] transposed; apart from each other. */
 PPL_API void ppl_maths_transpose(ppl_dtype dtype, size_t rows, size_t columns,
                                  const void *x, void *y);

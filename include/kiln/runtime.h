@@ -12,7 +12,13 @@
  * model drains in no-ops. Where control returns to the application (ppl_run, a step, load,
  * save) a ppl_status comes back. Nothing is printed; nothing aborts or exits.
  *
- * Threads: one thread at a time per context. Two contexts share nothing.
+ * Threads: one thread of yours at a time per context; two contexts share nothing. A context
+ * may have threads of its own (ppl_ctx_opts.threads), which share the work of its larger
+ * operations (products of matrices, long loops) with the caller and otherwise wait; they
+ * never run code of a model, a handler or an allocator. What is computed does not depend on
+ * timing: the same number of threads gives the same bits in every run, and another number
+ * the same to rounding (the same bits with LIBXSMM), since sums are not cut. A child of
+ * fork() has no such threads: it is not to use the context.
  */
 #ifndef KILN_RUNTIME_H
 #define KILN_RUNTIME_H
@@ -83,10 +89,15 @@ typedef enum ppl_dtype {
  * NULL when it cannot, and then leaves `old` as it was. Blocks are aligned as malloc's. */
 typedef void *(*ppl_allocator)(void *user, void *old, size_t old_size, size_t new_size);
 
+#define PPL_MOST_THREADS 64
+
 /* Options of a context. All zero is the default. */
 typedef struct ppl_ctx_opts {
     ppl_dtype dtype;            /* of parameters, draws, arithmetic: PPL_F32 or PPL_F64 */
     uint64_t seed;              /* of every random draw; 0 is a seed as any other */
+    int threads;                /* that work on its operations, the caller's included: 1 to
+                                   PPL_MOST_THREADS, 0 for 1; more than there are cores
+                                   slows down */
     int no_validation;          /* nonzero: leave the arguments and values of
                                    distributions unchecked */
     ppl_allocator allocator;    /* NULL: realloc and free */
@@ -94,12 +105,16 @@ typedef struct ppl_ctx_opts {
 } ppl_ctx_opts;
 
 /* A context: parameters, tape, handlers, memory, the first error. NULL opts: defaults.
- * Returns NULL when out of memory or when opts->dtype is not a floating type. */
+ * Returns NULL when out of memory, when opts->dtype is not a floating type or opts->threads
+ * out of range. Where not all threads start, the context works with those that did, and the
+ * next boundary call returns PPL_EUNSUPPORTED once. */
 PPL_API PPL_MUST_CHECK ppl_ctx *ppl_ctx_new(const ppl_ctx_opts *opts);
 PPL_API void ppl_ctx_free(ppl_ctx *c);
 
 PPL_API ppl_dtype ppl_ctx_dtype(const ppl_ctx *c);
 PPL_API int ppl_validating(const ppl_ctx *c);
+/* Threads that work on its operations, the caller's included. */
+PPL_API int ppl_ctx_threads(const ppl_ctx *c);
 
 /* ---- Errors ------------------------------------------------------------------------ */
 

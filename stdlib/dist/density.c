@@ -340,28 +340,52 @@ static void enter(node *x, size_t start)
     }
 }
 
-static void run_forward(node *x)
+/* Of blocks from .. to - 1. */
+static void run_forward(node *x, size_t from, size_t to)
 {
+    const size_t end = to * PPL__SPAN < x->n ? to * PPL__SPAN : x->n;
     const ppl_dtype dtype = ppl_tensor_dtype(x->out);
     char *result = ppl_result(x->out);
     block y;
 
-    for (size_t start = 0; start < x->n; start += PPL__SPAN) {
-        void *to = at(result, dtype, start);
+    for (size_t start = from * PPL__SPAN; start < end; start += PPL__SPAN) {
+        void *values = at(result, dtype, start);
         enter(x, start);
-        x->f->value[x->worked](&x->s, x->worked == dtype ? to : &y);
+        x->f->value[x->worked](&x->s, x->worked == dtype ? values : &y);
         if (x->worked != dtype)
-            x->engine->from_double(x->s.n, &y, to);
+            x->engine->from_double(x->s.n, &y, values);
     }
+}
+
+/* What a thread needs to know to work some blocks of a node. */
+typedef struct task {
+    const ppl__formula *f;
+    ppl_tensor *out;
+    void *const *grads;
+    unsigned fresh;
+} task;
+
+enum { LEAST = 3 };                         /* blocks that are worth a thread */
+
+static size_t blocks_of(const ppl_tensor *out)
+{
+    return ((size_t)ppl_numel(out) + PPL__SPAN - 1) / PPL__SPAN;
+}
+
+static void forward_blocks(void *arg, size_t from, size_t to)
+{
+    const task *t = arg;
+    block blocks[PPL__MAX_INPUTS];
+    node x;
+
+    open_once(&x, t->f, t->out, blocks);
+    run_forward(&x, from, to);
 }
 
 void ppl__formula_forward(const ppl__formula *f, ppl_tensor *out)
 {
-    block blocks[PPL__MAX_INPUTS];
-    node x;
-
-    open_once(&x, f, out, blocks);
-    run_forward(&x);
+    ppl_maths_split(ppl_tensor_ctx(out), blocks_of(out), LEAST, forward_blocks,
+                    &(task){ f, out, NULL, 0 });
 }
 
 /* ---- For programs ------------------------------------------------------------------ */
@@ -384,9 +408,8 @@ void *ppl__formula_plan(const ppl__formula *f, ppl_tensor *out)
 
 void ppl__formula_forward_planned(ppl_tensor *out, void *plan)
 {
-    (void)out;
     begin(plan);
-    run_forward(plan);
+    run_forward(plan, 0, blocks_of(out));
 }
 
 /* ---- Gradients --------------------------------------------------------------------- */
@@ -464,8 +487,9 @@ static void settle(const node *x, const gathering *w, int k, void *grad, int fre
             wide[i] = fresh ? sums[i] : wide[i] + sums[i];
 }
 
-static void run_vjp_all(node *x, void *const *grads, unsigned fresh)
+static void run_vjp_all(node *x, void *const *grads, unsigned fresh, size_t from, size_t to)
 {
+    const size_t end = to * PPL__SPAN < x->n ? to * PPL__SPAN : x->n;
     const ppl_dtype dtype = ppl_tensor_dtype(x->out);
     const int wide = x->worked != dtype;
     const char *adjoint = ppl_adjoint(x->out);
@@ -476,7 +500,7 @@ static void run_vjp_all(node *x, void *const *grads, unsigned fresh)
 
     if (!open_gathering(x, &w, grads))
         return;
-    for (size_t start = 0; start < x->n; start += PPL__SPAN) {
+    for (size_t start = from * PPL__SPAN; start < end; start += PPL__SPAN) {
         const void *g = adjoint + start * size_of(dtype);
         enter(x, start);
         x->s.y = at(result, dtype, start);
@@ -489,9 +513,9 @@ static void run_vjp_all(node *x, void *const *grads, unsigned fresh)
             if (!grads[k])
                 continue;
             if (x->feed[k].kind == WHOLE) {
-                product_loop *const *to = fresh & 1u << k ? x->engine->write
-                                                          : x->engine->add;
-                to[wide](x->s.n, g, &w.d[k], at(grads[k], dtype, start));
+                product_loop *const *loop = fresh & 1u << k ? x->engine->write
+                                                            : x->engine->add;
+                loop[wide](x->s.n, g, &w.d[k], at(grads[k], dtype, start));
             } else {
                 x->engine->product[wide](x->s.n, g, &w.d[k], product);
                 sum_up(x, &w, k, product);
@@ -503,21 +527,38 @@ static void run_vjp_all(node *x, void *const *grads, unsigned fresh)
             settle(x, &w, k, grads[k], (fresh & 1u << k) != 0);
 }
 
-void ppl__formula_vjp_all(const ppl__formula *f, ppl_tensor *out, void *const *grads,
-                          unsigned fresh)
+static void backward_blocks(void *arg, size_t from, size_t to)
 {
+    const task *t = arg;
     block blocks[PPL__MAX_INPUTS];
     node x;
 
-    open_once(&x, f, out, blocks);
-    run_vjp_all(&x, grads, fresh);
+    open_once(&x, t->f, t->out, blocks);
+    run_vjp_all(&x, t->grads, t->fresh, from, to);
+}
+
+/* A sum over the node, for a stretched input, is one thread's. */
+void ppl__formula_vjp_all(const ppl__formula *f, ppl_tensor *out, void *const *grads,
+                          unsigned fresh)
+{
+    const int inputs = f->inputs >= 0 ? f->inputs : ppl_op_inputs(out);
+    const size_t blocks = blocks_of(out);
+    size_t least = LEAST;
+    task t = { f, out, grads, fresh };
+
+    for (int k = 0; k < inputs; k++)
+        if (grads[k] && ppl_numel(ppl_op_input(out, k)) != ppl_numel(out))
+            least = blocks + 1;
+    if (least > blocks)
+        backward_blocks(&t, 0, blocks);
+    else
+        ppl_maths_split(ppl_tensor_ctx(out), blocks, least, backward_blocks, &t);
 }
 
 void ppl__formula_vjp_all_planned(ppl_tensor *out, void *plan, void *const *grads,
                                   unsigned fresh)
 {
-    (void)out;
-    run_vjp_all(plan, grads, fresh);
+    run_vjp_all(plan, grads, fresh, 0, blocks_of(out));
 }
 
 void ppl__formula_vjp(const ppl__formula *f, ppl_tensor *out, int i, void *grad)

@@ -60,6 +60,15 @@ static step step_at(const recurrence *r, int k)
     return s;
 }
 
+/* Rows that are worth a thread; of fewer the product alone is split, by columns. */
+static size_t least_rows(const recurrence *r)
+{
+    const size_t worth = 40000 / (r->hidden * r->width);
+    return worth > 6 ? worth : 6;
+}
+
+enum { LINE = 16 };                 /* columns are split at lines of the cache */
+
 #define REAL float
 #define DTYPE PPL_F32
 #define NAME(name) name##_f32

@@ -99,8 +99,29 @@ double ppl_grad_norm(ppl_ctx *c)
 
 /* ---- The update -------------------------------------------------------------------- */
 
+enum { LINE = 16, LEAST = 256 };    /* elements of a piece: whole lines, so many at least */
+
+typedef struct move {
+    const ppl__rule *rule;
+    const ppl__step *step;
+    ppl_dtype dtype;
+} move;
+
+static void move_lines(void *arg, size_t from, size_t to)
+{
+    const move *m = arg;
+    const int64_t first = (int64_t)from * LINE;
+    ppl__step s = *m->step;
+    s.n = (to * LINE < s.n ? to * LINE : s.n) - from * LINE;
+    s.value = element(s.value, m->dtype, first);
+    s.grad = element((void *)(uintptr_t)s.grad, m->dtype, first);
+    for (int i = 0; i < 2; i++)
+        s.moment[i] = element(s.moment[i], m->dtype, first);
+    m->rule->loop[m->dtype == PPL_F32 ? 0 : 1](&s);
+}
+
 /* Moves elements [from, to) of the slab, which have taken `steps` steps. */
-static void move_run(const optimiser *o, const ppl_slab *slab, int64_t from, int64_t to,
+static void move_run(ppl_ctx *c, const optimiser *o, const ppl_slab *slab, int64_t from, int64_t to,
                      int64_t steps, double factor)
 {
     const double t = (double)(steps + 1);
@@ -119,7 +140,8 @@ static void move_run(const optimiser *o, const ppl_slab *slab, int64_t from, int
     o->rule->prepare(&o->opts, t, &s);
     /* Rounded to 0 it would make 0/0 of elements that never had a gradient. */
     s.epsilon = fmax(s.epsilon, slab->dtype == PPL_F32 ? FLT_MIN : DBL_MIN);
-    o->rule->loop[slab->dtype == PPL_F32 ? 0 : 1](&s);
+    ppl_maths_split(c, (s.n + LINE - 1) / LINE, LEAST, move_lines,
+                    &(move){ o->rule, &s, slab->dtype });
 }
 
 static void update(ppl_optim *self, ppl_ctx *c)
@@ -146,7 +168,7 @@ static void update(ppl_optim *self, ppl_ctx *c)
                 p->offset - end >= padding)
                 break;
         }
-        move_run(o, &slab, first->offset, end, steps, factor);
+        move_run(c, o, &slab, first->offset, end, steps, factor);
         for (int k = i; k < next; k++)
             ppl_param_set_steps(c, k, steps + 1);
     }
