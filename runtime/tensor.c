@@ -314,14 +314,16 @@ int64_t ppl_dim(const ppl_tensor *t, int axis)
     return axis >= 0 && axis < rank ? t->shape.dim[axis] : 0;
 }
 
-/* 1 if t's elements may be read; what the caller does with them is then tainted. */
+/* 1 if t's elements may be read; what the caller does with them in this run is then tainted.
+ * (Outside of a run nothing is; an ELBO that reads the terms of many sites would gather a
+ * set of all.) */
 static int open_to_read(const ppl_tensor *t, const char *what)
 {
     if (!t || ppl__check(t->ctx, t, what) != PPL_OK)
         return 0;
     if (t->ctx->program && ppl__moves(t))
         ppl__program_read(t->ctx->program);
-    if (t->sites && t->sites != t->ctx->taint)
+    if (t->ctx->running && t->sites && t->sites != t->ctx->taint)
         t->ctx->taint = ppl_sites_union(t->ctx, t->ctx->taint, t->sites);
     return 1;
 }
