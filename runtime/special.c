@@ -107,26 +107,42 @@ static real polygamma_sum(int n, real x)
     return (sum + tail) * (n % 2 == 0 ? -1 : 1) * tgammal(order + 1);
 }
 
+/* B_2k / 2k, of the asymptotic series of digamma (DLMF 5.11.2). */
+static const real digamma_series[] = {
+    1 / 12.0L, -1 / 120.0L, 1 / 252.0L, -1 / 240.0L, 1 / 132.0L, -691 / 32760.0L,
+    1 / 12.0L, -3617 / 8160.0L, 43867 / 14364.0L
+};
+enum { DIGAMMA_TERMS = sizeof digamma_series / sizeof *digamma_series };
+
 real ppl__digamma(real a)
 {
     real sum = 0;
     for (; a < 14; a++)
         sum -= 1 / a;
-    static const real series[] = {
-        1 / 12.0L, -1 / 120.0L, 1 / 252.0L, -1 / 240.0L, 1 / 132.0L, -691 / 32760.0L,
-        1 / 12.0L, -3617 / 8160.0L, 43867 / 14364.0L
-    };
     const real square = 1 / (a * a);
     real tail = 0;
-    for (int k = (int)(sizeof series / sizeof *series) - 1; k >= 0; k--)
-        tail = (tail + series[k]) * square;
+    for (int k = DIGAMMA_TERMS - 1; k >= 0; k--)
+        tail = (tail + digamma_series[k]) * square;
     return sum + logl(a) - 0.5L / a - tail;
+}
+
+/* With (a + b)^-m - a^-m = a^-m expm1(-m log1p(b / a)), nothing cancels. */
+real ppl__digamma_rise(real a, real b)
+{
+    real sum = 0;
+    for (; a < 14; a++)
+        sum += b / (a * (a + b));
+    const real square = 1 / (a * a), rise = log1pl(b / a);
+    real power = square, tail = 0.5L / a * expm1l(-rise);
+    for (int k = 0; k < DIGAMMA_TERMS; k++, power *= square)
+        tail += digamma_series[k] * power * expm1l(-(real)(2 * k + 2) * rise);
+    return sum + rise - tail;
 }
 
 double ppl_maths_polygamma(int n, double x)
 {
     if (n < 0 || !(x > 0))
-        return x == 0 && n >= 0 ? (n == 0 ? NAN : n % 2 == 0 ? -INFINITY : INFINITY) : NAN;
+        return x == 0 && n > 0 ? (n % 2 == 0 ? -INFINITY : INFINITY) : NAN;
     if (isinf(x))
         return n == 0 ? x : 0;
     return (double)(n == 0 ? ppl__digamma(x) : polygamma_sum(n, x));

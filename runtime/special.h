@@ -27,6 +27,8 @@ real ppl__log_gamma_1p(real a);
 real ppl__stirling_error(real a);
 /* digamma(a), a > 0. */
 real ppl__digamma(real a);
+/* digamma(a + b) - digamma(a), relatively accurate; a > 0, b > -1, a + b > 0. */
+real ppl__digamma_rise(real a, real b);
 /* exp(y^2) erfc(y), y >= 0. */
 real ppl__erfcx(real y);
 

@@ -22,8 +22,8 @@ static real log_by_series(real v, real x)
     return v * logl(x / 2) - ppl__log_gamma_1p(v) + log1pl(sum);
 }
 
-/* exp(x) / sqrt(2 pi x) (1 - (m - 1) / (8x) + (m - 1)(m - 9) / (2 (8x)^2) - ..), m = 4 v^2
- * (10.40.1). */
+/* exp(x) / sqrt(2 pi x) (1 - (m - 1) / (8x) + (m - 1)(m - 9) / (2 (8x)^2) - ..),
+ * m = 4 v^2 (10.40.1). */
 static real log_far(real v, real x)
 {
     real term = 1, sum = 0;
@@ -80,10 +80,6 @@ double ppl_maths_log_bessel_i(double v, double x)
     return (double)(x > 40 && x > v * v / 2 ? log_far(v, x) : log_by_series(v, x));
 }
 
-typedef struct owen {
-    real h;
-} owen;
-
 /* Gauss and Legendre's rule of 20 points, by Newton's method on the polynomial. */
 static real gauss(real low, real high, real h)
 {
@@ -94,8 +90,8 @@ static real gauss(real low, real high, real h)
         for (int k = 0; k < 8; k++) {
             real here = t, before = 1;
             for (int n = 2; n <= N; n++) {
-                const real next = ((real)(2 * n - 1) * t * here - (real)(n - 1) * before) /
-                                  (real)n;
+                const real odd = 2 * (real)n - 1;
+                const real next = (odd * t * here - (real)(n - 1) * before) / (real)n;
                 before = here;
                 here = next;
             }
@@ -108,25 +104,29 @@ static real gauss(real low, real high, real h)
     return sum * (high - low) / 2;
 }
 
+/* T(h, a) for h, a >= 0. */
+static real owens_t(real h, real a)
+{
+    if (isinf(h))
+        return 0;
+    if (a <= 1) {
+        /* Beyond 14 / h the integrand is below 1e-42 of its first value. */
+        const real end = h * a > 14 ? 14 / h : a;
+        real sum = 0;
+        for (int k = 0; k < 4; k++)
+            sum += gauss(end * (real)k / 4, end * (real)(k + 1) / 4, h);
+        return sum * expl(-h * h / 2) / (2 * PPL__PI);
+    }
+    /* T(h, a) + T(a h, 1/a) = (Q(h) + Q(a h)) / 2 - Q(h) Q(a h), Q the upper tail. */
+    const real q = erfcl(h / sqrtl(2)) / 2;
+    const real r = isinf(a) && h == 0 ? 0 : erfcl(a * h / sqrtl(2)) / 2;
+    return (q + r) / 2 - q * r - (isinf(a) ? 0 : owens_t(a * h, 1 / a));
+}
+
 double ppl_maths_owens_t(double h, double a)
 {
     if (isnan(h) || isnan(a))
         return NAN;
-    const real H = fabsl((real)h), A = fabsl((real)a);
-    real t;
-    if (A <= 1) {
-        /* Beyond 14 / h the integrand is below 1e-42 of its first value. */
-        const real end = H * A > 14 ? 14 / H : A;
-        t = 0;
-        for (int k = 0; k < 4; k++)
-            t += gauss(end * (real)k / 4, end * (real)(k + 1) / 4, H);
-        t *= expl(-H * H / 2) / (2 * PPL__PI);
-    } else {
-        /* T(h, a) + T(a h, 1/a) = (Q(h) + Q(a h)) / 2 - Q(h) Q(a h), Q the upper tail. */
-        const real q = erfcl(H / sqrtl(2)) / 2;
-        const real r = isinf(a) && H == 0 ? 0 : erfcl(A * H / sqrtl(2)) / 2;
-        const real rest = isinf(a) ? 0 : ppl_maths_owens_t((double)(A * H), (double)(1 / A));
-        t = (q + r) / 2 - q * r - rest;
-    }
+    const real t = owens_t(fabsl((real)h), fabsl((real)a));
     return (double)(a < 0 ? -t : t);
 }

@@ -5,10 +5,10 @@
  *
  * I_x(a, b) = x^a (1-x)^b / (a B(a, b)) / (1 + d_1 / (1 + d_2 / (1 + ..))), the continued
  * fraction of DLMF 8.17.22, where x is below about the mean; else 1 - I_(1-x)(b, a). Its
- * even part is taken, which keeps its digits where a is large and 1 - x small. The fraction
- * takes about sqrt(max(a, b)) terms; for large a and b the lesser tail is
- * integrated instead, over s = logit x - logit t. Derivatives in a and b go through the
- * fraction, or the integral, along with the value.
+ * even part is taken, which keeps its digits where a is large and 1 - x small. It takes
+ * about sqrt(max(a, b)) terms; for large a and b the lesser tail is integrated instead,
+ * over s = logit x - logit t. Derivatives in a and b go through the fraction, or the
+ * integral, along with the value.
  */
 #ifdef HAVE_CONFIG_H
 #include <config.h>
@@ -48,10 +48,10 @@ static real log_front(real a, real b, real x, real y)
            ppl__stirling_error(a) - ppl__stirling_error(b);
 }
 
-/* The partial quotient n of the even part of the fraction, B + A / (next): with p = a + 2n
- * A = -d_(2n-1) d_2n and B = 1 + d_2n + d_(2n+1), whose 1 and d_(2n+1) may all but cancel;
- * together they are ((a + n) (1 + c + n (1 + y)) + n (p + 1)) / (p (p + 1)), c = a y - b x
- * (Didonato, Morris, Algorithm 708, 1992). */
+/* The partial quotient n of the even part of the fraction, B + A / (next): with
+ * p = a + 2n A = -d_(2n-1) d_2n and B = 1 + d_2n + d_(2n+1), whose 1 and d_(2n+1) may all
+ * but cancel; together they are ((a + n) (1 + c + n (1 + y)) + n (p + 1)) / (p (p + 1)),
+ * c = a y - b x (Didonato, Morris, Algorithm 708, 1992). */
 static void quotient(real n, dual a, dual b, real x, real y, dual *A, dual *B)
 {
     const dual c = { a.v * y - b.v * x, y, -x };
@@ -60,7 +60,8 @@ static void quotient(real n, dual a, dual b, real x, real y, dual *A, dual *B)
     const dual before = { a.v + (n - 1), 1, 0 }, one = { 1, 0, 0 };
     const dual rest = { 1 + c.v + n * (1 + y), c.a, c.b };
     const dual all = { a.v + b.v + n - 1, 1, 1 };
-    const dual even = dual_ratio((dual){ n * (b.v - n) * x, 0, n * x }, dual_product(m1, p));
+    const dual even = dual_ratio((dual){ n * (b.v - n) * x, 0, n * x },
+                                 dual_product(m1, p));
     const dual odd = dual_product(n == 1 ? one : dual_ratio(before, m2),
                                   dual_ratio(all, m1));
 
@@ -98,29 +99,42 @@ static dual fraction(real a_value, real b_value, real x, real y)
     return log_h;
 }
 
+/* What is integrated beside the density: 1, or the derivative of its logarithm by a or b,
+ * log t or log(1 - t) less its mean. */
+typedef enum weight { WEIGHT_1, WEIGHT_A, WEIGHT_B } weight;
+
 typedef struct side {
     real a, b, x, y, rate, offset;
-    int weighted;
+    weight weight;
 } side;
 
-/* t = x e^-s / (x e^-s + y): log t - log x = -s - log1p(x expm1(-s)) and log (1 - t) -
- * log y = -log1p(x expm1(-s)). The exponent is rate s less what curves. */
+/* exp(z) - 1 - z */
+static real exp_curve(real z)
+{
+    if (fabsl(z) > 0.1L)
+        return expm1l(z) - z;
+    real term = z * z / 2, sum = 0;
+    for (int k = 3; k < 18; k++) {
+        sum += term;
+        term *= z / (real)k;
+    }
+    return sum;
+}
+
+/* t = x e^-s / (x e^-s + y): log t - log x = -s - g and log(1-t) - log y = -g, with g =
+ * log1p(x expm1(-s)) = log1p(y expm1(s)) - s, of which the one with the lesser of x and y
+ * keeps its digits. The exponent -a s - n g is -rate s and what curves. */
 static real side_term(const void *p, real s)
 {
     const side *w = p;
-    const real n = w->a + w->b, move = w->x * expm1l(-s);
-    /* expm1(-s) + s */
-    real curve = expm1l(-s) + s;
-    if (s < 0.1L) {
-        real term = s * s / 2;
-        curve = 0;
-        for (int k = 3; k < 18; k++) {
-            curve += term;
-            term *= -s / (real)k;
-        }
-    }
-    const real exponent = n * (ppl__log_gap(move, 1 + move) - w->x * curve) - w->rate * s;
-    return expl(exponent) * (w->weighted ? w->offset - s - log1pl(move) : 1);
+    const int low = w->x < w->y;
+    const real least = low ? w->x : w->y, z = low ? -s : s, move = least * expm1l(z);
+    const real curves = ppl__log_gap(move, 1 + move) - least * exp_curve(z);
+    const real density = expl((w->a + w->b) * curves - w->rate * s);
+    if (w->weight == WEIGHT_1)
+        return density;
+    const real g = log1pl(move) - (low ? 0 : s);
+    return density * (w->offset - g - (w->weight == WEIGHT_A ? s : 0));
 }
 
 static int is_large(real a, real b)
@@ -128,13 +142,25 @@ static int is_large(real a, real b)
     return a > 2000 && b > 2000;
 }
 
-/* The integral of t^(a-1) (1-t)^(b-1) from 0 to x, over x^a y^b. */
-static real lower_integral(real a, real b, real x, real y, int weighted, real offset)
+/* log a - digamma(a) for a large a (DLMF 5.11.2). */
+static real log_less_digamma(real a)
 {
-    const real n = a + b;
-    const side w = { a, b, x, y, a * y - b * x, offset, weighted };
-    return ppl__tail_integral(side_term, &w,
-                              1 / (fmaxl(w.rate, 0) + sqrtl(a * (b / n))));
+    const real inverse = 1 / a, square = inverse * inverse;
+    return 0.5L * inverse + square * (1 / 12.0L - square * (1 / 120.0L - square / 252));
+}
+
+/* The integral of t^(a-1) (1-t)^(b-1) times a weight from 0 to x, over x^a y^b; a and b
+ * are large. */
+static real lower_integral(real a, real b, real x, real y, weight of)
+{
+    const real n = a + b, rate = a * y - b * x;         /* n (a / n - x) */
+    real offset = 0;
+    if (of == WEIGHT_A)         /* log x - digamma(a) + digamma(n) */
+        offset = log1pl(-rate / a) + log_less_digamma(a) - log_less_digamma(n);
+    else if (of == WEIGHT_B)
+        offset = log1pl(rate / b) + log_less_digamma(b) - log_less_digamma(n);
+    const side w = { a, b, x, y, rate, offset, of };
+    return ppl__tail_integral(side_term, &w, 1 / (fmaxl(rate, 0) + sqrtl(a * (b / n))));
 }
 
 /* I_x(a, b) for x below the mean, or about there. */
@@ -142,7 +168,7 @@ static real lower_tail(real a, real b, real x, real y)
 {
     const real front = log_front(a, b, x, y);
     if (is_large(a, b))
-        return expl(front) * lower_integral(a, b, x, y, 0, 0);
+        return expl(front) * lower_integral(a, b, x, y, WEIGHT_1);
     return expl(front + fraction(a, b, x, y).v) / a;
 }
 
@@ -205,9 +231,17 @@ double ppl_maths_beta_i_inverse(double a, double b, double p)
 /* dI/da and dI/db for x below the mean, or about there. */
 static void lower_slopes(real a, real b, real x, real y, real slope[2])
 {
-    const real front = log_front(a, b, x, y), psi = ppl__digamma(a + b);
-    const real by_a = logl(x) - ppl__digamma(a + 1) + psi;      /* less 1/a */
-    const real by_b = logl(y) - ppl__digamma(b) + psi;
+    const real front = log_front(a, b, x, y);
+    if (is_large(a, b)) {
+        slope[0] = expl(front) * lower_integral(a, b, x, y, WEIGHT_A);
+        slope[1] = expl(front) * lower_integral(a, b, x, y, WEIGHT_B);
+        return;
+    }
+    /* Of x^a y^b / (a B(a, b)). */
+    const real rise = b > 0.5L ? ppl__digamma_rise(a + 1, b - 1)
+                               : ppl__digamma_rise(a + 1, b) - 1 / (a + b);
+    const real by_a = (x < y ? logl(x) : log1pl(-y)) + rise;
+    const real by_b = (y < x ? logl(y) : log1pl(-x)) + ppl__digamma_rise(b, a);
     const dual f = fraction(a, b, x, y);
     const real value = expl(front + f.v) / a;
     slope[0] = value * (by_a + f.a);

@@ -364,7 +364,7 @@ static const struct unary_twin {
     [PPL__UNARY_log_ndtr] = { twin_log_ndtr, slope_log_ndtr, 4, 6, 0, 8 },
     [PPL__UNARY_log_bessel_i0] = { twin_log_bessel_i0, twin_bessel_ratio, 4, 4, 0 },
     [PPL__UNARY_log_bessel_i1] = { twin_log_bessel_i1, slope_log_bessel_i1, 4, 8, 0 },
-    [PPL__UNARY_bessel_ratio] = { twin_bessel_ratio, slope_bessel_ratio, 4, 400, 0, 8 },
+    [PPL__UNARY_bessel_ratio] = { twin_bessel_ratio, slope_bessel_ratio, 4, 8, 0, 8 },
 };
 
 static real twin_add(real a, real b) { return a + b; }

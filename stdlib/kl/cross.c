@@ -121,8 +121,8 @@ static ppl_tensor *x_log_x(ppl_tensor *x)
 /* (h log h - l log l) / (h - l) - 1 */
 static ppl_tensor *mean_log(ppl_tensor *low, ppl_tensor *high)
 {
-    return ppl_affine(ppl_div(ppl_sub(x_log_x(high), x_log_x(low)), ppl_sub(high, low)), 1,
-                      -1);
+    ppl_tensor *rise = ppl_sub(x_log_x(high), x_log_x(low));
+    return ppl_affine(ppl_div(rise, ppl_sub(high, low)), 1, -1);
 }
 
 static ppl_tensor *uniform_log_x(const ppl_dist *q)
@@ -311,7 +311,8 @@ static ppl_tensor *outside(ppl_ctx *c, const ends *q, const ends *p)
     if (q->lower != NULL || p->lower != NULL)
         below = ppl_less(number_or(c, q->lower, q->low), number_or(c, p->lower, p->low));
     if (q->upper != NULL || p->upper != NULL)
-        above = ppl_less(number_or(c, p->upper, p->high), number_or(c, q->upper, q->high));
+        above = ppl_less(number_or(c, p->upper, p->high),
+                         number_or(c, q->upper, q->high));
     if (below == NULL || above == NULL)
         return below != NULL ? below : above;
     return ppl_not(ppl_and(ppl_not(below), ppl_not(above)));
