@@ -63,24 +63,39 @@ real ppl__log_gamma_1p(real a)
     return (z - 0.5L) * logl(z) - z + PPL__LOG_TWO_PI / 2 + ppl__stirling_error(z);
 }
 
+/* B_2k / (2k (2k - 1)) (DLMF 5.11.1). */
+static const real stirling_series[] = {
+    1 / 12.0L, -1 / 360.0L, 1 / 1260.0L, -1 / 1680.0L, 1 / 1188.0L, -691 / 360360.0L,
+    1 / 156.0L, -3617 / 122400.0L, 43867 / 244188.0L
+};
+enum { STIRLING_TERMS = sizeof stirling_series / sizeof *stirling_series };
+
 real ppl__stirling_error(real a)
 {
-    /* B_2k / (2k (2k - 1)) (DLMF 5.11.1). */
-    static const real series[] = {
-        1 / 12.0L, -1 / 360.0L, 1 / 1260.0L, -1 / 1680.0L, 1 / 1188.0L,
-        -691 / 360360.0L, 1 / 156.0L, -3617 / 122400.0L, 43867 / 244188.0L
-    };
     real z = a, product = 1;
     for (; z < 12; z++)
         product *= z;
     const real inverse = 1 / z, square = inverse * inverse;
     real sum = 0;
-    for (int k = (int)(sizeof series / sizeof *series) - 1; k >= 0; k--)
-        sum = sum * square + series[k];
+    for (int k = STIRLING_TERMS - 1; k >= 0; k--)
+        sum = sum * square + stirling_series[k];
     sum *= inverse;
     if (z != a)
         sum += (z - 0.5L) * logl(z) - (z - a) - (a - 0.5L) * logl(a) - logl(product);
     return sum;
+}
+
+/* As ppl__digamma_rise, below. */
+real ppl__log_gamma_rise(real a, real b)
+{
+    real sum = 0;
+    for (; a < 14; a++)
+        sum -= log1pl(b / a);
+    const real square = 1 / (a * a), rise = log1pl(b / a);
+    real power = 1 / a;
+    for (int k = 0; k < STIRLING_TERMS; k++, power *= square)
+        sum += stirling_series[k] * power * expm1l(-(real)(2 * k + 1) * rise);
+    return sum + b * logl(a) + (b - 0.5L) * rise - a * ppl__log_gap(b / a, 1 + b / a);
 }
 
 /* The sum over k >= 0 of (-1)^(n-1) n! / (x + k)^(n+1), n >= 1: the first terms, then

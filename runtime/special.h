@@ -25,6 +25,8 @@ real ppl__log_gap(real t, real r);
 real ppl__log_gamma_1p(real a);
 /* log Gamma(a) - ((a - 1/2) log a - a + log(2 pi) / 2), a > 0: Stirling's error. */
 real ppl__stirling_error(real a);
+/* log Gamma(a + b) - log Gamma(a), relatively accurate; a > 0, 0 <= b <= 1. */
+real ppl__log_gamma_rise(real a, real b);
 /* digamma(a), a > 0. */
 real ppl__digamma(real a);
 /* digamma(a + b) - digamma(a), relatively accurate; a > 0, b > -1, a + b > 0. */

@@ -172,6 +172,38 @@ static real lower_tail(real a, real b, real x, real y)
     return expl(front + fraction(a, b, x, y).v) / a;
 }
 
+/* 1 - I_x(a, b), and its derivatives, for a small a, where I is nearly 1: with the power
+ * series of (1 - t)^(b-1), I = exp(L) (1 + a S), L = log(x^a / (a B(a, b))) and S = sum
+ * over n > 0 of (1-b)_n x^n / (n! (a + n)) (DLMF 8.17.7). */
+static dual complement(real a, real b, real x)
+{
+    const dual power = { a * logl(x) + ppl__log_gamma_rise(b, a) - ppl__log_gamma_1p(a),
+                         logl(x) + ppl__digamma_rise(b, a) +
+                             (ppl__digamma(b) - ppl__digamma(a + 1)),
+                         ppl__digamma_rise(b, a) };
+    dual term = { 1, 0, 0 }, sum = { 0, 0, 0 };
+    for (int k = 1; k < 1000; k++) {
+        const real n = (real)k;
+        term = dual_product(term, (dual){ (n - b) * x / n, 0, -x / n });
+        const dual add = dual_ratio(term, (dual){ a + n, 1, 0 });
+        sum = dual_sum(sum, add);
+        if (fabsl(add.v) <= 1e-21L * fabsl(sum.v) &&
+            fabsl(add.b) <= 1e-21L * fabsl(sum.b))
+            break;
+    }
+    const dual more = dual_product((dual){ a, 1, 0 }, sum);
+    const real value = expl(power.v), rest = 1 + more.v;
+    return (dual){ -expm1l(power.v) - value * more.v,
+                   -value * (power.a * rest + more.a),
+                   -value * (power.b * rest + more.b) };
+}
+
+/* x is below the mean, or about there: may I_x(a, b) be nearly 1? */
+static int is_nearly_all(real a, real value)
+{
+    return a < 1 && value > 0.75L;
+}
+
 typedef struct tails {
     real p, q;
 } tails;
@@ -183,8 +215,11 @@ static tails beta_tails(real a, real b, real x, real y)
     if (x == 0 || y == 0)
         return x == 0 ? (tails){ 0, 1 } : (tails){ 1, 0 };
     const int lower = is_large(a, b) ? b * x < a * y : x * (b + 1) < y * (a + 1);
-    const real least = lower ? lower_tail(a, b, x, y) : lower_tail(b, a, y, x);
-    return lower ? (tails){ least, 1 - least } : (tails){ 1 - least, least };
+    const real found = lower ? lower_tail(a, b, x, y) : lower_tail(b, a, y, x);
+    real other = 1 - found;
+    if (is_nearly_all(lower ? a : b, found))
+        other = lower ? complement(a, b, x).v : complement(b, a, y).v;
+    return lower ? (tails){ found, other } : (tails){ other, found };
 }
 
 double ppl_maths_beta_i(double a, double b, double x)
@@ -244,6 +279,12 @@ static void lower_slopes(real a, real b, real x, real y, real slope[2])
     const real by_b = (y < x ? logl(y) : log1pl(-x)) + ppl__digamma_rise(b, a);
     const dual f = fraction(a, b, x, y);
     const real value = expl(front + f.v) / a;
+    if (is_nearly_all(a, value)) {
+        const dual rest = complement(a, b, x);
+        slope[0] = -rest.a;
+        slope[1] = -rest.b;
+        return;
+    }
     slope[0] = value * (by_a + f.a);
     slope[1] = value * (by_b + f.b);
 }

@@ -4,8 +4,8 @@
 Per function rows of [arguments, value, effect]: the relative change of the value when
 each argument moves by one unit in its last place (of a double, 2^-52 of it at the most),
 summed over the arguments; the change itself where the value is 0. A function can be asked
-for no more. Points: the bulk, tails, both sides of roots, poles and of the places where the
-library's code branches, denormals, 1e-30 to 1e30, infinities and NaN.
+for no more. Points: the bulk, tails, both sides of roots, poles and of the places where
+the library's code branches, denormals, 1e-30 to 1e30, infinities and NaN.
 
     special.py [NAME ...]       makes the named functions' rows again, or all
 """
@@ -149,9 +149,9 @@ PROBABILITY = [*TAILS, 0.25, 0.4, 0.49, 0.4999, 0.5, 0.5001, 0.51, 0.75, 0.9249,
 ERROR_OF = [*TINY, 1e-10, 1e-3, 0.1, 0.3, 0.5, 0.51, 0.75, 0.849, 0.851, 0.95, 0.999,
             1 - 1e-6, 1 - 2.7e-11, 1 - 2.8e-11, 1 - 1e-15, 1 - 2 ** -53, 1, -1e-3, -0.3,
             -0.5, -0.849, -0.851, -0.999, -1, 1.0000001, -1.0000001, 2, 1e30, -1e30]
-# log I1 has its root near 2.4834; 14 is where the asymptotic form starts.
+# log I1 has its root near 1.5207; 14 is where the asymptotic form starts.
 BESSEL = [5e-324, 1e-310, 1e-160, 1e-40, 1e-30, 1e-20, 1e-10, 1e-5, 1e-3, 0.1, 0.5, 1,
-          1.5, 2, 2.48, 2.4834, 2.49, 3, 5, 8, 10, 13, 13.9, 13.99, 14, 14.01, 14.1, 15,
+          1.5, 1.5206, 1.53, 2, 2.5, 3, 5, 8, 10, 13, 13.9, 13.99, 14, 14.01, 14.1, 15,
           20, 28, 50, 100, 700, 720, 1e4, 1e7, 1e10, 1e16, 1e30, 1e155, 1e200, 1e300]
 ANGLES = [*TINY, *REAL, 0.7853981633974483, 1.5707963267948966, 3.141592653589793,
           6.283185307179586, 14.9, 15.1, 22, 124.9, 125.1, 355, 38999, 39001, 1e5, -1e5,
@@ -356,6 +356,8 @@ def inverse_rows(upper):
 # 2,000 is where both shapes count as large.
 BETA_POINTS = [
     (1e-300, 1, 0.5), (1e-30, 5, 1e-300), (1e-10, 1e3, 1e-20), (1e-60, 1e-60, 0.25),
+    (5, 1e-10, 0.93), (1e-10, 5, 0.07), (0.17, 2.3e-14, 0.98), (0.02, 1e-7, 0.6),
+    (1e-20, 6e-5, 0.25), (7e-15, 57, 0.0019), (45, 7e-11, 0.002), (1e6, 1e-8, 1 - 2e-6),
     (1e-30, 1e-30, 1e-30), (1e-10, 1e-10, 0.3), (1e-10, 5, 0.9), (1e-3, 1e-3, 1e-300),
     (1e-3, 1e-3, 0.5), (1e-3, 0.1, 0.999), (1e-3, 20, 1e-5), (0.05, 0.05, 1e-10),
     (0.3, 2, 0.7), (0.5, 0.5, 1e-300), (0.5, 0.5, 1e-10), (0.5, 0.5, 0.25),
@@ -424,9 +426,9 @@ def beta_inverse_rows():
     pairs = [(1e-3, 1e-3), (0.01, 5), (0.05, 0.3), (0.5, 0.5), (0.5, 20), (1, 1),
              (1, 0.5), (1.5, 4), (2, 300), (7, 5), (40, 60), (100, 0.01), (150, 150),
              (1e3, 2), (1900, 2100), (2100, 2200), (1e4, 0.5), (1e5, 1e6), (1e6, 1e6),
-             (1e10, 5), (1e10, 1e10)]
+             (1e10, 5), (1e10, 1e10), (2, 1e-4), (0.17, 1e-6)]
     for i, (a, b) in enumerate(pairs):
-        for p in LOWER[i % 3::3] + [0.4]:
+        for p in LOWER[i % 3::3] + [0.4 * b if b < 1e-3 else 0.4]:
             a, b, at = mpf(a), mpf(b), mpf(p)
             with workdps(80):
                 if (log(at) + log(a) + log_beta(a, b)) / a < -690:
