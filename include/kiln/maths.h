@@ -27,33 +27,33 @@
 extern "C" {
 #endif
 
-#define PPL_MATHS_MAP(X)                                                                   \
-    X(exp)                                                                                 \
-    X(log)                                                                                 \
-    X(log1p)                                                                               \
-    X(expm1)                                                                               \
-    X(sqrt)                                                                                \
-    X(sin)                                                                                 \
-    X(cos)                                                                                 \
-    X(atan)                                                                                \
-    X(tanh)                                                                                \
-    X(sigmoid)                                                                             \
-    X(softplus)                                                                            \
-    X(lgamma)           /* log |Gamma(x)| */                                               \
-    X(digamma)          /* its derivative, */                                              \
-    X(trigamma)         /* and the second; inf at the poles */                             \
-    X(erf)                                                                                 \
-    X(erfc)             /* 1 - erf(x) */                                                   \
-    X(erfinv)           /* on [-1,1] */                                                    \
-    X(ndtr)             /* the standard normal distribution function */                    \
-    X(ndtri)            /* its inverse, on [0,1] */                                        \
-    X(log_ndtr)         /* its logarithm, accurate far into the tail */                    \
-    X(log_bessel_i0)    /* log I0(x), modified Bessel function of the first kind */        \
-    X(log_bessel_i1)    /* log I1(x), x >= 0 */                                            \
+#define PPL_MATHS_MAP(X)                                                                 \
+    X(exp)                                                                               \
+    X(log)                                                                               \
+    X(log1p)                                                                             \
+    X(expm1)                                                                             \
+    X(sqrt)                                                                              \
+    X(sin)                                                                               \
+    X(cos)                                                                               \
+    X(atan)                                                                              \
+    X(tanh)                                                                              \
+    X(sigmoid)                                                                           \
+    X(softplus)                                                                          \
+    X(lgamma)           /* log |Gamma(x)| */                                             \
+    X(digamma)          /* its derivative, */                                            \
+    X(trigamma)         /* and the second; inf at the poles */                           \
+    X(erf)                                                                               \
+    X(erfc)             /* 1 - erf(x) */                                                 \
+    X(erfinv)           /* on [-1,1] */                                                  \
+    X(ndtr)             /* the standard normal distribution function */                  \
+    X(ndtri)            /* its inverse, on [0,1] */                                      \
+    X(log_ndtr)         /* its logarithm, accurate far into the tail */                  \
+    X(log_bessel_i0)    /* log I0(x), modified Bessel function of the first kind */      \
+    X(log_bessel_i1)    /* log I1(x), x >= 0 */                                          \
     X(bessel_ratio)     /* I1(x) / I0(x) */
 
-#define PPL_MATHS_DECLARE(name)                                                            \
-    PPL_API void ppl_maths_##name(ppl_dtype dtype, size_t n, const void *x, void *y);      \
+#define PPL_MATHS_DECLARE(name)                                                          \
+    PPL_API void ppl_maths_##name(ppl_dtype dtype, size_t n, const void *x, void *y);    \
     PPL_API double ppl_maths_##name##_at(double x);
 PPL_MATHS_MAP(PPL_MATHS_DECLARE)
 #undef PPL_MATHS_DECLARE
@@ -82,11 +82,11 @@ PPL_API void ppl_maths_split(ppl_ctx *c, size_t n, size_t least, ppl_maths_part 
 /* ---- Special functions of several arguments ---------------------------------------- */
 
 /*
- * Of one point each, in double; the relative error is held to 1e-13 wherever the result is
- * a normal number or, if more, to what one ULP of the arguments does to it. The largest
- * found where long double has 64 bits: 5e-16, and 6e-15 of the slopes of gamma. NaN for an
- * argument outside the domain. Sources: the NIST Digital Library of Mathematical Functions
- * (DLMF), chapters 5, 7, 8 and 10.
+ * Of one point each, in double; the relative error is held to 1e-13 wherever the result
+ * is a normal number or, if more, to what one ULP of the arguments does to it. The largest
+ * found where long double has 64 bits: 5e-16, and 6e-15 of the slopes of gamma. NaN for
+ * an argument outside the domain. Sources: the NIST Digital Library of Mathematical
+ * Functions (DLMF), chapters 5, 7, 8 and 10.
  */
 
 /* The n-th derivative of digamma at x > 0, n >= 0. */
