@@ -3,8 +3,8 @@
  * dmm.c - seconds per epoch of the Deep Markov Model on chorales, at the example's default
  * sizes or any other (the example's options), beside the floor: the same matrix products
  * and nothing else (floor.h). Both ELBOs and the floor, their epochs interleaved; median,
- * minimum and maximum over --epochs (default 7) after two to warm up. With --log FILE the
- * products by shape.
+ * minimum and maximum over --epochs (default 7) after two to warm up. With --threads N all
+ * of it on as many. With --log FILE the products by shape.
  *
  *     OPENBLAS_NUM_THREADS=1 bench/dmm [--serve] --data FILE
  *
@@ -68,9 +68,9 @@ static int measure(bench *b, int epochs, char *error, size_t size)
 }
 
 /* One epoch of each whenever a line is read. */
-static int serve(bench *b, char *error, size_t size)
+static int serve(bench *b, int threads, char *error, size_t size)
 {
-    serve_about(1, "Deep Markov Model, f32");
+    serve_about(threads, "Deep Markov Model, f32");
     while (serve_next()) {
         int measures = 0;
 
@@ -124,7 +124,7 @@ int main(int argc, char **argv)
     if (warm_up(&b, error, sizeof error) != 0)
         goto done;
     if (serving) {
-        status = serve(&b, error, sizeof error) != 0;
+        status = serve(&b, o.threads, error, sizeof error) != 0;
         goto done;
     }
     if (measure(&b, epochs, error, sizeof error) != 0)

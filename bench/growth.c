@@ -134,8 +134,8 @@ int main(int argc, char **argv)
 
     if (options_parse(&o, argc, argv, error, sizeof error) != 0)
         goto failed;
-    printf("%d sequences; of %d steps, batch %d, rnn %d where not varied; f32, one thread\n",
-           SEQUENCES, LENGTH, o.batch, o.rnn_dim);
+    printf("%d sequences; of %d steps, batch %d, rnn %d where not varied; f32, "
+           "threads %d\n", SEQUENCES, LENGTH, o.batch, o.rnn_dim, o.threads);
     for (int c = 0; c < CURVES; c++)
         for (int i = 0; i < POINTS; i++) {
             int length;

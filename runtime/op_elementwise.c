@@ -10,10 +10,12 @@
 #include "ops.h"
 
 #include <math.h>
+#include <string.h>
 
 /* ---- Loops, split among threads ---------------------------------------------------- */
 
-/* Elements from `from` on, n of them, of a node forward (grad NULL), or of its vjp. */
+/* Elements from `from` on, n of them, of a node forward (grad NULL), or of its vjp; where
+ * ppl_op_first(out), to a gradient that holds nothing yet. */
 typedef void element_loop(ppl_tensor *out, int i, void *grad, size_t from, size_t n);
 
 typedef struct task {
@@ -25,6 +27,8 @@ typedef struct task {
 
 /* Elements are cut by LINE, whole lines of a cache; a thread's are at least LEAST lines. */
 enum { LINE = 16, LEAST = 128 };
+/* Flags of the rows whose loops these are. */
+enum { SPLIT = PPL_OP_BROADCAST | PPL_OP_WRITES };
 
 static void run_lines(void *arg, size_t from, size_t to)
 {
@@ -46,6 +50,24 @@ static void run(element_loop *loop, ppl_tensor *out, int i, void *grad)
 /* An array of floating elements, from `from` on. */
 #define FROM(array) ppl__at(out, array, from)
 
+/* The place in a gradient that a loop is to add to. */
+static void *to_add_to(const ppl_tensor *out, void *grad, size_t from, size_t n)
+{
+    void *to = FROM(grad);
+    return ppl_op_first(out) ? memset(to, 0, n * ppl__dtype_size(out->ctx->dtype)) : to;
+}
+
+/* grad = factor g, or += where something is there. */
+static void put_scaled(const ppl_tensor *out, double factor, void *grad, size_t from,
+                       size_t n)
+{
+    const ppl__kernels *k = out->ctx->kernels;
+    if (ppl_op_first(out))
+        k->affine(n, factor, 0, FROM(out->grad), FROM(grad));
+    else
+        k->axpy(n, factor, FROM(out->grad), FROM(grad));
+}
+
 /* ---- The rows of elementwise.def --------------------------------------------------- */
 
 static const ppl_op unary_row[PPL__UNARY_COUNT], binary_row[PPL__BINARY_COUNT];
@@ -56,7 +78,7 @@ static void unary_loop(ppl_tensor *out, int i, void *grad, size_t from, size_t n
     (void)i;
     if (grad)
         k->unary_vjp[out->op - unary_row](n, FROM(ppl_operand(out, 0)), FROM(out->data),
-                                          FROM(out->grad), FROM(grad));
+                                          FROM(out->grad), to_add_to(out, grad, from, n));
     else
         k->unary[out->op - unary_row](n, FROM(ppl_operand(out, 0)), FROM(out->data));
 }
@@ -70,7 +92,7 @@ static void binary_loop(ppl_tensor *out, int i, void *grad, size_t from, size_t 
     const void *a = FROM(ppl_operand(out, 0)), *b = FROM(ppl_operand(out, 1));
     if (grad)
         (i == 0 ? k->binary_vjp_a : k->binary_vjp_b)[out->op - binary_row](
-            n, a, b, FROM(out->data), FROM(out->grad), FROM(grad));
+            n, a, b, FROM(out->data), FROM(out->grad), to_add_to(out, grad, from, n));
     else
         k->binary[out->op - binary_row](n, a, b, FROM(out->data));
 }
@@ -83,7 +105,7 @@ static void binary_vjp(ppl_tensor *out, int i, void *grad)
 
 static const ppl_op unary_row[] = {
 #define UNARY(name, forward, derivative)                                                 \
-    { #name, 1, PPL_OP_BROADCAST, NULL, unary_forward, unary_vjp, NULL, NULL, NULL },
+    { #name, 1, SPLIT, NULL, unary_forward, unary_vjp, NULL, NULL, NULL },
 #define BINARY(name, forward, da, db)
 #include "elementwise.def"
 #undef UNARY
@@ -93,7 +115,7 @@ static const ppl_op unary_row[] = {
 static const ppl_op binary_row[] = {
 #define UNARY(name, forward, derivative)
 #define BINARY(name, forward, da, db)                                                    \
-    { #name, 2, PPL_OP_BROADCAST, NULL, binary_forward, binary_vjp, NULL, NULL, NULL },
+    { #name, 2, SPLIT, NULL, binary_forward, binary_vjp, NULL, NULL, NULL },
 #include "elementwise.def"
 #undef UNARY
 #undef BINARY
@@ -121,7 +143,7 @@ static void affine_loop(ppl_tensor *out, int i, void *grad, size_t from, size_t 
     const double *number = out->attr;
     (void)i;
     if (grad)
-        out->ctx->kernels->axpy(n, number[0], FROM(out->grad), FROM(grad));
+        put_scaled(out, number[0], grad, from, n);
     else
         out->ctx->kernels->affine(n, number[0], number[1], FROM(out->input[0]->data),
                                   FROM(out->data));
@@ -143,13 +165,14 @@ static void affine_vjp(ppl_tensor *out, int i, void *grad)
     void *f = ppl__arena_alloc(&out->ctx->data, n * ppl__dtype_size(out->ctx->dtype));
     if (f) {
         k->fill(n, number[0], f);
-        k->binary_vjp_a[PPL__BINARY_mul](n, f, f, f, out->grad, grad);
+        k->binary_vjp_a[PPL__BINARY_mul](n, f, f, f, out->grad,
+                                         to_add_to(out, grad, 0, n));
     }
     ppl__arena_release(&out->ctx->data, mark);
 }
 
 static const ppl_op affine_row = {
-    "affine", 1, PPL_OP_BROADCAST, NULL, affine_forward, affine_vjp, NULL, NULL, NULL
+    "affine", 1, SPLIT, NULL, affine_forward, affine_vjp, NULL, NULL, NULL
 };
 
 ppl_tensor *ppl_affine(ppl_tensor *t, double factor, double shift)
@@ -195,7 +218,8 @@ static void lerp_loop(ppl_tensor *out, int i, void *grad, size_t from, size_t n)
     const void *a = FROM(ppl_operand(out, 0)), *b = FROM(ppl_operand(out, 1));
     const void *weight = FROM(ppl_operand(out, 2));
     if (grad)
-        out->ctx->kernels->lerp_vjp(n, i, a, b, weight, FROM(out->grad), FROM(grad));
+        out->ctx->kernels->lerp_vjp(n, i, a, b, weight, FROM(out->grad),
+                                    to_add_to(out, grad, from, n));
     else
         out->ctx->kernels->lerp(n, a, b, weight, FROM(out->data));
 }
@@ -204,7 +228,7 @@ static void lerp_forward(ppl_tensor *out) { run(lerp_loop, out, 0, NULL); }
 static void lerp_vjp(ppl_tensor *out, int i, void *grad) { run(lerp_loop, out, i, grad); }
 
 static const ppl_op lerp_row = {
-    "lerp", 3, PPL_OP_BROADCAST, NULL, lerp_forward, lerp_vjp, NULL, NULL, NULL
+    "lerp", 3, SPLIT, NULL, lerp_forward, lerp_vjp, NULL, NULL, NULL
 };
 
 ppl_tensor *ppl_lerp(ppl_tensor *a, ppl_tensor *b, ppl_tensor *weight)

@@ -229,13 +229,26 @@ static size_t least_rows(const ppl_tensor *out)
     return worth > 6 ? worth : 6;
 }
 
-static void forward_rows(void *node, size_t from, size_t to)
+/* Rows whose activation is worth a thread. */
+static size_t least_active(const ppl_tensor *out)
+{
+    return 2000 / (outputs_of(out) + 1) + 1;
+}
+
+static void activate_rows(void *node, size_t from, size_t to)
+{
+    ppl_tensor *out = node;
+    size_t columns = outputs_of(out);
+    const void *bias = out->inputs > 2 ? out->input[2]->data : NULL;
+    out->ctx->kernels->bias_activation(to - from, columns, bias, NULL, *(int *)out->attr,
+                                       ppl__at(out, out->data, from * columns));
+}
+
+static void multiply_rows(void *node, size_t from, size_t to)
 {
     ppl_tensor *out = node;
     ppl_ctx *c = out->ctx;
     size_t columns = outputs_of(out), inputs = inputs_of(out);
-    int activation = *(int *)out->attr;
-    const void *bias = out->inputs > 2 ? out->input[2]->data : NULL;
     const void *x = ppl__at(out, out->input[0]->data, from * inputs);
     void *y = ppl__at(out, out->data, from * columns);
     if (columns == 1)
@@ -243,14 +256,28 @@ static void forward_rows(void *node, size_t from, size_t to)
     else
         ppl_maths_gemm_prepared(c, c->dtype, to - from, columns, inputs, x, inputs,
                                 prepared(out->input[1], 1), y, columns, 0);
-    if (bias || activation != PPL_IDENTITY)
-        c->kernels->bias_activation(to - from, columns, bias, NULL, activation, y);
+}
+
+static void forward_rows(void *node, size_t from, size_t to)
+{
+    multiply_rows(node, from, to);
+    activate_rows(node, from, to);
 }
 
 static void linear_forward(ppl_tensor *out)
 {
-    if (outputs_of(out) == 1 || prepared(out->input[1], 1))
-        ppl_maths_split(out->ctx, rows_of(out), least_rows(out), forward_rows, out);
+    ppl_ctx *c = out->ctx;
+    size_t rows = rows_of(out);
+    if (outputs_of(out) > 1 && !prepared(out->input[1], 1))
+        return;
+    if (out->inputs <= 2 && *(int *)out->attr == PPL_IDENTITY) {
+        ppl_maths_split(c, rows, least_rows(out), multiply_rows, out);
+    } else if (ppl__split_pieces(c, rows, least_rows(out)) > 1) {
+        ppl_maths_split(c, rows, least_rows(out), forward_rows, out);
+    } else {
+        multiply_rows(out, 0, rows);
+        ppl_maths_split(c, rows, least_active(out), activate_rows, out);
+    }
 }
 
 /* d root / d (x W^T + b) of some rows: the adjoint, taken through the activation in place. */
@@ -269,8 +296,7 @@ static void fold_rows(void *node, size_t from, size_t to)
 static const void *folded(ppl_tensor *out)
 {
     if (!(out->flags & PPL__FOLDED))
-        ppl_maths_split(out->ctx, rows_of(out), 2000 / (outputs_of(out) + 1) + 1, fold_rows,
-                        out);
+        ppl_maths_split(out->ctx, rows_of(out), least_active(out), fold_rows, out);
     out->flags |= PPL__FOLDED;
     return out->grad;
 }
@@ -383,9 +409,12 @@ static void linear_vjp(ppl_tensor *out, int i, void *grad)
 {
     const int first = ppl_op_first(out);
     if (i == 0) {
-        const void *weight = rows_of(out) >= FEW ? prepared(out->input[1], 0) : NULL;
+        const size_t rows = rows_of(out), least = least_rows(out);
+        const void *weight = rows >= FEW ? prepared(out->input[1], 0) : NULL;
+        if (ppl__split_pieces(out->ctx, rows, least) == 1)
+            folded(out);
         input_sum s = { out, weight, grad, first, !(out->flags & PPL__FOLDED) };
-        ppl_maths_split(out->ctx, rows_of(out), least_rows(out), add_input, &s);
+        ppl_maths_split(out->ctx, rows, least, add_input, &s);
         out->flags |= PPL__FOLDED;
         return;
     }

@@ -705,12 +705,21 @@ ppl_status ppl_param_grad(ppl_ctx *c, const char *name, double *out, int64_t cou
     return ppl_boundary_leave(c);
 }
 
+enum { LINE = 64 };                 /* bytes that are not cut: a line of the cache */
+
+static void zero_lines(void *grad, size_t from, size_t to)
+{
+    memset((char *)grad + from * LINE, 0, (to - from) * LINE);
+}
+
+/* The slab is whole lines. */
 void ppl_zero_grad(ppl_ctx *c)
 {
     ppl_slab s = ppl_param_slab(c);
 
     if (s.grad != NULL)
-        memset(s.grad, 0, (size_t)s.size * ppl__dtype_size(c->dtype));
+        ppl_maths_split(c, (size_t)s.size * ppl__dtype_size(c->dtype) / LINE, 1000,
+                        zero_lines, s.grad);
     for (int i = 0; i < ppl_param_count(c); i++)
         c->store->param[i]->info.touched = 0;
 }

@@ -152,13 +152,14 @@ static void contribute_reduced(sweep *s, ppl_tensor *out, int i, void *grad)
 static void contribute(sweep *s, ppl_tensor *out, int i)
 {
     ppl_tensor *input = out->input[i];
-    int first = 0, writes = (out->op->flags & PPL_OP_WRITES) != 0;
+    int first = 0, stretched = ppl__is_stretched(out, i);
+    int writes = (out->op->flags & PPL_OP_WRITES) && !stretched;
     void *grad = adjoint(s, input, &first);
     if (!grad)
         return;
     if (first && !writes)
         memset(grad, 0, bytes_of(input));
-    if (ppl__is_stretched(out, i)) {
+    if (stretched) {
         contribute_reduced(s, out, i, grad);
         return;
     }

@@ -3,17 +3,17 @@
  * threads.c - the threads of a context: ppl_maths_split, a loop run in pieces by all.
  *
  * A split is one task at a time. The caller sets down what is to be done, publishes it in
- * a word, the ticket, and works on the first piece. Whoever is free takes the next one from
- * the ticket, the caller too: a thread that the system keeps waiting holds up nobody. Who
- * does a piece never matters to the result: the pieces are cut by n alone, none
- * reads what another writes, and sums are not cut.
+ * a word, the ticket (serial number and pieces of the task), and works on piece 0; piece k
+ * is thread k's. A thread that the system keeps waiting holds up nobody: a piece has to be
+ * claimed, and the caller claims what is left when it is through with its own. Who does a
+ * piece never matters to the result: pieces are cut by n alone, none reads what another
+ * writes, and sums are not cut.
  *
- *     ticket = serial number of the task | pieces | next piece that is free
- *
- * A piece is taken by a compare-and-swap of the whole word, so what belongs to a task is
- * read only by those who hold a piece of it, and it stays until all are done. Out of work,
- * a thread looks at the ticket for a while (to sleep and be woken takes longer than most
- * operations), then waits on a condition.
+ * What belongs to a task is read only by those who have claimed a piece of it, and it stays
+ * until all are done. What a thread and the caller tell each other is in a cache line of
+ * their own, so a split costs two ways from core to core, a third of a microsecond. Out of
+ * work, a thread looks at the ticket for a while (to sleep and be woken takes longer than
+ * most operations), then waits on a condition.
  */
 #include "impl.h"
 
@@ -24,33 +24,33 @@
 #include <string.h>
 
 enum {
-    LOOKS = 10000,                  /* at the ticket before a thread sleeps: some 0.4 ms */
+    LOOKS = 10000,                  /* at the ticket before a thread sleeps: half a ms */
     PATIENCE = 400                  /* of the caller before it offers its processor */
 };
 
+/* What a thread and the caller tell each other: serial numbers of tasks. */
+typedef struct worker {
+    _Alignas(64) _Atomic uint64_t claimed;  /* the latest whose piece somebody does */
+    _Atomic uint64_t done;                  /* the latest whose piece the thread did */
+    struct ppl__pool *pool;
+    size_t piece;
+    pthread_t thread;
+} worker;
+
 struct ppl__pool {
-    _Alignas(64) _Atomic uint64_t ticket;
+    _Alignas(64) _Atomic uint64_t ticket;   /* serial << 8 | pieces */
     ppl_maths_part *part;
     void *arg;
     size_t n, pieces;
     int busy;                       /* a split is on: those within it are not cut */
-    _Alignas(64) _Atomic size_t finished;   /* pieces, of those that threads have taken */
     _Alignas(64) _Atomic int asleep;        /* threads that wait, or are about to */
     _Atomic int ending;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     void *block;                    /* the memory that holds all this */
     int started;
-    pthread_t thread[PPL_MOST_THREADS];
+    worker worker[PPL_MOST_THREADS];        /* the first is unused: it is the caller */
 };
-
-static uint64_t ticket_of(uint64_t serial, size_t pieces, size_t next)
-{
-    return serial << 16 | (uint64_t)pieces << 8 | (uint64_t)next;
-}
-static uint64_t serial_of(uint64_t ticket) { return ticket >> 16; }
-static size_t pieces_of(uint64_t ticket) { return ticket >> 8 & 0xff; }
-static size_t next_of(uint64_t ticket) { return ticket & 0xff; }
 
 static void relax(void)
 {
@@ -61,18 +61,25 @@ static void relax(void)
 #endif
 }
 
-/* The number of a piece that is now the caller's to do; 0 if none is free (that one is
- * never in the ticket). */
-static size_t take(ppl__pool *p)
+/* 1 if the worker's piece of that task is now the one's to do who asks. */
+static int claim(worker *w, uint64_t serial)
 {
-    uint64_t t = atomic_load_explicit(&p->ticket, memory_order_acquire);
+    uint64_t before = atomic_load_explicit(&w->claimed, memory_order_relaxed);
 
-    while (next_of(t) < pieces_of(t))
-        if (atomic_compare_exchange_weak_explicit(&p->ticket, &t, t + 1,
-                                                  memory_order_acq_rel,
-                                                  memory_order_acquire))
-            return next_of(t);
-    return 0;
+    return before < serial &&
+           atomic_compare_exchange_strong_explicit(&w->claimed, &before, serial,
+                                                   memory_order_acq_rel,
+                                                   memory_order_relaxed);
+}
+
+/* The serial number of a task of which the worker has a piece to do; 0: there is none. */
+static uint64_t offered(worker *w)
+{
+    const uint64_t ticket = atomic_load(&w->pool->ticket), serial = ticket >> 8;
+
+    return w->piece < (ticket & 0xff) &&
+                   atomic_load_explicit(&w->claimed, memory_order_relaxed) < serial
+               ? serial : 0;
 }
 
 static void do_piece(const ppl__pool *p, size_t k)
@@ -82,39 +89,35 @@ static void do_piece(const ppl__pool *p, size_t k)
 
 /* ---- Threads ----------------------------------------------------------------------- */
 
-static int has_work(ppl__pool *p)
+static void sleep_until_work(worker *w)
 {
-    uint64_t t = atomic_load(&p->ticket);
+    ppl__pool *p = w->pool;
 
-    return next_of(t) < pieces_of(t) || atomic_load(&p->ending);
-}
-
-static void sleep_until_work(ppl__pool *p)
-{
     pthread_mutex_lock(&p->lock);
     atomic_fetch_add(&p->asleep, 1);
-    while (!has_work(p))
+    while (offered(w) == 0 && !atomic_load(&p->ending))
         pthread_cond_wait(&p->wake, &p->lock);
     atomic_fetch_sub(&p->asleep, 1);
     pthread_mutex_unlock(&p->lock);
 }
 
-static void *work(void *pool)
+static void *work(void *arg)
 {
-    ppl__pool *p = pool;
+    worker *w = arg;
+    ppl__pool *p = w->pool;
     int looks = 0;
 
     while (!atomic_load_explicit(&p->ending, memory_order_relaxed)) {
-        size_t k = take(p);
+        const uint64_t serial = offered(w);
 
-        if (k > 0) {
-            do_piece(p, k);
-            atomic_fetch_add_explicit(&p->finished, 1, memory_order_release);
+        if (serial > 0 && claim(w, serial)) {
+            do_piece(p, w->piece);
+            atomic_store_explicit(&w->done, serial, memory_order_release);
             looks = 0;
         } else if (++looks < LOOKS) {
             relax();
         } else {
-            sleep_until_work(p);
+            sleep_until_work(w);
             looks = 0;
         }
     }
@@ -137,7 +140,11 @@ static int start_threads(ppl__pool *p, int count)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     while (failed == 0 && p->started < count) {
-        failed = pthread_create(&p->thread[p->started], NULL, work, p);
+        worker *w = &p->worker[p->started + 1];
+
+        w->pool = p;
+        w->piece = (size_t)p->started + 1;
+        failed = pthread_create(&w->thread, NULL, work, w);
         p->started += failed == 0;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -159,8 +166,8 @@ ppl__pool *ppl__pool_new(ppl_ctx *c, int threads)
     pthread_cond_init(&p->wake, NULL);
     failed = start_threads(p, threads - 1);
     if (failed != 0)
-        ppl_fail(c, PPL_EUNSUPPORTED, "ctx_new: thread %d of %d does not start: %s; ask for "
-                 "fewer (opts.threads)", p->started + 2, threads, strerror(failed));
+        ppl_fail(c, PPL_EUNSUPPORTED, "ctx_new: thread %d of %d does not start: %s; ask "
+                 "for fewer (opts.threads)", p->started + 2, threads, strerror(failed));
     return p;
 }
 
@@ -170,8 +177,8 @@ void ppl__pool_free(ppl_ctx *c, ppl__pool *p)
         return;
     atomic_store(&p->ending, 1);
     wake_all(p);
-    for (int i = 0; i < p->started; i++)
-        pthread_join(p->thread[i], NULL);
+    for (int i = 1; i <= p->started; i++)
+        pthread_join(p->worker[i].thread, NULL);
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
     ppl__free(c, p->block, sizeof(ppl__pool) + 64);
@@ -184,27 +191,34 @@ int ppl_ctx_threads(const ppl_ctx *c)
 
 /* ---- Splitting --------------------------------------------------------------------- */
 
-/* Publishes, works along, and waits for those pieces that others have taken. */
-static void run_pieces(ppl__pool *p)
+/* Until the worker has done its piece, or, where it has not begun, the caller has. */
+static void await(ppl__pool *p, size_t k, uint64_t serial)
 {
-    uint64_t serial = serial_of(atomic_load_explicit(&p->ticket, memory_order_relaxed));
-    size_t others = p->pieces - 1, k;
+    worker *w = &p->worker[k];
     int looks = 0;
 
-    atomic_store_explicit(&p->finished, 0, memory_order_relaxed);
-    atomic_store(&p->ticket, ticket_of(serial + 1, p->pieces, 1));
+    if (claim(w, serial)) {
+        do_piece(p, k);
+        return;
+    }
+    while (atomic_load_explicit(&w->done, memory_order_acquire) < serial)
+        if (++looks < PATIENCE)
+            relax();
+        else
+            sched_yield();
+}
+
+static void run_pieces(ppl__pool *p)
+{
+    const uint64_t serial =
+        (atomic_load_explicit(&p->ticket, memory_order_relaxed) >> 8) + 1;
+
+    atomic_store(&p->ticket, serial << 8 | p->pieces);
     if (atomic_load(&p->asleep) > 0)
         wake_all(p);
     do_piece(p, 0);
-    while (atomic_load_explicit(&p->finished, memory_order_acquire) < others)
-        if ((k = take(p)) > 0) {
-            do_piece(p, k);
-            others--;
-        } else if (++looks < PATIENCE) {
-            relax();
-        } else {
-            sched_yield();
-        }
+    for (size_t k = 1; k < p->pieces; k++)
+        await(p, k, serial);
 }
 
 size_t ppl__split_pieces(const ppl_ctx *c, size_t n, size_t least)

@@ -312,13 +312,37 @@ static int make_roots(estimate *e)
     return e->roots.root != NULL && e->roots.seed != NULL;
 }
 
-/* One sum tells whether there is anything to look for. */
+enum { SHARES = 64 };               /* of the gradient, to be looked at apart */
+
+typedef struct look {
+    ppl_slab slab;
+    double sum[SHARES];
+} look;
+
+static void sum_shares(void *arg, size_t from, size_t to)
+{
+    look *l = arg;
+    const size_t n = (size_t)l->slab.size, size = l->slab.dtype == PPL_F32 ? 4 : 8;
+
+    for (size_t i = from; i < to; i++)
+        l->sum[i] = ppl_maths_sum(l->slab.dtype, n * (i + 1) / SHARES - n * i / SHARES,
+                                  (const char *)l->slab.grad + n * i / SHARES * size);
+}
+
+/* A few sums tell whether there is anything to look for. */
 static void check_gradient(const ppl_elbo *elbo)
 {
     ppl_ctx *c = elbo->ctx;
     ppl_slab s = ppl_param_slab(c);
+    look l = { .slab = s };
+    double sum = 0;
 
-    if (s.grad == NULL || isfinite(ppl_maths_sum(s.dtype, (size_t)s.size, s.grad)))
+    if (s.grad == NULL)
+        return;
+    ppl_maths_split(c, SHARES, SHARES * 4000 / ((size_t)s.size + 1) + 1, sum_shares, &l);
+    for (int i = 0; i < SHARES; i++)
+        sum += l.sum[i];
+    if (isfinite(sum))
         return;
     for (int p = 0; p < ppl_param_count(c); p++) {
         const ppl_param_info *info = ppl_param_at(c, p);
