@@ -158,11 +158,13 @@ static ppl_tensor *median(const init *self, ppl_dist *d, const ppl_rng *rng)
 static ppl_tensor *mean(const init *self, ppl_dist *d, const ppl_rng *rng)
 {
     const ppl_family *f = d->family;
+    /* Of a sphere the mean lies inside. */
+    const int bent = f->support != NULL && ppl_constraint_bijection(f->support) == NULL;
     ppl_tensor *finite, *t;
 
-    if (f->mean == NULL || (f->flags & PPL_DISCRETE) != 0)
+    if ((bent ? f->mode : f->mean) == NULL || (f->flags & PPL_DISCRETE) != 0)
         return median(self, d, rng);
-    t = ppl_detach(ppl_dist_mean(d));
+    t = ppl_detach(bent ? ppl_dist_mode(d) : ppl_dist_mean(d));
     finite = ppl_less(ppl_abs(t), ppl_scalar(d->ctx, INFINITY));
     return ppl_where(finite, t, ppl_detach(median(self, d, rng)));
 }

@@ -356,6 +356,8 @@ START_TEST(surjections)
     ck_assert_ptr_null(map->log_abs_det);
     ck_assert_ptr_null(ppl_constraint_bijection(sphere));
     map = ppl_constraint_optimise(sphere);
+    y = map->to_constrained(sphere, numbers(c, 0, 0));
+    assert_values(y, rounding(_i), sqrt(0.5), sqrt(0.5));
     y = map->to_constrained(sphere, numbers(c, 3, -4));
     assert_values(y, rounding(_i), 0.6, -0.8);
     ck_assert_ptr_eq(map->from_constrained(sphere, y), y);

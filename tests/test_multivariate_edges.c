@@ -220,6 +220,53 @@ END_TEST
 
 /* ---- What is refused --------------------------------------------------------------- */
 
+static void direction(ppl_ctx *c, const void *arg)
+{
+    ppl_tensor *m = arg ? numbers(c, 3, 0, 4) : numbers(c, 0, 0, 0);
+    ppl_sample(c, "x", ppl_projected_normal(m));
+}
+
+/* Not at a mean, which lies inside the sphere. */
+START_TEST(directions_start_on_the_sphere)
+{
+    ppl_ctx *c = start(_i);
+    const double third = sqrt(1.0 / 3);
+    ppl_epoch_begin(c);
+    ppl_trace *t = trace_of(c, direction, c, handlers(ppl_init_to_mean(c)));
+    assert_values(value_of(t, "x"), rounding(_i), 0.6, 0, 0.8);
+    t = trace_of(c, direction, NULL, handlers(ppl_init_to_mean(c)));
+    assert_values(value_of(t, "x"), rounding(_i), third, third, third);
+    t = trace_of(c, direction, c, handlers(ppl_init_to_feasible(c)));
+    assert_values(value_of(t, "x"), rounding(_i), third, third, third);
+    stop(c);
+}
+END_TEST
+
+/* However long the concentration is, and however many numbers a direction has. */
+START_TEST(extreme_directions_have_densities)
+{
+    ppl_ctx *c = start(_i);
+    double m[1000], x[1000];
+    for (int k = 0; k < 1000; k++) {
+        m[k] = 100;
+        x[k] = sqrt(1e-3);
+    }
+    ppl_tensor *at = ppl_from_doubles(c, PPL_SHAPE(1000), x);
+    ppl_tensor *leaf = ppl_variable(c, PPL_SHAPE(1000), m);
+    ppl_tensor *y = ppl_log_prob(ppl_projected_normal(leaf), at);
+    /* Almost a normal of 999 numbers, of standard deviation 1 / |m|. */
+    ck_assert(is_near(ppl_item(y), 999 * (log(100 * sqrt(1e3)) - 0.91893853320467274),
+                      2e-4));
+    ck_assert_int_eq(ppl_backward(y), PPL_OK);
+    ck_assert(isfinite(ppl_total(ppl_grad(leaf))));
+    y = ppl_log_prob(ppl_projected_normal(numbers(c, 1e4, 0, 0)), numbers(c, -1, 0, 0));
+    ck_assert(is_near(ppl_item(y),
+                      -5e7 + log(2) - 3 * log(1e4) - 3 * 0.91893853320467274,
+                      _i ? 1e-10 : 1e-6));
+    stop(c);
+}
+END_TEST
+
 START_TEST(singular_matrices_are_refused)
 {
     ppl_ctx *c = start(_i);
@@ -292,6 +339,16 @@ START_TEST(what_does_not_fit_is_refused)
                 PPL_ECONSTRAINT,
                 "car: adjacency is (0, 1, 0.5, 0); it must be symmetric and nonnegative, "
                 "with a neighbour in each row");
+    assert_null(c, ppl_projected_normal(numbers(c, 2)), PPL_ESHAPE,
+                "projected_normal: concentration [1]; its last axis is a direction, of 2 "
+                "numbers at least");
+    assert_null(c, ppl_projected_normal(one), PPL_ESHAPE,
+                "projected_normal: concentration has shape []; it needs 1 axis at least");
+    assert_null(c, ppl_projected_normal(numbers(c, 1, NAN)), PPL_ECONSTRAINT,
+                "projected_normal: concentration is (1, nan); it must be finite numbers");
+    assert_null(c, ppl_log_prob(ppl_projected_normal(two), numbers(c, 1, 1)),
+                PPL_ECONSTRAINT,
+                "projected_normal: value is (1, 1); it must be a vector of length 1");
     assert_null(c, ppl_kl(ppl_dirichlet(numbers(c, 1, 1)), ppl_dirichlet(numbers(c, 1))),
                 PPL_ESHAPE,
                 "kl: p, dirichlet of shape [1], does not broadcast to q, dirichlet of "
@@ -310,6 +367,7 @@ int main(void)
         a_second_sweep_has_gradients_of_its_own,
         tiny_concentrations_draw_within_the_simplex,
         outside_the_support_log_prob_is_minus_infinity, zero_sums_are_mapped_both_ways,
+        directions_start_on_the_sphere, extreme_directions_have_densities,
         singular_matrices_are_refused, what_does_not_fit_is_refused, NULL
     };
     return run_tests("multivariate_edges", tests);

@@ -65,6 +65,11 @@ PPL_API ppl_dist *ppl_multivariate_normal_precision(ppl_tensor *loc,
  * Reparameterised, df by implicit differentiation. */
 PPL_API ppl_dist *ppl_multivariate_student_t(ppl_tensor *df, ppl_tensor *loc,
                                              ppl_tensor *scale_tril);
+/* ProjectedNormal: directions [..,D], vectors of length 1, of normal vectors of mean
+ * concentration [..,D] and covariance I, D >= 2: its direction is the mode, its length
+ * says how much directions keep to it. The mean lies inside the sphere. Cost of a
+ * log_prob: 64 logarithms and exponentials, for every D. Reparameterised. */
+PPL_API ppl_dist *ppl_projected_normal(ppl_tensor *concentration);
 /* Wishart: positive definite matrices [..,n,n]: sums of x x^T of df normal vectors of
  * covariance scale [..,n,n], or scale_tril, its Cholesky factor; any df > n - 1. Mean df
  * scale. Reparameterised, df by implicit differentiation. */
@@ -86,6 +91,7 @@ PPL_API extern const ppl_family ppl_family_low_rank_multivariate_normal;
 PPL_API extern const ppl_family ppl_family_matrix_normal;
 PPL_API extern const ppl_family ppl_family_multivariate_normal;
 PPL_API extern const ppl_family ppl_family_multivariate_student_t;
+PPL_API extern const ppl_family ppl_family_projected_normal;
 PPL_API extern const ppl_family ppl_family_wishart;
 PPL_API extern const ppl_family ppl_family_zero_sum_normal;
 

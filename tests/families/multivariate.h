@@ -27,6 +27,7 @@ MAKE_EVENT(multivariate_normal, p[0], p[1])
 MAKE_EVENT(multivariate_normal_cholesky, p[0], p[1])
 MAKE_EVENT(multivariate_normal_precision, p[0], p[1])
 MAKE_EVENT(multivariate_student_t, p[0], p[1], p[2])
+MAKE_EVENT(projected_normal, p[0])
 MAKE_EVENT(unit, p[0])
 MAKE_EVENT(wishart, p[0], p[1])
 MAKE_EVENT(wishart_cholesky, p[0], p[1])
@@ -145,6 +146,23 @@ static inline double walk_length(const double *x, const member *m)
 {
     const double s = m->param[0].x[0];
     return (x[0] * x[0] + pow(x[1] - x[0], 2) + pow(x[2] - x[1], 2)) / (s * s);
+}
+
+/* The cosine of the angle to the mode, of three numbers; z_1 at most c |z|, z_1 of mean
+ * the length k and the others of mean 0. */
+static inline double projected_cosine(const double *x, const member *m)
+{
+    const double *a = m->param[0].x;
+    const double k = sqrt(a[0] * a[0] + a[1] * a[1] + a[2] * a[2]);
+    return (x[0] * a[0] + x[1] * a[1] + x[2] * a[2]) / k;
+}
+
+static inline double projected_cdf(double c, const member *m)
+{
+    const double *a = m->param[0].x;
+    const double k = sqrt(a[0] * a[0] + a[1] * a[1] + a[2] * a[2]);
+    return erfc(k / sqrt(2)) / 2 +
+           c * exp(-k * k * (1 - c * c) / 2) * erfc(-k * c / sqrt(2)) / 2;
 }
 
 /* Of two rows, 2 sqrt |X| / sqrt |V| is chi-squared of 2 df - 2 degrees. */
