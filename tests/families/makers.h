@@ -42,6 +42,7 @@ MAKE_2(normal)
 MAKE_2(pareto)
 MAKE_1(poisson)
 MAKE_2(soft_laplace)
+MAKE_4(stable)
 MAKE_3(student_t)
 MAKE_4(truncated_normal)
 MAKE_2(uniform)
@@ -51,6 +52,27 @@ MAKE_2(weibull)
 static inline ppl_dist *make_delta(ppl_tensor *const *p)
 {
     return ppl_delta(p[0], p[1], 0);
+}
+
+/* By the family's own, from a table over asinh x that is filled once for each law. */
+static inline double stable_cdf(double x, const double *p)
+{
+    enum { KNOTS = 4001, UNIT = 33 };
+    static double of[4], at[KNOTS];
+    const double z = asinh((x - p[3]) / p[2]) * UNIT + KNOTS / 2;
+    if (memcmp(of, p, sizeof of) != 0) {
+        ppl_ctx *c = ppl_ctx_new(&(ppl_ctx_opts){ .dtype = PPL_F64 });
+        double knot[KNOTS];
+        for (int i = 0; i < KNOTS; i++)
+            knot[i] = p[3] + p[2] * sinh((double)(i - KNOTS / 2) / UNIT);
+        ppl_dist *d = ppl_stable(ppl_scalar(c, p[0]), ppl_scalar(c, p[1]),
+                                 ppl_scalar(c, p[2]), ppl_scalar(c, p[3]));
+        ppl_read(ppl_cdf(d, ppl_from_doubles(c, PPL_SHAPE(KNOTS), knot)), at, KNOTS);
+        ppl_ctx_free(c);
+        memcpy(of, p, sizeof of);
+    }
+    const int i = (int)fmin(fmax(floor(z), 0), KNOTS - 2);
+    return at[i] + fmin(fmax(z - i, 0), 1) * (at[i + 1] - at[i]);
 }
 
 static inline double normal_cdf(double x, const double *p)

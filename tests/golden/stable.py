@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT
+"""Stable -> distributions/stable.json.
+
+Densities, tails and their derivatives by the trapezoid rule over s = log |t| of the inversion
+integral along a straight ray, at as many digits as cancel and 25 more: another contour and
+another rule than the library's, which integrates where the phase is constant. Compared in
+this script with closed forms and with scipy's levy_stable.
+"""
+
+import cmath
+import math
+
+from mpmath import (erfc, exp, inf, isfinite, log, log1p, mp, mpc, mpf, nan, pi, sqrt, tan,
+                    workdps)
+from scipy.stats import levy_stable
+
+from table import write_family
+
+STEPS = 64  # to a unit of s: e^-80 of what the integrand is at angles 0.2 away
+
+
+def exponent(a, b, x, v, exponential, tangent, constant_pi):
+    """Of the integrand at t = e^v, and its derivatives by x, a, b."""
+    t = exponential(v)
+    if a == 1:
+        shift = t * v * 2 / constant_pi
+        return (-1j * x * t - t - 1j * b * shift, -1j * t,
+                -t * v - 1j * b * shift * v / 2, -1j * shift)
+    power, slant = exponential(a * v), tangent(constant_pi * a / 2)
+    slope = constant_pi / 2 * (1 + slant * slant)
+    return (-1j * x * t - power - 1j * b * slant * (t - power), -1j * t,
+            -v * power - 1j * b * (slope * (t - power) - slant * v * power),
+            -1j * slant * (t - power))
+
+
+def ray(a, b, x):
+    """The angle of the ray beside which the integrand stays lowest, and its logarithm there."""
+    a, b, x = float(a), float(b), float(x)
+    if abs(a - 1) < 1e-6:
+        a = 1.0
+
+    def highest(angle):
+        top, s, last = -math.inf, -10.0, 6 / min(1, a) + 3
+        while s < last:
+            try:
+                top = max(top, s + exponent(a, b, x, complex(s, -angle), cmath.exp, math.tan,
+                                            math.pi)[0].real)
+            except OverflowError:
+                return math.inf
+            s += 0.125
+        end = exponent(a, b, x, complex(last, -angle), cmath.exp, math.tan, math.pi)[0].real
+        return top if end < -100 else math.inf
+
+    return min((max(highest(k / 20 + d) for d in (-0.2, 0, 0.2)), k / 20)
+               for k in range(-28, 29))
+
+
+def integrals(a, b, x, lost, angle):
+    """Density and P(X > x), each with its derivatives by x, a, b, where so many digits
+    cancel."""
+    span = 2.4 * (lost + 25)
+    with workdps(lost + 40):
+        h = mpf(1) / STEPS
+        density, tail = [mpf(0)] * 4, [mpf(0)] * 4
+        tail[0] = mpf(1) / 2 - mpf(angle) / pi
+        s = -mpf(round(span / min(1, float(a))))
+        while True:
+            v = s - mpc(0, angle)
+            p, *by = exponent(a, b, x, v, exp, tan, pi)
+            e = exp(p)
+            whole = e * exp(v)
+            density = [f + h / pi * (d * whole).real for f, d in zip(density, [1, *by])]
+            tail = [f + h / pi * (d * e).imag for f, d in zip(tail, [1, *by])]
+            s += h
+            if p.real + s < -span and p.real < -40:
+                return density, tail
+
+
+def standard(a, b, x):
+    top, angle = ray(a, b, x)
+    assert top < 1e4, (a, b, x)
+    allowed = 10
+    while True:
+        density, tail = integrals(a, b, x, allowed, angle)
+        least = min(abs(density[0]), abs(tail[0]), abs(1 - tail[0]))
+        lost = (max(top, 0) - log(least)) / 2.3
+        if lost <= allowed:
+            return density, tail
+        allowed = int(lost) + 5
+
+
+def answers(params, value):
+    a, b, scale, loc = map(mpf, params)
+    x = (mpf(value) - loc) / scale
+    r = {"params": [a, b, scale, loc], "value": mpf(value)}
+    ends = b * tan(pi * a / 2) if a < 1 and abs(b) == 1 else None
+    r["mean"] = loc - b * scale * tan(pi * a / 2) if a > 1 else nan
+    r["variance"] = 2 * scale ** 2 if a == 2 else inf
+    if ends is not None and (x + ends) * b <= 0:
+        below = b > 0
+        return r | {"log_prob": -inf, "cdf": 0 if below else 1,
+                    "log_cdf": -inf if below else 0, "log_survival": 0 if below else -inf}
+    density, tail = standard(a, b, x)
+
+    def by_all(by):
+        return [by[0] / scale, by[1], by[2], -x * by[0] / scale, -by[0] / scale]
+
+    slopes = by_all([d / density[0] for d in density[1:]])
+    slopes[3] -= 1 / scale
+    lower = 1 - tail[0]
+    return r | {
+        "log_prob": log(density[0]) - log(scale), "d_value": slopes[0], "d_params": slopes[1:],
+        "cdf": lower, "d_cdf": by_all([-d for d in tail[1:]]),
+        "log_cdf": log1p(-tail[0]) if tail[0] < lower else log(lower),
+        "log_survival": log(tail[0]) if tail[0] < lower else log1p(-lower)}
+
+
+POINTS = [
+    ((1.5, 0.3, 1, 0), 0.5), ((1.5, 0.3, 1, 0), -0.5), ((2, 0, 1, 0), 0.5),
+    ((2, 0.5, 1.5, -1), -4), ((1, 0, 1, 0), 0), ((1, 0, 2, 0.5), 3), ((1, 0, 1, 0), -30),
+    ((1, 0.5, 2, 0.25), 2), ((1, -1, 1, 0), 3), ((1, 1, 1, 0), -1), ((0.5, 1, 1, 0), -0.9),
+    ((0.5, 1, 1, 0), 0.5), ((0.5, 1, 2, 1), 1e3), ((0.5, 1, 1, 0), -1.5),
+    ((0.5, -1, 1, 0), 2), ((0.5, -0.7, 1, 0), 0.25), ((1.9, 0, 1, 0), 5),
+    ((1.99, -0.5, 1, 0), 8), ((1.0001, 0.75, 1, 0), 0.5), ((0.9999, -0.25, 1, 0), -2),
+    ((1 + 2.0 ** -30, 0.5, 1, 0), 1.25), ((1 - 2.0 ** -40, 1e-9, 1, 0), 0.5),
+    ((0.125, 0.25, 1, 0), 1e5), ((0.25, 0.75, 1, 0), 0.25), ((1.5, 0.25, 1, 0), 1e6),
+    ((1.25, -1, 0.5, 3), 3.5), ((1.5, -0.9375, 1, 0), 4), ((1.75, 0.125, 1e-3, 5), 5.002),
+    ((0.75, -0.25, 1e5, -1e5), 3e5), ((1.9375, 1, 1, 0), -5), ((1.25, 0.625, 1, 0), -1e10),
+    ((1.999, 0, 1, 0), 12), ((0.875, 0.5, 1, 0), 0),
+    ((1.125, 1, 1, 0), -2), ((0.9375, 1, 1, 0), -3), ((1.5, 0, 10, 50), 35)]
+
+
+def check(r):
+    a, b, scale, loc = (float(p) for p in r["params"])
+    x = float(r["value"])
+    if not isfinite(r["log_prob"]):
+        return
+    z = (r["value"] - r["params"][3]) / r["params"][2]
+    if a == 2:
+        assert abs(r["log_prob"] + z * z / 4 + log(4 * pi) / 2 + log(mpf(scale))) < 1e-20
+        assert abs(r["cdf"] / (erfc(-z / 2) / 2) - 1) < 1e-20
+    elif a == 1 and b == 0:
+        assert abs(r["log_prob"] + log1p(z * z) + log(pi) + log(mpf(scale))) < 1e-20
+    elif a == 0.5 and b == 1:
+        y = z + 1
+        assert abs(r["log_prob"] + log(2 * pi) / 2 + 1.5 * log(y) + 1 / (2 * y)
+                   + log(mpf(scale))) < 1e-20
+        assert abs(r["cdf"] - erfc(1 / sqrt(2 * y))) < 1e-20
+    elif 0.2 < a and abs(z) < 10 and abs(a - 1) > 0.01 and r["log_prob"] > -10:
+        levy_stable.parameterization = "S0"
+        assert abs(levy_stable.logpdf(x, a, b, loc, scale) - float(r["log_prob"])) < 1e-5, r
+        assert abs(levy_stable.cdf(x, a, b, loc, scale) - float(r["cdf"])) < 1e-6, r
+
+
+if __name__ == "__main__":
+    records = []
+    for point in POINTS:
+        records.append(answers(*point))
+        check(records[-1])
+    write_family("stable", records)
