@@ -543,6 +543,8 @@ ppl_status ppl_run(ppl_ctx *c, ppl_model model, const void *arg,
     ppl__unwind(c, depth);
     if (!ppl_ok(c))
         undo_run(c, params, step);
+    else if (!in_step(c))
+        ppl_param_commit(c);
     c->running = 0;
     return ppl_boundary_leave(c);
 }

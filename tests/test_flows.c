@@ -8,7 +8,9 @@
 
 #include <kiln/distributions.h>
 #include <kiln/flows.h>
+#include <kiln/infer.h>
 #include <kiln/io.h>
+#include <kiln/optim.h>
 
 #include <stdio.h>
 
@@ -50,6 +52,7 @@ static const flow_case table[] = {
     { "block_gated", ppl_flow_block_autoregressive,
       { .hidden = (int64_t[]){ 3, 2 }, .layers = 2, .residual = PPL_GATED_RESIDUAL }, 0,
       1e-6 },
+    { "batch_norm", ppl_flow_batch_norm, { .epsilon = 1e-3 }, 0, 0 },
     { "spline", ppl_flow_spline, { .bins = 5, .bound = 2 }, 0, 0 },
     { "quadratic", ppl_flow_spline, { .bins = 5, .bound = 2, .quadratic = 1 }, 0, 0 },
     { "spline_autoregressive", ppl_flow_spline_autoregressive,
@@ -138,6 +141,8 @@ static void check_parameters(ppl_ctx *c, const flow_case *f, double tolerance)
             continue;
         char key[256];
         snprintf(key, sizeof key, "grad.%s", name);
+        if (ppl_param_find(c, key) < 0)
+            continue;                       /* a moving average */
         ck_assert_int_le(info->count, 1024);
         ck_assert_int_eq(ppl_param_grad(c, name, grad, info->count), PPL_OK);
         ck_assert_int_eq(ppl_param_read(c, key, expected, info->count), PPL_OK);
@@ -299,6 +304,141 @@ START_TEST(densities)
 }
 END_TEST
 
+/* ---- Batch normalization in training ----------------------------------------------- */
+
+static void averages(ppl_ctx *c, const char *name, double *mean, double *variance)
+{
+    char key[64];
+    snprintf(key, sizeof key, "%s.moving_mean", name);
+    ck_assert_int_eq(ppl_param_read(c, key, mean, D), PPL_OK);
+    snprintf(key, sizeof key, "%s.moving_variance", name);
+    ck_assert_int_eq(ppl_param_read(c, key, variance, D), PPL_OK);
+}
+
+/* The inverse of data, its gradients through the batch's moments, and the averages that
+ * it leaves: outside any step, at once. */
+START_TEST(batch_norm_in_training_is_as_in_pyro)
+{
+    static const flow_case f = { "batch_norm_training", ppl_flow_batch_norm,
+                                 { .training = 1, .momentum = 0.25 }, 0, 0 };
+    const double tolerance = _i ? 1e-10 : 1e-4;
+    ppl_ctx *c = loaded(_i);
+    double value[N * D], mean[D], variance[D], expected[D];
+    ppl_read(constant(c, "data", "x", PPL_SHAPE(N, D)), value, N * D);
+    ppl_tensor *y = ppl_variable(c, PPL_SHAPE(N, D), value), *det = NULL;
+    ppl_tensor *x = ppl_transform_inverse(make(c, &f), y, &det);
+    close_to(f.name, "x", x, c, "y", f.name, tolerance);
+    close_to(f.name, "log |det J|", det, c, "det", f.name, tolerance);
+    ppl_tensor *roots[] = { x, det }, *seeds[] = { weights(c, x), weights(c, det) };
+    ck_assert_int_eq(ppl_backward_from(roots, seeds, 2), PPL_OK);
+    close_to(f.name, "gradient", ppl_grad(y), c, "grad", f.name, 10 * tolerance);
+    check_parameters(c, &f, 10 * tolerance);
+    averages(c, f.name, mean, variance);
+    ck_assert_int_eq(ppl_param_read(c, "after.batch_norm_training.mean", expected, D),
+                     PPL_OK);
+    assert_elements("mean", numbers(c, mean[0], mean[1], mean[2], mean[3]), D, expected,
+                    tolerance);
+    ck_assert_int_eq(ppl_param_read(c, "after.batch_norm_training.variance", expected, D),
+                     PPL_OK);
+    assert_elements("variance",
+                    numbers(c, variance[0], variance[1], variance[2], variance[3]), D,
+                    expected, tolerance);
+    ck_assert_msg(ppl_ok(c), "%s", ppl_error_text(c));
+    ppl_ctx_free(c);
+}
+END_TEST
+
+static const double batch[2 * D] = { 1, -2, 0.5, 4, 3, 2, -0.5, 8 };
+
+/* Data through a flow in training, when its density is asked for: by the ELBO, or here;
+ * then an error, if arg says so. */
+static void normalized(ppl_ctx *c, const void *arg)
+{
+    const int *fails = arg;
+    ppl_transform *t = ppl_flow_batch_norm(c, "n", D, &(ppl_flow_opts){ .training = 1 });
+    ppl_dist *base = ppl_normal(ppl_full(c, PPL_SHAPE(2, D), 0), ppl_scalar(c, 1));
+    ppl_dist *d = ppl_transformed(base, &t, 1);
+    ppl_tensor *y = ppl_from_doubles(c, PPL_SHAPE(2, D), batch);
+    ppl_observe(c, "y", d, y);
+    if (*fails >= 3)
+        ppl_log_prob(d, y);
+    if (*fails == 1 || *fails == 4)
+        ppl_fail(c, PPL_EINVAL, "after all");
+    if (*fails == 2)
+        ppl_factor(c, "f", ppl_log(ppl_scalar(c, 0)));
+}
+
+static void nothing(ppl_ctx *c, const void *arg)
+{
+    (void)c, (void)arg;
+}
+
+static void assert_averages(ppl_ctx *c, double mean, double variance)
+{
+    double m[D], v[D];
+    averages(c, "n", m, v);
+    ck_assert_msg(is_near(m[0], mean, 1e-6) && is_near(v[0], variance, 1e-6),
+                  "%.9g, %.9g are not %.9g, %.9g", m[0], v[0], mean, variance);
+}
+
+/* Mean 2 and variance 2 of the batch's first element. */
+START_TEST(averages_move_with_steps_that_succeed)
+{
+    ppl_ctx *c = context(_i);
+    int fails = 0;
+    ppl_optim *sgd = ppl_sgd(c, &(ppl_optim_opts){ .lr = 1e-3 });
+    ppl_svi *svi = ppl_svi_new(c, normalized, nothing, ppl_trace_elbo(c, NULL), sgd);
+    ck_assert_msg(svi != NULL, "%s", ppl_error_text(c));
+    ck_assert_int_eq(ppl_svi_step(svi, &fails, NULL), PPL_OK);
+    assert_averages(c, 0.2, 1.1);
+    for (fails = 1; fails < 3; fails++) {
+        ck_assert_int_ne(ppl_svi_step(svi, &fails, NULL), PPL_OK);
+        ppl_clear_error(c);
+        assert_averages(c, 0.2, 1.1);
+    }
+    fails = 0;
+    ck_assert_int_eq(ppl_svi_evaluate(svi, &fails, NULL), PPL_OK);
+    ck_assert_int_eq(ppl_svi_gradient(svi, &fails, NULL), PPL_OK);
+    assert_averages(c, 0.2, 1.1);
+    ck_assert_int_eq(ppl_svi_step(svi, &fails, NULL), PPL_OK);
+    assert_averages(c, 0.38, 1.19);
+    /* A run outside a step is one of its own. */
+    fails = 3;
+    ck_assert_int_eq(ppl_run(c, normalized, &fails, NULL), PPL_OK);
+    assert_averages(c, 0.542, 1.271);
+    fails = 4;
+    ck_assert_int_ne(ppl_run(c, normalized, &fails, NULL), PPL_OK);
+    ppl_clear_error(c);
+    assert_averages(c, 0.542, 1.271);
+    ppl_svi_free(svi);
+    ppl_ctx_free(c);
+}
+END_TEST
+
+START_TEST(averages_refuse_what_is_no_state)
+{
+    ppl_ctx *c = context(_i);
+    const double x[2] = { 1, 2 };
+#define REFUSES(status, text, ...)                                                       \
+    do {                                                                                 \
+        ck_assert_int_eq(ppl_param_average(c, __VA_ARGS__), status);                     \
+        ck_assert_str_eq(ppl_error_text(c), text);                                       \
+        ppl_clear_error(c);                                                              \
+    } while (0)
+    REFUSES(PPL_EINVAL, "ppl_param_average: a is not there; make it with ppl_param_write",
+            "a", 0.5, x, 2);
+    ck_assert_int_eq(ppl_param_write(c, "a", PPL_SHAPE(2), x), PPL_OK);
+    REFUSES(PPL_EINVAL, "ppl_param_average: a is given no values", "a", 0.5, NULL, 2);
+    REFUSES(PPL_ESHAPE, "ppl_param_average: a has 2 elements, not 1", "a", 0.5, x, 1);
+    REFUSES(PPL_EINVAL, "ppl_param_average: a is to move by weight 1.5; it must be from 0 "
+            "to 1", "a", 1.5, x, 2);
+    ck_assert_ptr_nonnull(ppl_param(c, "w", PPL_SHAPE(2), PPL_ZEROS, PPL_REAL));
+    REFUSES(PPL_EINVAL, "ppl_param_average: w is a parameter that a model asks for; an "
+            "average is state beside them, under a name of its own", "w", 0.5, x, 2);
+    ppl_ctx_free(c);
+}
+END_TEST
+
 START_TEST(bad_options)
 {
     ppl_ctx *c = context(_i);
@@ -328,6 +468,15 @@ START_TEST(bad_options)
             .context = ppl_scalar(c, 1));
     REFUSED(ppl_flow_sylvester, 3, PPL_EUNSUPPORTED, "sylvester f: it takes no context; "
             "a conditional planar or affine flow does", .context = x);
+    REFUSED(ppl_flow_batch_norm, 3, PPL_EUNSUPPORTED, "batch_norm f: it takes no context; "
+            "a conditional affine or spline flow does", .context = x);
+    REFUSED(ppl_flow_batch_norm, 3, PPL_EINVAL, "batch_norm f: momentum is 2, epsilon "
+            "1e-05; they must be above 0, and momentum at most 1", .momentum = 2);
+    assert_fails(c, ppl_transform_inverse(
+                     ppl_flow_batch_norm(c, "f", 3, &(ppl_flow_opts){ .training = 1 }), x,
+                     NULL), PPL_ESHAPE,
+                 "batch_norm f: a value of shape [3] is a batch of 1; in training it takes "
+                 "2 at least, whose variance is known");
     for (int i = 0; i < COUNT_OF(table); i++) {
         ppl_transform *t = table[i].make(c, table[i].name, 4, NULL);
         ppl_transform_forward(t, x, NULL);
@@ -348,7 +497,9 @@ int main(void)
 {
     const TTest *const tests[] = {
         as_in_pyro, both_ways, gradients_of_inverses, values_out_of_reach,
-        autoregression, densities, bad_options, NULL
+        autoregression, densities, batch_norm_in_training_is_as_in_pyro,
+        averages_move_with_steps_that_succeed, averages_refuse_what_is_no_state,
+        bad_options, NULL
     };
     return run_tests("flows", tests);
 }

@@ -421,6 +421,16 @@ PPL_API PPL_MUST_CHECK ppl_status ppl_param_read(ppl_ctx *c, const char *name, d
  * that no model has asked for yet, a checkpoint holds the values as given here.) */
 PPL_API PPL_MUST_CHECK ppl_status ppl_param_write(ppl_ctx *c, const char *name,
                                                   ppl_shape shape, const double *values);
+/* Moving averages: state beside the parameters, made by ppl_param_write, that no model asks
+ * for. It moves by `weight` (0 to 1) of its way to `values` [count] when the step that is
+ * under way, or the run outside a step, has succeeded; not at all if that fails or is only
+ * evaluated. Several moves are made in order. Outside both it moves at once. */
+PPL_API PPL_MUST_CHECK ppl_status ppl_param_average(ppl_ctx *c, const char *name,
+                                                    double weight, const double *values,
+                                                    int64_t count);
+/* For loops of your own: makes the moves of the step whose epoch is open, after the
+ * optimiser's (ppl_svi_step and ppl_run do so). */
+PPL_API void ppl_param_commit(ppl_ctx *c);
 /* Gradient of the unconstrained elements after a backward pass, as doubles. */
 PPL_API PPL_MUST_CHECK ppl_status ppl_param_grad(ppl_ctx *c, const char *name, double *out,
                                                  int64_t count);

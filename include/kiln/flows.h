@@ -56,6 +56,9 @@ typedef struct ppl_flow_opts {
     int quadratic;                  /* rational quadratic; else rational linear */
     /* householder, sylvester */
     int count;                      /* reflections: 1 */
+    /* batch_norm */
+    int training;                   /* by the batch at hand, which the averages follow */
+    double momentum, epsilon;       /* 0.1, 1e-5 */
 } ppl_flow_opts;
 
 /* ---- Autoregressive ---------------------------------------------------------------- */
@@ -100,6 +103,17 @@ PPL_API ppl_transform *ppl_flow_spline_coupling(ppl_ctx *c, const char *name, in
  * of numbers: log |det J| is one for each. */
 PPL_API ppl_transform *ppl_flow_spline(ppl_ctx *c, const char *name, int64_t dim,
                                        const ppl_flow_opts *opts);
+
+/* Batch normalization (Dinh et al. 2017): y = (x - beta) / g sqrt(v + epsilon) + m, g =
+ * relu(gamma) + 1e-6, m and v moving averages (NAME.gamma, beta; NAME.moving_mean,
+ * moving_variance, which no optimiser sees). In training the inverse, the way of data y
+ * [batch,dim], takes the mean and variance of its batch, 2 values at least, with gradients
+ * through them, and the averages move by `momentum` towards those when the step succeeds.
+ * log |det J| is one for each number. (Pyro's log_abs_det_jacobian of a draw in training
+ * takes the variance of y; here forward's is always that of the averages it goes by.) No
+ * context. */
+PPL_API ppl_transform *ppl_flow_batch_norm(ppl_ctx *c, const char *name, int64_t dim,
+                                           const ppl_flow_opts *opts);
 
 /* ---- Whole vectors ----------------------------------------------------------------- */
 

@@ -75,6 +75,8 @@ static ppl_status run_step(ppl_svi *svi, const void *arg, int gradient, int upda
     if (ppl_ok(c) && ppl_elbo_estimate(svi->elbo, svi->model, svi->guide, arg, gradient,
                                        loss) == PPL_OK && update)
         svi->optim->update(svi->optim, c);
+    if (update)
+        ppl_param_commit(c);
     ppl_epoch_end(c, mark);
     if (!ppl_ok(c)) {
         *loss = NAN;

@@ -32,6 +32,8 @@ static void fill_in(ppl__flow *f, const ppl_flow_opts *opts, const int64_t *hidd
     o->bound = or_else(o->bound, 3);
     o->quadratic = o->quadratic != 0;
     o->count = o->count ? o->count : 1;
+    o->momentum = or_else(o->momentum, 0.1);
+    o->epsilon = or_else(o->epsilon, 1e-5);
     if (o->layers <= 0)
         return;                             /* some have no network */
     int64_t *sizes = ppl_alloc(f->ctx, (size_t)o->layers * sizeof *sizes);
@@ -143,7 +145,9 @@ int ppl__flow_same(const ppl_transform *a, const ppl_transform *b)
     /* Sizes of layers show in the shapes of parameters; one name has one permutation. */
     return f->name == g->name && f->dim == g->dim && o->activation == p->activation &&
            o->skip == p->skip && o->stable == p->stable && o->split == p->split &&
-           o->count == p->count && o->residual == p->residual && o->bins == p->bins && o->identity == p->identity &&
+           o->count == p->count && o->residual == p->residual && o->bins == p->bins &&
+           o->identity == p->identity && o->training == p->training &&
+           !(o->epsilon < p->epsilon) && !(o->epsilon > p->epsilon) &&
            o->quadratic == p->quadratic && !(o->bound < p->bound) &&
            !(o->bound > p->bound) && !(o->log_scale_min < p->log_scale_min) &&
            !(o->log_scale_min > p->log_scale_min) &&

@@ -115,6 +115,35 @@ def weights(t):
     return (0.5 + 0.25 * (torch.arange(t.numel()) % 5)).reshape(t.shape)
 
 
+def batch_norm(x):
+    """Of averages that are not those at first: forward as in evaluation; and the inverse in
+    training, with the averages after it."""
+    found = {}
+    for name, training in ("batch_norm", False), ("batch_norm_training", True):
+        flow = T.BatchNorm(D, momentum=0.25, epsilon=1e-5 if training else 1e-3)
+        with torch.no_grad():
+            flow.gamma.copy_(torch.tensor([1.5, 0.25, 2, 0.75]))
+            flow.beta.copy_(torch.tensor([0.5, -1, 0.25, 0]))
+            flow.moving_mean.copy_(torch.tensor([1, -0.5, 0.125, 2]))
+            flow.moving_variance.copy_(torch.tensor([0.5, 2, 1, 0.25]))
+        flow.train(training)
+        at = x.clone().requires_grad_()
+        found |= {f"{name}.{key}": value.clone() for key, value in flow.state_dict().items()}
+        y = flow._inverse(at) if training else flow._call(at)
+        log_det = flow.log_abs_det_jacobian(None, at).expand(at.shape)
+        loss = (weights(y) * y).sum() + (weights(log_det) * log_det).sum()
+        grads = torch.autograd.grad(loss, [at, flow.gamma, flow.beta])
+        found |= {f"y.{name}": y, f"det.{name}": log_det, f"grad.{name}": grads[0],
+                  f"grad.{name}.gamma": grads[1], f"grad.{name}.beta": grads[2]}
+        if training:
+            found |= {f"after.{name}.mean": flow.moving_mean,
+                      f"after.{name}.variance": flow.moving_variance}
+        else:
+            each = torch.autograd.functional.jacobian(flow._call, at).diagonal(0, 0, 2)
+            assert relative_error(log_det, each.diagonal(0, 0, 1).log()) < 1e-10
+    return found
+
+
 def main():
     torch.set_default_dtype(torch.float64)
     torch.manual_seed(11)
@@ -141,6 +170,7 @@ def main():
         tensors |= {f"grad.{name}.{key}": grad
                     for key, grad in zip(values, grads[1:])}
         tensors |= {f"y.{name}": y, f"det.{name}": log_det, f"grad.{name}": grads[0]}
+    tensors |= batch_norm(x.detach())
     write_safetensors(__file__, tensors)
 
 
