@@ -235,6 +235,45 @@ START_TEST(pathwise_gradients_are_unbiased)
 }
 END_TEST
 
+/* On a circle that is nearly evenly covered. A cdf jumps at pi, so how draws move is asked
+ * of a function that does not: E[cos(x - loc)] is 1 less the variance, of directions. */
+START_TEST(angles_of_low_concentration_fit)
+{
+    const double concentration[] = { 0.5, 1e-9 };
+    ppl_ctx *c = context(1);
+    (void)_i;
+    for (int i = 0; i < COUNT_OF(concentration); i++) {
+        static double x[DRAWS], slope[PATHS];
+        const double loc = 0.75;
+        double exact;
+        ppl_epoch epoch = ppl_epoch_begin(c);
+        ppl_tensor *center = ppl_scalar(c, loc), *one;
+        ppl_dist *d = ppl_von_mises(center, ppl_scalar(c, concentration[i]));
+        ppl_read(ppl_dist_sample(ppl_expand_dist(d, PPL_SHAPE(DRAWS)), &test_rng), x,
+                 DRAWS);
+        ppl_read(ppl_cdf(d, ppl_from_doubles(c, PPL_SHAPE(DRAWS), x)), x, DRAWS);
+        const double p = ks_probability(x, DRAWS);
+        ck_assert_msg(p > 1e-4, "%g: fits with probability %g", concentration[i], p);
+        for (int n = 0; n < PATHS; n++)
+            slope[n] = concentration[i];
+        one = ppl_variable(c, PPL_SCALAR, slope);
+        ck_assert_int_eq(ppl_backward(ppl_dist_variance(ppl_von_mises(center, one))),
+                         PPL_OK);
+        exact = -ppl_item(ppl_grad(one));
+        ppl_tensor *k = ppl_variable(c, PPL_SHAPE(PATHS), slope);
+        ppl_tensor *away = ppl_sub(ppl_dist_sample(ppl_von_mises(center, k), &test_rng),
+                                   center);
+        ck_assert_int_eq(ppl_backward(ppl_sum(ppl_cos(away), PPL_ALL)), PPL_OK);
+        ppl_read(ppl_grad(k), slope, PATHS);
+        const mean_error m = mean_of(slope, PATHS);
+        ck_assert_msg(fabs(m.mean - exact) <= 4 * m.error, "%g: %g, not %g +- %g",
+                      concentration[i], m.mean, exact, m.error);
+        ppl_epoch_end(c, epoch);
+    }
+    ppl_ctx_free(c);
+}
+END_TEST
+
 /* ---- Implicit derivatives --------------------------------------------------------------- */
 
 /* d log x / d a of unit Gamma draws, and what two of them make of a Beta draw: the mean
@@ -397,6 +436,7 @@ int main(void)
     for (const TTest *const *t = tests; *t; t++)
         tcase_add_loop_test(quick, *t, 0, DTYPES);
     tcase_add_loop_test(slow, samples_fit, 0, FAMILIES);
+    tcase_add_test(slow, angles_of_low_concentration_fit);
     tcase_add_loop_test(slow, pathwise_gradients_are_unbiased, 0, DTYPES * FAMILIES);
     tcase_set_timeout(quick, 60);
     tcase_set_timeout(slow, 60);
