@@ -14,6 +14,8 @@
 #include <math.h>
 #include <string.h>
 
+#define FEW 4                       /* Gammas, which are as quick one by one */
+
 static philox4x32_ctr_t philox(const uint32_t key[2], uint64_t low, uint64_t high)
 {
     philox4x32_ctr_t counter = { { (uint32_t)low, (uint32_t)(low >> 32), (uint32_t)high,
@@ -195,7 +197,14 @@ void ppl_rng_gammas(const ppl_rng *rng, uint32_t stream, uint64_t first, size_t 
                     const double *a, int single, double *x, double *log_x)
 {
     const ppl__draws from = draws_from(rng, stream, first, 0);
+    double unused;
 
+    if (n < FEW) {
+        for (size_t i = 0; i < n; i++)
+            x[i] = ppl_rng_gamma(rng, stream, first + i, a[single ? 0 : i],
+                                 log_x ? &log_x[i] : &unused);
+        return;
+    }
     ppl__kernels_for(PPL_F64)->gammas(&from, n, a, single, x, log_x);
 }
 

@@ -8,7 +8,7 @@
  *   mean a/(a+b), variance a b / ((a+b)^2 (a+b+1))
  *   entropy    log B - (a-1) psi(a) - (b-1) psi(b) + (a+b-2) psi(a+b)
  *   draw       g1 / (g1 + g0), g1 of Gamma(a,1), g0 of Gamma(b,1); dx/da = x (1-x) times
- *              d log g1 / da, dx/db = -x (1-x) times d log g0 / db (unit_gamma.c)
+ *              d log g1 / da, dx/db = -x (1-x) times d log g0 / db (ppl_rng_gamma)
  *   KL(q||p)   log B_p - log B_q + (a_q - a_p) psi(a_q) + (b_q - b_p) psi(b_q)
  *              - (a_q + b_q - a_p - b_p) psi(a_q + b_q)
  *
@@ -18,7 +18,6 @@
  * chapter 25.
  */
 #include "gamma_terms.h"
-#include "unit_gamma.h"
 
 #include <float.h>
 
@@ -111,14 +110,11 @@ static void draw_value(const ppl__span *s, void *out)
     const double most = 1 - (narrow ? (double)FLT_EPSILON : DBL_EPSILON) / 2;
     double *y = out;
 
-    for (size_t i = 0; i < s->n; i++) {
-        double *log_g[2] = { attr->log_g[0] + s->start + i,
-                             attr->log_g[1] + s->start + i };
-        for (int k = 0; k < 2; k++)
-            ppl__unit_gamma(&attr->rng, (uint32_t)(3 * k), s->start + i,
-                            ((const double *)s->in[k])[i], log_g[k]);
-        y[i] = *log_g[0] - *log_g[1];
-    }
+    for (int k = 0; k < 2; k++)
+        ppl_rng_gammas(&attr->rng, (uint32_t)(3 * k), s->start, s->n, s->in[k],
+                       s->single >> k & 1, y, attr->log_g[k] + s->start);
+    for (size_t i = 0; i < s->n; i++)
+        y[i] = attr->log_g[0][s->start + i] - attr->log_g[1][s->start + i];
     ppl_maths_sigmoid(PPL_F64, s->n, y, y);
     for (size_t i = 0; i < s->n; i++)
         y[i] = y[i] < least ? least : y[i] > most ? most : y[i];
@@ -134,7 +130,7 @@ static void draw_slope(const ppl__span *s, int input, void *slope)
     for (size_t i = 0; i < s->n; i++) {
         const double e = exp(-fabs(log_g[0][i] - log_g[1][i])), g = log_g[input][i];
         d[i] = (input == 0 ? e : -e) / ((1 + e) * (1 + e)) *
-               ppl__unit_gamma_slope(a[i], exp(g), g);
+               ppl_maths_gamma_slope(a[i], exp(g), g);
     }
 }
 

@@ -12,7 +12,6 @@
  * Source: Johnson, Kemp, Kotz, Univariate Discrete Distributions (2005), ch. 6.2.2.
  */
 #include "counts.h"
-#include "unit_gamma.h"
 
 enum { ONE, ZERO, TOTAL };                  /* the parameters */
 
@@ -34,8 +33,8 @@ static int64_t draw(const ppl__count_dist *d, const ppl_rng *rng, uint64_t eleme
 {
     double log_g[2];
 
-    ppl__unit_gamma(rng, 1, element, d->param[ONE], &log_g[0]);
-    ppl__unit_gamma(rng, 4, element, d->param[ZERO], &log_g[1]);
+    ppl_rng_gamma(rng, 1, element, d->param[ONE], &log_g[0]);
+    ppl_rng_gamma(rng, 4, element, d->param[ZERO], &log_g[1]);
     const ppl__odds o = ppl__odds_of(1, log_g[0] - log_g[1]);
     return ppl__binomial_draw(rng, 0, element, d->param[TOTAL], o.p[1], o.p[0]);
 }

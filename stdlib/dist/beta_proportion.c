@@ -7,13 +7,12 @@
  *   P(X <= x)  I_x(a, b), the incomplete beta function
  *   mean m, variance m (1 - m) / (k + 1)
  *   entropy, KL    those of the Beta (beta.c)
- *   draw       g1 / (g1 + g0), g1 of Gamma(a, 1), g0 of Gamma(b, 1) (unit_gamma.c)
+ *   draw       g1 / (g1 + g0), g1 of Gamma(a, 1), g0 of Gamma(b, 1) (ppl_rng_gamma)
  *
  * Parameters as in numpyro.distributions.BetaProportion.
  * Source: Ferrari, Cribari-Neto, Beta regression for modelling rates and proportions, 2004.
  */
 #include "gamma_terms.h"
-#include "unit_gamma.h"
 
 static ppl__beta_point point_of(double x, double m)
 {
@@ -89,8 +88,8 @@ static double quantile(int upper, double p, double m, double k)
 static double draw_logit(const ppl_rng *rng, uint64_t element, double m, double k,
                          double log_g[2])
 {
-    ppl__unit_gamma(rng, 0, element, m * k, &log_g[0]);
-    ppl__unit_gamma(rng, 3, element, (1 - m) * k, &log_g[1]);
+    ppl_rng_gamma(rng, 0, element, m * k, &log_g[0]);
+    ppl_rng_gamma(rng, 3, element, (1 - m) * k, &log_g[1]);
     return log_g[0] - log_g[1];
 }
 
@@ -105,8 +104,8 @@ static double draw_slope(int input, double x, const ppl_rng *rng, uint64_t eleme
 {
     double log_g[2];
     const double logit = draw_logit(rng, element, m, k, log_g), e = exp(-fabs(logit));
-    const double by_1 = ppl__unit_gamma_slope(m * k, exp(log_g[0]), log_g[0]);
-    const double by_0 = ppl__unit_gamma_slope((1 - m) * k, exp(log_g[1]), log_g[1]);
+    const double by_1 = ppl_maths_gamma_slope(m * k, exp(log_g[0]), log_g[0]);
+    const double by_0 = ppl_maths_gamma_slope((1 - m) * k, exp(log_g[1]), log_g[1]);
 
     (void)x;
     return e / ((1 + e) * (1 + e)) * (input == 0 ? k * (by_1 + by_0) : m * by_1 - (1 - m) * by_0);

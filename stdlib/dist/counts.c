@@ -10,7 +10,6 @@
 #include "counts.h"
 
 #include "stirling.h"
-#include "unit_gamma.h"
 
 /* ---- Masses ------------------------------------------------------------------------ */
 
@@ -186,7 +185,7 @@ int64_t ppl__gamma_poisson_draw(const ppl_rng *rng, uint32_t stream, uint64_t el
 {
     double log_x;
 
-    ppl__unit_gamma(rng, stream + 1, element, concentration, &log_x);
+    ppl_rng_gamma(rng, stream + 1, element, concentration, &log_x);
     return ppl__poisson_draw(rng, stream, element, exp(log_x + log_scale));
 }
 

@@ -36,13 +36,14 @@ typedef struct ppl__span {
 /* A loop over the elements of a span, whose arrays do not overlap: the compiler is told so,
  * since a loop with many would else be worked one element at a time. */
 #if defined(__clang__)
-#define PPL__EACH(i, s)                                                                  \
-    _Pragma("clang loop vectorize(assume_safety)") for (size_t i = 0; i < (s)->n; i++)
+#define PPL__EACH_OF(i, count)                                                           \
+    _Pragma("clang loop vectorize(assume_safety)") for (size_t i = 0; i < (count); i++)
 #elif defined(__GNUC__)
-#define PPL__EACH(i, s) _Pragma("GCC ivdep") for (size_t i = 0; i < (s)->n; i++)
+#define PPL__EACH_OF(i, count) _Pragma("GCC ivdep") for (size_t i = 0; i < (count); i++)
 #else
-#define PPL__EACH(i, s) for (size_t i = 0; i < (s)->n; i++)
+#define PPL__EACH_OF(i, count) for (size_t i = 0; i < (count); i++)
 #endif
+#define PPL__EACH(i, s) PPL__EACH_OF(i, (s)->n)
 
 /* Indexed by PPL_F32 and PPL_F64; NULL at PPL_F32: worked in double. */
 typedef struct ppl__formula {

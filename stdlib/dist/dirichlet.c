@@ -8,7 +8,7 @@
  *   mode       (a - 1) / (A - K); NaN unless every a_k > 1
  *   entropy    log B(a) + (A - K) psi(A) - sum_k (a_k - 1) psi(a_k)
  *   draw       g_k / sum g, g_k of Gamma(a_k, 1); dx_j/da_k = x_j ((j == k) - x_k) times
- *              d log g_k / da_k (unit_gamma.c)
+ *              d log g_k / da_k (ppl_rng_gamma)
  *   KL(q||p)   log B(a_p) - log B(a_q) + sum_k (q_k - p_k) (psi(q_k) - psi(A_q))
  *
  * As a grows, log Gamma(a_k) grows as a_k log a_k and cancels in all three; so Stirling's
@@ -31,7 +31,6 @@
  */
 #include "event.h"
 #include "stirling.h"
-#include "unit_gamma.h"
 
 #include "../shape_text.h"
 
@@ -132,10 +131,9 @@ static void draw_value(const ppl__event *e, double *y)
     const double least = ppl_tensor_dtype(e->out) == PPL_F32 ? (double)FLT_MIN : DBL_MIN;
     double *log_g = attr->log_g + start, top = -INFINITY;
 
-    for (size_t k = 0; k < n; k++) {
-        ppl__unit_gamma(&attr->rng, 0, start + k, e->in[0][k], &log_g[k]);
+    ppl_rng_gammas(&attr->rng, 0, start, n, e->in[0], 0, y, log_g);
+    for (size_t k = 0; k < n; k++)
         top = log_g[k] > top ? log_g[k] : top;
-    }
     for (size_t k = 0; k < n; k++)
         y[k] = log_g[k] - top;
     ppl_maths_exp(PPL_F64, n, y, y);
@@ -157,7 +155,7 @@ static void draw_gradient(const ppl__event *e)
         mean += e->g[k] == 0 ? 0 : e->g[k] * e->y[k];
     for (size_t k = 0; k < n; k++)
         e->d[0][k] += e->y[k] * (e->g[k] - mean) *
-                      ppl__unit_gamma_slope(e->in[0][k], exp(log_g[k]), log_g[k]);
+                      ppl_maths_gamma_slope(e->in[0][k], exp(log_g[k]), log_g[k]);
 }
 
 /* ---- Entropy: a -------------------------------------------------------------------- */

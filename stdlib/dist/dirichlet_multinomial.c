@@ -16,7 +16,6 @@
  * chapter 35.13.1.
  */
 #include "counts.h"
-#include "unit_gamma.h"
 #include "weights.h"
 
 #include <kiln/matrix.h>
@@ -102,7 +101,7 @@ static void draw_value(const ppl__event *e, double *y)
     double *w = e->work, top = -INFINITY;
 
     for (size_t k = 0; k < n; k++) {
-        ppl__unit_gamma(rng, 1, first + k, e->in[0][k], &w[k]);
+        ppl_rng_gamma(rng, 1, first + k, e->in[0][k], &w[k]);
         top = w[k] > top ? w[k] : top;
     }
     for (size_t k = 0; k < n; k++)

@@ -9,13 +9,12 @@
  *   mean df2 / (df2 - 2), infinite where df2 <= 2
  *   variance   2 df2^2 (df1 + df2 - 2) / (df1 (df2 - 2)^2 (df2 - 4)), infinite where df2 <= 4
  *   entropy    log B(a, b) + (1 - a) psi(a) - (1 + b) psi(b) + (a + b) psi(a + b) + log(b / a)
- *   draw       (g1 / df1) / (g2 / df2), g1 of Gamma(a, 1), g2 of Gamma(b, 1) (unit_gamma.c)
+ *   draw       (g1 / df1) / (g2 / df2), g1 of Gamma(a, 1), g2 of Gamma(b, 1) (ppl_rng_gamma)
  *
  * Source: Johnson, Kotz, Balakrishnan, Continuous Univariate Distributions 2, 1995,
  * chapter 27.
  */
 #include "gamma_terms.h"
-#include "unit_gamma.h"
 
 /* w and v. */
 static void split(double x, double df1, double df2, double *w, double *v)
@@ -106,8 +105,8 @@ static double quantile(int upper, double p, double df1, double df2)
 static double log_draw(const ppl_rng *rng, uint64_t element, double df1, double df2,
                        double log_g[2])
 {
-    ppl__unit_gamma(rng, 0, element, df1 / 2, &log_g[0]);
-    ppl__unit_gamma(rng, 3, element, df2 / 2, &log_g[1]);
+    ppl_rng_gamma(rng, 0, element, df1 / 2, &log_g[0]);
+    ppl_rng_gamma(rng, 3, element, df2 / 2, &log_g[1]);
     return log_g[0] - log_g[1] + log(df2 / df1);
 }
 
@@ -124,7 +123,7 @@ static double draw_slope(int input, double x, const ppl_rng *rng, uint64_t eleme
     double log_g[2];
 
     log_draw(rng, element, df1, df2, log_g);
-    const double g = log_g[input], by_df = ppl__unit_gamma_slope(df / 2, exp(g), g) / 2;
+    const double g = log_g[input], by_df = ppl_maths_gamma_slope(df / 2, exp(g), g) / 2;
     return (input == 0 ? x : -x) * (by_df - 1 / df);
 }
 

@@ -3,63 +3,161 @@
  * gamma.c - Gamma(concentration a, rate b) on x >= 0, a > 0, b > 0.
  *
  *   log p(x)   a log b + (a - 1) log x - b x - log Gamma(a)
+ *              = log a / 2 - log(2 pi) / 2 - r(a) - a e(t) - log x,  t = b x / a - 1;
+ *              that of a + 1, less log(b x / a), where a < 1
  *   P(X <= x)  P(a, b x), the incomplete gamma function
  *   mean a/b, variance a/b^2
  *   entropy    a - log b + log Gamma(a) + (1 - a) psi(a)
  *   draw       Gamma(a, 1) / b; dx/db = -x/b, dx/da by implicit differentiation
- *              (unit_gamma.c)
+ *              (ppl_maths_gamma_slope)
  *   KL(q||p)   (a_q - a_p) psi(a_q) - log Gamma(a_q) + log Gamma(a_p)
  *              + a_p (r - 1 - log r) + (a_q - a_p)(r - 1),  r = b_p / b_q
  *
- * Worked in double: the terms of log_prob grow as a log a and nearly cancel. A draw that
- * would underflow is the least normal number, so that its log_prob is finite.
+ * With e(t) = t - log(1 + t) and what Stirling's formula leaves (gamma_terms.h) nothing
+ * grows as a log a and cancels, so that float suffices for float; b x - a is taken in double.
+ * At the ends of the support and of the dtype's range the first form is worked in double, as
+ * is all but log_prob. A draw that would underflow is the least normal number, so that its
+ * log_prob is finite.
  * Source: Johnson, Kotz, Balakrishnan, Continuous Univariate Distributions 1, 1994,
  * chapter 17.
  */
+#ifdef REAL
+
+/* What is left of the shape: with z = a, or a + 1 where a < 1, log z / 2 - log(2 pi) / 2 -
+ * r(z), and the derivative's log z - psi(a). */
+static void LOOP(level)(ppl_dtype dtype, size_t n, const void *shape, void *out)
+{
+    const REAL *a = shape;
+    REAL *restrict y = out;
+
+    PPL__EACH_OF(i, n)
+        y[i] = a[i] < 1 ? a[i] + 1 : a[i];
+    MATHS(log, n, y, y);
+    PPL__EACH_OF(i, n) {
+        const REAL w = 1 / (a[i] < 1 ? a[i] + 1 : a[i]);
+        y[i] = y[i] / 2 - (REAL)PPL__HALF_LOG_TWO_PI - w * STIRLING(rest, w);
+    }
+    (void)dtype;
+}
+
+static void LOOP(lambda)(ppl_dtype dtype, size_t n, const void *shape, void *out)
+{
+    const REAL *a = shape;
+    REAL *restrict y = out;
+    int small = 0;
+
+    PPL__EACH_OF(i, n) {
+        const REAL w = 1 / (a[i] < 1 ? a[i] + 1 : a[i]);
+        y[i] = w * ((REAL)0.5 + w * STIRLING(fall, w));
+        small |= a[i] < 1;
+    }
+    if (small) {
+        PPL__EACH_OF(i, n)
+            y[i] += a[i] < 1 ? 1 / a[i] : 0;
+    }
+    (void)dtype;
+}
+
+/* t = b x / z - 1 and log(1 + t); of 1 + t, 0 where it or b x is not plain; 1 if so anywhere. */
+static int LOOP(ratios)(const ppl__span *s, REAL *restrict t, REAL *restrict r,
+                        REAL *restrict log_r)
+{
+    const REAL *x = s->in[0], *a = s->in[1], *b = s->in[2];
+    int odd = 0;
+
+    PPL__EACH(i, s) {
+        const REAL z = a[i] < 1 ? a[i] + 1 : a[i], w = 1 / z, y = b[i] * x[i];
+        t[i] = (REAL)((double)b[i] * x[i] - z) * w;
+        r[i] = IS_PLAIN(y) && IS_PLAIN(y * w) ? y * w : 0;
+        odd |= r[i] == 0;
+    }
+    MATHS(log, s->n, r, log_r);
+    return odd;
+}
+
+static void LOOP(log_prob)(const ppl__span *s, void *out)
+{
+    const REAL *x = s->in[0], *a = s->in[1], *b = s->in[2];
+    REAL *restrict y = out, t[PPL__SPAN], r[PPL__SPAN] = { 0 }, log_r[PPL__SPAN];
+    REAL q[PPL__SPAN] = { 0 };
+    int odd = LOOP(ratios)(s, t, r, log_r);
+
+    ppl__mapped(LOOP(level), DTYPE, s, 1, y);
+    PPL__EACH(i, s) {
+        q[i] = a[i] < 1 ? b[i] * x[i] / a[i] * x[i] : x[i];
+        r[i] = IS_PLAIN(q[i]) ? r[i] : 0;
+        odd |= r[i] == 0;
+    }
+    MATHS(log, s->n, q, q);
+    PPL__EACH(i, s) {
+        const REAL z = a[i] < 1 ? a[i] + 1 : a[i];
+        y[i] = y[i] - z * EXCESS(t[i], log_r[i]) - q[i];
+    }
+    for (size_t i = 0; odd && i < s->n; i++)
+        if (r[i] == 0)
+            y[i] = (REAL)log_prob_at((double)x[i], (double)a[i], (double)b[i]);
+}
+
+static void LOOP(log_prob_slopes)(const ppl__span *s, void *const *d)
+{
+    const REAL *x = s->in[0], *a = s->in[1], *b = s->in[2];
+    REAL *restrict dx = d[0], *restrict da = d[1], *restrict db = d[2];
+    REAL t[PPL__SPAN], r[PPL__SPAN] = { 0 }, log_r[PPL__SPAN];
+    const int odd = LOOP(ratios)(s, t, r, log_r);
+
+    ppl__mapped(LOOP(lambda), DTYPE, s, 1, da);
+    PPL__EACH(i, s) {
+        const double beyond = (double)b[i] * x[i] - a[i];
+        const int near = t[i] < (REAL)0.1 && t[i] > (REAL)-0.1;
+        dx[i] = a[i] == 1 ? -b[i] : (REAL)-(beyond + 1) / x[i];
+        da[i] += near ? t[i] - EXCESS(t[i], log_r[i]) : log_r[i];
+        db[i] = (REAL)-beyond / b[i];
+    }
+    for (size_t i = 0; odd && i < s->n; i++)
+        if (r[i] == 0) {
+            dx[i] = (REAL)log_prob_slope_at(0, (double)x[i], (double)a[i], (double)b[i]);
+            da[i] = (REAL)log_prob_slope_at(1, (double)x[i], (double)a[i], (double)b[i]);
+            db[i] = (REAL)log_prob_slope_at(2, (double)x[i], (double)a[i], (double)b[i]);
+        }
+}
+
+#else
+
 #include "gamma_terms.h"
-#include "unit_gamma.h"
 
 #include <float.h>
 
-static void log_prob_value(const ppl__span *s, void *out)
+static double log_prob_at(double x, double a, double b)
 {
-    const double *x = s->in[0], *a = s->in[1], *b = s->in[2];
-    double *y = out, log_b[PPL__SPAN], log_x[PPL__SPAN], lgamma_a[PPL__SPAN];
-
-    ppl_maths_log(PPL_F64, s->n, b, log_b);
-    ppl_maths_log(PPL_F64, s->n, x, log_x);
-    ppl_maths_lgamma(PPL_F64, s->n, a, lgamma_a);
-    for (size_t i = 0; i < s->n; i++) {
-        const double power = a[i] == 1 ? 0 : (a[i] - 1) * log_x[i];
-        y[i] = x[i] < 0 ? -INFINITY : a[i] * log_b[i] + power - b[i] * x[i] - lgamma_a[i];
-    }
+    const double power = a == 1 ? 0 : (a - 1) * log(x);
+    return x < 0 ? -INFINITY : a * log(b) + power - b * x - ppl_maths_lgamma_at(a);
 }
 
-static void log_prob_slope(const ppl__span *s, int input, void *slope)
+static double log_prob_slope_at(int input, double x, double a, double b)
 {
-    const double *x = s->in[0], *a = s->in[1], *b = s->in[2];
-    double *d = slope, psi[PPL__SPAN];
-
-    if (input == 1) {
-        for (size_t i = 0; i < s->n; i++)
-            d[i] = b[i] * x[i];
-        ppl_maths_log(PPL_F64, s->n, d, d);
-        ppl_maths_digamma(PPL_F64, s->n, a, psi);
-    }
-    for (size_t i = 0; i < s->n; i++)
-        d[i] = x[i] < 0 ? 0
-               : input == 0 ? (a[i] == 1 ? 0 : (a[i] - 1) / x[i]) - b[i]
-               : input == 1 ? d[i] - psi[i] : a[i] / b[i] - x[i];
+    if (x < 0)
+        return 0;
+    return input == 0 ? (a == 1 ? 0 : (a - 1) / x) - b
+           : input == 1 ? log(b) + log(x) - ppl_maths_digamma_at(a) : a / b - x;
 }
+
+/* Whether a number of either dtype is in its range and not 0. */
+#define IS_PLAIN(r)                                                                      \
+    ((r) >= (REAL)(sizeof(REAL) == sizeof(float) ? FLT_MIN : DBL_MIN) &&                  \
+     (r) <= (REAL)(sizeof(REAL) == sizeof(float) ? FLT_MAX : DBL_MAX))
+
+#define LOOPS "gamma.c"
+#include "loops.h"
 
 static void draw_value(const ppl__span *s, void *out)
 {
     const double *a = s->in[0], *b = s->in[1];
     const double least = s->dtype == PPL_F32 ? (double)FLT_MIN : DBL_MIN;
-    double *y = out, log_x;
+    double *y = out;
 
+    ppl_rng_gammas(s->attr, 0, s->start, s->n, a, s->single & 1, y, NULL);
     for (size_t i = 0; i < s->n; i++) {
-        const double x = ppl__unit_gamma(s->attr, 0, s->start + i, a[i], &log_x) / b[i];
+        const double x = y[i] / b[i];
         y[i] = x < least ? least : x;
     }
 }
@@ -71,7 +169,7 @@ static void draw_slope(const ppl__span *s, int input, void *slope)
 
     for (size_t i = 0; i < s->n; i++) {
         const double x = y[i] * b[i];
-        d[i] = input == 1 ? -y[i] / b[i] : y[i] * ppl__unit_gamma_slope(a[i], x, log(x));
+        d[i] = input == 1 ? -y[i] / b[i] : y[i] * ppl_maths_gamma_slope(a[i], x, log(x));
     }
 }
 
@@ -137,7 +235,7 @@ static void kl_slope(const ppl__span *s, int input, void *slope)
 }
 
 static const ppl__formula log_prob_formula =
-    PPL__IN_DOUBLE(3, log_prob_value, log_prob_slope);
+    PPL__FUSED_LOOPS(3, log_prob, log_prob_slopes);
 static const ppl__formula draw_formula = PPL__IN_DOUBLE(2, draw_value, draw_slope);
 static const ppl__formula entropy_formula =
     PPL__IN_DOUBLE(2, entropy_value, entropy_slope);
@@ -228,3 +326,5 @@ const ppl_family ppl_family_gamma = {
     PPL__TAIL_FUNCTIONS,
     PPL__QUANTILE_FUNCTIONS,
 };
+
+#endif

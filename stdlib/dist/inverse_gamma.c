@@ -7,7 +7,7 @@
  *   P(X <= x)  Q(a, y), the upper incomplete gamma function
  *   mean b / (a - 1), infinite where a <= 1; variance mean^2 / (a - 2), infinite where a <= 2
  *   entropy    a + log b + log Gamma(a) - (1 + a) psi(a)
- *   draw       b / g; dx/db = x / b, dx/da = -x d log g / da (unit_gamma.c)
+ *   draw       b / g; dx/db = x / b, dx/da = -x d log g / da (ppl_rng_gamma)
  *   KL(q||p)   that of the two Gammas
  *
  * Parameters as in pyro.distributions.InverseGamma.
@@ -15,7 +15,6 @@
  * chapter 17.
  */
 #include "gamma_terms.h"
-#include "unit_gamma.h"
 
 static double log_prob(double x, double a, double b)
 {
@@ -60,7 +59,7 @@ static double quantile(int upper, double p, double a, double b)
 static double draw(const ppl_rng *rng, uint64_t element, double a, double b)
 {
     double log_g;
-    ppl__unit_gamma(rng, 0, element, a, &log_g);
+    ppl_rng_gamma(rng, 0, element, a, &log_g);
     return b * exp(-log_g);
 }
 
@@ -70,8 +69,8 @@ static double draw_slope(int input, double x, const ppl_rng *rng, uint64_t eleme
     double log_g;
     if (input == 1)
         return x / b;
-    ppl__unit_gamma(rng, 0, element, a, &log_g);
-    return -x * ppl__unit_gamma_slope(a, exp(log_g), log_g);
+    ppl_rng_gamma(rng, 0, element, a, &log_g);
+    return -x * ppl_maths_gamma_slope(a, exp(log_g), log_g);
 }
 
 static double mean(double a, double b)

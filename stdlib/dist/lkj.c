@@ -13,7 +13,7 @@
  *   L: mean E L_ii = B(a_i + 1/2, i/2) / B(a_i, i/2), variance 1/(2 s) off the diagonal
  *   R: mean I, variance 1/(2 s) off the diagonal
  *   entropy    N minus the exponents times E log L_ii = (psi(a_i) - psi(s))/2
- *   draw       row by row (the onion), the Beta as a ratio of Gammas (unit_gamma.c)
+ *   draw       row by row (the onion), the Beta as a ratio of Gammas (ppl_rng_gamma)
  *   KL(q||p)   sum_i (D(a_i,q, a_i,p) - D(s_q, s_p)),  D as in stirling.h; the same for R
  *
  * Of L the diagonal alone is read. For large c Gammas are taken together (stirling.h).
@@ -24,7 +24,6 @@
 #include "matrix.h"
 #include "multivariate_normal.h"
 #include "stirling.h"
-#include "unit_gamma.h"
 
 #include <kiln/matrix.h>
 
@@ -167,8 +166,8 @@ static void draw_value(const ppl__event *e, double *y)
         const size_t at = e->index * n + i;
         const double *eps = attr->eps + at * n, half = (double)i / 2;
         double *log_g = attr->log_g + 2 * at;
-        ppl__unit_gamma(&attr->rng, 0, 2 * at, s - half, &log_g[0]);
-        ppl__unit_gamma(&attr->rng, 0, 2 * at + 1, half, &log_g[1]);
+        ppl_rng_gamma(&attr->rng, 0, 2 * at, s - half, &log_g[0]);
+        ppl_rng_gamma(&attr->rng, 0, 2 * at + 1, half, &log_g[1]);
         const double scale = sqrt(part_of(log_g[1], log_g[0]) / ppl__dot(i, eps, eps));
         for (size_t j = 0; j < i; j++)
             y[i * n + j] = scale * eps[j];
@@ -189,7 +188,7 @@ static void draw_gradient(const ppl__event *e)
         const double b = part_of(log_g[0], log_g[1]), rest = part_of(log_g[1], log_g[0]);
         const double *g = e->g + i * n, *y = e->y + i * n;
         e->d[0][0] += (g[i] * y[i] * rest - ppl__dot(i, g, y) * b) / 2 *
-                      ppl__unit_gamma_slope(s - (double)i / 2, exp(log_g[0]), log_g[0]);
+                      ppl_maths_gamma_slope(s - (double)i / 2, exp(log_g[0]), log_g[0]);
     }
 }
 

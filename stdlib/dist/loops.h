@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * loops.h - loops written once for float and double: includes the file that LOOPS names
- * with REAL, LOOP(name), EXCESS and MAPPED (density.h) and MATHS(function, n, x, y) in the
- * one type and in the other, and on x86-64 again for AVX2 and for AVX-512. A file may so include
- * itself. PPL__LOOPS(count, value, slope) and PPL__FUSED_LOOPS(count, value, slopes) are
+ * with REAL, DTYPE, LOOP(name), EXCESS, MAPPED (density.h), MATHS(function, n, x, y) and
+ * STIRLING (stirling.h) in the one type and in the other, and on x86-64 again for AVX2 and for
+ * AVX-512. A file may so include itself. PPL__LOOPS(count, value, slope) and PPL__FUSED_LOOPS(count, value, slopes) are
  * the formula of such loops. Products and sums are not contracted, so that results do not
  * depend on the instruction set.
  */
@@ -31,6 +31,8 @@
 #else
 #define PPL__WIDER(count, value_loop, member, loop) .avx2 = NULL
 #endif
+#define MATHS(function, n, x, y) ppl_maths_##function(DTYPE, n, x, y)
+#define MAPPED(function, s, k, y) ppl__mapped(ppl_maths_##function, DTYPE, s, k, y)
 #define PPL__NAME(name, dtype, isa) PPL__NAME_(name, dtype, isa)
 #define PPL__NAME_(name, dtype, isa) name##dtype##isa
 #endif
@@ -76,27 +78,27 @@
 #else
 
 #define REAL float
+#define DTYPE PPL_F32
 #define LOOP(name) PPL__NAME(name, _f32, PPL__PASS)
 #define EXCESS ppl__excess_f32
-#define MATHS(function, n, x, y) ppl_maths_##function(PPL_F32, n, x, y)
-#define MAPPED(function, s, k, y) ppl__mapped(ppl_maths_##function, PPL_F32, s, k, y)
+#define STIRLING(name, w) ppl__stirling_##name##_f32(w)
 #include LOOPS
 #undef REAL
+#undef DTYPE
 #undef LOOP
 #undef EXCESS
-#undef MATHS
-#undef MAPPED
+#undef STIRLING
 
 #define REAL double
+#define DTYPE PPL_F64
 #define LOOP(name) PPL__NAME(name, _f64, PPL__PASS)
 #define EXCESS ppl__excess_f64
-#define MATHS(function, n, x, y) ppl_maths_##function(PPL_F64, n, x, y)
-#define MAPPED(function, s, k, y) ppl__mapped(ppl_maths_##function, PPL_F64, s, k, y)
+#define STIRLING(name, w) ppl__stirling_##name##_f64(w)
 #include LOOPS
 #undef REAL
+#undef DTYPE
 #undef LOOP
 #undef EXCESS
-#undef MATHS
-#undef MAPPED
+#undef STIRLING
 
 #endif

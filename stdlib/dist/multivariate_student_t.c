@@ -17,7 +17,6 @@
  */
 #include "multivariate_normal.h"
 #include "stirling.h"
-#include "unit_gamma.h"
 
 #include <kiln/matrix.h>
 
@@ -107,7 +106,7 @@ static void draw_value(const ppl__event *e, double *y)
     const draw_attr *attr = e->attr;
     double *log_g = &attr->log_g[e->index];
 
-    ppl__unit_gamma(&attr->rng, 1, e->index, e->in[0][0] / 2, log_g);
+    ppl_rng_gamma(&attr->rng, 1, e->index, e->in[0][0] / 2, log_g);
     memset(y, 0, n * sizeof *y);
     ppl__add_lower_times(n, e->in[2], attr->eps + e->index * n, y);
     for (size_t i = 0; i < n; i++)
@@ -127,7 +126,7 @@ static void draw_gradient(const ppl__event *e)
         along += e->g[i] == 0 ? 0 : e->g[i] * (e->y[i] - e->in[1][i]);
     }
     if (e->d[0])
-        e->d[0][0] += along / 4 * (1 / a - ppl__unit_gamma_slope(a, exp(log_g), log_g));
+        e->d[0][0] += along / 4 * (1 / a - ppl_maths_gamma_slope(a, exp(log_g), log_g));
     if (e->d[2])
         ppl__add_lower_outer(n, stretch(2 * a, log_g), e->g, attr->eps + e->index * n,
                              e->d[2]);

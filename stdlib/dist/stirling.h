@@ -16,30 +16,83 @@
 
 #define PPL__HALF_LOG_TWO_PI 0.91893853320467274178
 
-/* r(a), a > 0. */
+/* r(a) / w and -r'(a) / w^2 of w = 1 / a for a >= 1, in powers of t = w - 1/2: Chebyshev
+ * interpolations made with mpmath (chebyfit on [-1/2,1/2]), of errors 3e-16 and 3e-15 in
+ * double, 3e-9 and 2e-8 in float. */
+#define PPL__CUBIC(REAL, c, k)                                                           \
+    (((REAL)c[k] + (REAL)c[(k) + 1] * t) +                                               \
+     ((REAL)c[(k) + 2] + (REAL)c[(k) + 3] * t) * square)
+
+static inline double ppl__stirling_rest_f64(double w)
+{
+    static const double c[] = {
+        0.08268139191081852, -0.002460020129811598, -0.0019404175523502103,
+        0.0008061463947995759, -2.0194635739155316e-05, -0.00020492933224613335,
+        0.00016303176864073933, -5.470927492887751e-05, -3.0003980397448836e-05,
+        6.657961789140438e-05, -6.122640962230965e-05, 3.112654788858533e-05,
+        4.397448020125905e-06, -3.11664529041763e-05, 5.016429583528748e-05,
+        -6.131840589678738e-05, 3.174788802414846e-05, 4.3209792026718406e-05,
+        -7.612759944852201e-05, 3.339372329568171e-05
+    };
+    const double t = w - 0.5, square = t * t, fourth = square * square;
+    const double high = PPL__CUBIC(double, c, 12) + fourth * PPL__CUBIC(double, c, 16);
+    return PPL__CUBIC(double, c, 0) +
+           fourth * (PPL__CUBIC(double, c, 4) + fourth * (PPL__CUBIC(double, c, 8) +
+                                                          fourth * high));
+}
+
+static inline double ppl__stirling_fall_f64(double w)
+{
+    static const double c[] = {
+        0.08145138184591305, -0.006860457812026082, -0.004612033065057357,
+        0.0031841963208642243, -0.0006132964886807059, -0.0007404816446789101,
+        0.0009497391299749089, -0.0005576585633171114, 2.9587408465724108e-05,
+        0.0003591021836726914, -0.0005024522179929805, 0.00040576770644183317,
+        -0.0001444489196799501, -0.00012210161794056135, 0.0002891741757107451,
+        -0.0005891779827320701, 0.0009133473120261388, -0.00018882579042560889,
+        -0.0011340128054363125, 0.0009094338379714327
+    };
+    const double t = w - 0.5, square = t * t, fourth = square * square;
+    const double high = PPL__CUBIC(double, c, 12) + fourth * PPL__CUBIC(double, c, 16);
+    return PPL__CUBIC(double, c, 0) +
+           fourth * (PPL__CUBIC(double, c, 4) + fourth * (PPL__CUBIC(double, c, 8) +
+                                                          fourth * high));
+}
+
+static inline float ppl__stirling_rest_f32(float w)
+{
+    static const float c[] = {
+        0.08268139365488575f, -0.0024600224001237046f, -0.0019406392716443226f,
+        0.000806436760940172f, -1.5925500425715654e-05f, -0.0002107097931126614f,
+        0.0001384712984391088f, -1.831591874660523e-05f
+    };
+    const float t = w - 0.5f, square = t * t;
+    return PPL__CUBIC(float, c, 0) + square * square * PPL__CUBIC(float, c, 4);
+}
+
+static inline float ppl__stirling_fall_f32(float w)
+{
+    static const float c[] = {
+        0.08145138865796246f, -0.006860473429742306f, -0.004612889921280858f,
+        0.0031861878663956627f, -0.0005977916972299222f, -0.000779487849266622f,
+        0.0008771228408430768f, -0.0003225929694988573f
+    };
+    const float t = w - 0.5f, square = t * t;
+    return PPL__CUBIC(float, c, 0) + square * square * PPL__CUBIC(float, c, 4);
+}
+
+/* r(a), a > 0; below 1 by r(a) = r(a + 1) + (a + 1/2) log(1 + 1/a) - 1. */
 static inline double ppl__stirling(double a)
 {
-    const double w = 1 / (a * a);
-    double y;
-
-    if (a < 10)
-        return ppl_maths_lgamma_at(a) - (a - 0.5) * log(a) + a - PPL__HALF_LOG_TWO_PI;
-    y = 1.0 / 1188 + w * (-691.0 / 360360 + w * (1.0 / 156));
-    y = 1.0 / 1260 + w * (-1.0 / 1680 + w * y);
-    return (1.0 / 12 + w * (-1.0 / 360 + w * y)) / a;
+    const double w = 1 / (a < 1 ? a + 1 : a), rest = w * ppl__stirling_rest_f64(w);
+    return a < 1 ? rest + (a + 0.5) * (log1p(a) - log(a)) - 1 : rest;
 }
 
 /* r'(a), a > 0. */
 static inline double ppl__stirling_slope(double a)
 {
-    const double w = 1 / (a * a);
-    double y;
-
-    if (a < 10)
-        return ppl_maths_digamma_at(a) - log(a) + 0.5 / a;
-    y = -1.0 / 132 + w * (691.0 / 32760 + w * (-1.0 / 12));
-    y = -1.0 / 252 + w * (1.0 / 240 + w * y);
-    return w * (-1.0 / 12 + w * (1.0 / 120 + w * y));
+    const double w = 1 / (a < 1 ? a + 1 : a), fall = -w * w * ppl__stirling_fall_f64(w);
+    return a < 1 ? fall + log1p(a) - log(a) - (a + 0.5) / (a * (a + 1)) : fall;
 }
 
 /* log(1 + t) - t, t > -1. */

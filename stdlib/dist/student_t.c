@@ -10,13 +10,12 @@
  *   entropy    (df + 1) / 2 D + log(df) / 2 + log B(df/2, 1/2) + log scale,
  *              D = psi((df + 1) / 2) - psi(df / 2)
  *   draw       loc + scale eps / sqrt(2 g / df), eps standard normal, g of Gamma(df/2, 1);
- *              d/d df by implicit differentiation of g (unit_gamma.c)
+ *              d/d df by implicit differentiation of g (ppl_maths_gamma_slope)
  *
  * Source: Johnson, Kotz, Balakrishnan, Continuous Univariate Distributions 2, 1995,
  * chapter 28.
  */
 #include "pointwise.h"
-#include "unit_gamma.h"
 
 /* psi(a + 1/2) - psi(a); for large a by its asymptotic series. */
 static double half_step(double a)
@@ -117,7 +116,7 @@ static double quantile(int upper, double p, double df, double loc, double scale)
 static double unit_draw(const ppl_rng *rng, uint64_t element, double df, double *log_g)
 {
     double eps[2];
-    ppl__unit_gamma(rng, 0, element, df / 2, log_g);
+    ppl_rng_gamma(rng, 0, element, df / 2, log_g);
     ppl_rng_normal_pair(rng, 3, element, 0, eps);
     return eps[0] * exp((log(df / 2) - *log_g) / 2);
 }
@@ -137,7 +136,7 @@ static double draw_slope(int input, double x, const ppl_rng *rng, uint64_t eleme
     (void)x, (void)loc;
     if (input == 0)
         return scale * z *
-               (0.5 / df - ppl__unit_gamma_slope(df / 2, exp(log_g), log_g) / 4);
+               (0.5 / df - ppl_maths_gamma_slope(df / 2, exp(log_g), log_g) / 4);
     return input == 1 ? 1 : z;
 }
 

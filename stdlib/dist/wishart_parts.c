@@ -6,7 +6,6 @@
 
 #include "multivariate_normal.h"
 #include "stirling.h"
-#include "unit_gamma.h"
 
 #include <kiln/matrix.h>
 
@@ -34,7 +33,7 @@ void ppl__bartlett_fill(const ppl__bartlett *b, size_t index, size_t n, double d
     for (size_t i = 0; i < n; i++) {
         double *log_g = &b->log_g[index * n + i];
         memcpy(A + i * n, b->eps + (index * n + i) * n, i * sizeof *A);
-        ppl__unit_gamma(&b->rng, 0, index * n + i, (df - (double)i) / 2, log_g);
+        ppl_rng_gamma(&b->rng, 0, index * n + i, (df - (double)i) / 2, log_g);
         A[i * n + i] = exp((log(2) + *log_g) / 2);
     }
 }
@@ -45,7 +44,7 @@ double ppl__bartlett_slope(const ppl__bartlett *b, size_t index, size_t n, doubl
     const double log_g = b->log_g[index * n + i];
 
     return exp((log(2) + log_g) / 2) / 4 *
-           ppl__unit_gamma_slope((df - (double)i) / 2, exp(log_g), log_g);
+           ppl_maths_gamma_slope((df - (double)i) / 2, exp(log_g), log_g);
 }
 
 double ppl__pivots_log_prob(size_t n, double df, const double *diagonal, ptrdiff_t stride,
