@@ -146,6 +146,59 @@ START_TEST(masked_categories_may_be_out_of_range)
 }
 END_TEST
 
+/* That two tensors hold the same, to a share of the largest. */
+static void assert_alike(const char *what, const ppl_tensor *a, const ppl_tensor *b,
+                         double tolerance)
+{
+    const int64_t n = ppl_numel(a);
+    double *x = malloc((size_t)n * sizeof *x), *y = malloc((size_t)n * sizeof *y), top = 0;
+    ck_assert_int_eq(ppl_read(a, x, n), n);
+    ck_assert_int_eq(ppl_read(b, y, n), n);
+    for (int64_t i = 0; i < n; i++)
+        top = isfinite(y[i]) && fabs(y[i]) > top ? fabs(y[i]) : top;
+    for (int64_t i = 0; i < n; i++)
+        ck_assert_msg(x[i] == y[i] || fabs(x[i] - y[i]) <= tolerance * top,
+                      "%s: element %lld is %.17g, not %.17g", what, (long long)i, x[i], y[i]);
+    free(x);
+    free(y);
+}
+
+/* A Categorical of stretched weights works every row once: draws, densities and gradients
+ * are those of rows of their own. */
+START_TEST(stretched_weights_are_as_rows_of_their_own)
+{
+    const ppl_shape from[] = { PPL_SHAPE(5), PPL_SHAPE(1, 5), PPL_SHAPE(3, 1, 5),
+                               PPL_SHAPE(700, 5), PPL_SHAPE(3, 700, 5), PPL_SHAPE(2, 1, 1, 5) };
+    ppl_ctx *c = context(_i);
+    double numbers_of[3 * 700 * 5];
+    for (int i = 0; i < COUNT_OF(numbers_of); i++)
+        numbers_of[i] = i % 5 == 2 && i % 3 ? 0 : 1 + sin(i);
+    for (int i = 0; i < 2 * COUNT_OF(from); i++) {
+        ppl_dist *(*const family)(ppl_tensor *) = i % 2 ? ppl_categorical_logits
+                                                        : ppl_categorical;
+        const ppl_shape batch = from[i / 2].rank < 4 ? PPL_SHAPE(3, 700)
+                                                     : PPL_SHAPE(2, 3, 700);
+        ppl_shape whole = batch;
+        whole.dim[whole.rank++] = 5;
+        ppl_tensor *shared = ppl_variable(c, from[i / 2], numbers_of);
+        ppl_tensor *own = ppl_variable(c, from[i / 2], numbers_of);
+        ppl_dist *d = ppl_expand_dist(family(shared), batch);
+        ppl_dist *e = family(ppl_expand(own, whole));
+        ppl_tensor *x = ppl_dist_sample(d, &rng), *y = ppl_dist_sample(e, &rng);
+        assert_alike("draws", x, y, 0);
+        ppl_tensor *p = ppl_log_prob(d, x), *q = ppl_log_prob(e, x);
+        assert_alike("log_prob", p, q, 0);
+        ck_assert_int_eq(ppl_backward(ppl_sum(ppl_mul(p, ppl_exp(p)), PPL_ALL)), PPL_OK);
+        ck_assert_int_eq(ppl_backward(ppl_sum(ppl_mul(q, ppl_exp(q)), PPL_ALL)), PPL_OK);
+        assert_alike("gradient", ppl_grad(shared), ppl_grad(own), 100 * rounding(_i));
+    }
+    ppl_dist *none = ppl_expand_dist(ppl_categorical(numbers(c, 1, 2)), PPL_SHAPE(0, 2));
+    assert_shape(ppl_log_prob(none, ppl_dist_sample(none, &rng)), 0, 2);
+    ck_assert(ppl_ok(c));
+    ppl_ctx_free(c);
+}
+END_TEST
+
 START_TEST(a_delta_has_its_density_once_for_each_event)
 {
     ppl_ctx *c = context(_i);
@@ -515,7 +568,7 @@ int main(void)
 {
     const TTest *const tests[] = {
         shapes_broadcast_to_the_batch, events_are_summed, masks_keep_nan_out,
-        masked_categories_may_be_out_of_range,
+        masked_categories_may_be_out_of_range, stretched_weights_are_as_rows_of_their_own,
         a_delta_has_its_density_once_for_each_event,
         parameters_outside_their_constraint_are_refused,
         values_outside_the_support_are_refused, shapes_that_do_not_fit_are_refused,

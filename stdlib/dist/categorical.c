@@ -5,11 +5,14 @@
  *
  *   log p(k)   log p[k]; -inf for any other integer
  *   entropy    -sum_k p[k] log p[k], with 0 log 0 = 0; no mean, as categories are names
- *   draw       the first k whose cumulated p exceeds a uniform number
+ *   draw       the first k whose cumulated p exceeds a uniform number; from a table where
+ *              draws share their weights (Chen, Asau, On Generating Random Variates from an
+ *              Empirical Distribution, AIIE Transactions 6, 1974)
  *   KL(q||p)   sum_k q[k] log(q[k] / p[k]); inf where p excludes what q does not
  *
- * A weight of 0, or a logit of -inf, rules a category out. Every row is worked in double;
- * nothing of size [..,K] is kept. Cost: one logarithm or exponential for each weight.
+ * A weight of 0, or a logit of -inf, rules a category out. Every row is worked in double.
+ * Weights that several categories share, being stretched, are worked once.
+ * Cost: one logarithm or exponential for each weight.
  * Source: Johnson, Kotz, Balakrishnan, Discrete Multivariate Distributions, 1997,
  * chapter 35.
  */
@@ -20,6 +23,7 @@
 typedef struct row_attr {
     int logits[2];                          /* whether inputs 0 and 1 are logits */
     ppl_rng rng;
+    ppl_shape shape;                        /* of a draw */
 } row_attr;
 
 /* ---- Rows of weights --------------------------------------------------------------- */
@@ -98,90 +102,272 @@ static double load_row(const ppl_tensor *out, int i, size_t r, const rows *w)
     return attr->logits[i] ? 1 : sum;
 }
 
-/* The shape of input 0 without its last axis; what has no gradient is a category. */
+/* The shape of input 0 without its last axis. */
 static ppl_status row_rule(const ppl_op *op, ppl_tensor *const *inputs, int count,
                            void *attr, ppl_dtype *dtype, ppl_shape *shape)
 {
-    (void)count, (void)attr;
-    *dtype = op->vjp ? ppl_tensor_dtype(inputs[0]) : PPL_I64;
+    (void)op, (void)count, (void)attr;
+    *dtype = ppl_tensor_dtype(inputs[0]);
     *shape = ppl_tensor_shape(inputs[0]);
     shape->dim[--shape->rank] = 0;
     return PPL_OK;
 }
 
+/* ---- Rows that stand for many ------------------------------------------------------ */
+
+/* Which row of weights [..,K] belongs to each element of a shape they stretch to: axes from
+ * the innermost, by a step of 0 where stretched. */
+typedef struct stretch {
+    size_t rows, n;
+    int axes;
+    size_t dim[PPL_MAX_RANK], step[PPL_MAX_RANK];
+} stretch;
+
+static stretch stretch_to(const ppl_tensor *weights, ppl_shape to)
+{
+    const ppl_shape from = ppl_tensor_shape(weights);
+    stretch s = { .rows = 1, .n = 1, .axes = to.rank };
+
+    for (int i = 1; i <= to.rank; i++) {
+        const size_t dim = (size_t)to.dim[to.rank - i];
+        const int kept = i < from.rank && from.dim[from.rank - 1 - i] != 1;
+        s.dim[i - 1] = dim;
+        s.step[i - 1] = kept ? s.rows : 0;
+        s.rows *= kept ? dim : 1;
+        s.n *= dim;
+    }
+    return s;
+}
+
+static size_t row_of(const stretch *s, size_t i)
+{
+    size_t row = 0;
+
+    if (s->rows == 1 || s->rows == s->n)
+        return s->rows == 1 ? 0 : i;
+    for (int k = 0; k < s->axes; i /= s->dim[k++])
+        row += i % s->dim[k] * s->step[k];
+    return row;
+}
+
+/* w of row r: its weights, or exp of logits less their largest, *top (0 for weights). */
+static void load_weights(const ppl_tensor *out, size_t r, double *w, double *top)
+{
+    const row_attr *attr = ppl_op_attr(out);
+    const ppl_tensor *weights = ppl_op_input(out, 0);
+    const size_t K = categories(weights);
+    const void *data = ppl_operand(out, 0);
+    double most = -INFINITY;
+
+    for (size_t k = 0; k < K; k++)
+        w[k] = element(ppl_tensor_dtype(weights), data, r * K + k);
+    *top = 0;
+    if (!attr->logits[0])
+        return;
+    for (size_t k = 0; k < K; k++)
+        most = w[k] > most ? w[k] : most;
+    for (size_t k = 0; k < K; k++)
+        w[k] -= most;
+    ppl_maths_exp(PPL_F64, K, w, w);
+    *top = most;
+}
+
+static double sum_of(size_t n, const double *w)
+{
+    double sum = 0;
+    for (size_t k = 0; k < n; k++)
+        sum += w[k];
+    return sum;
+}
+
 /* ---- log_prob: weights [..,K], categories [..] ------------------------------------- */
+
+static ppl_status log_prob_rule(const ppl_op *op, ppl_tensor *const *inputs, int count,
+                                void *attr, ppl_dtype *dtype, ppl_shape *shape)
+{
+    (void)op, (void)count, (void)attr;
+    *dtype = ppl_tensor_dtype(inputs[0]);
+    *shape = ppl_tensor_shape(inputs[1]);
+    return PPL_OK;
+}
 
 static void log_prob_forward(ppl_tensor *out)
 {
-    const size_t n = (size_t)ppl_numel(out), K = categories(ppl_op_input(out, 0));
+    const row_attr *attr = ppl_op_attr(out);
+    const ppl_tensor *weights = ppl_op_input(out, 0);
+    const size_t K = categories(weights);
+    const stretch s = stretch_to(weights, ppl_tensor_shape(out));
     const int64_t *x = ppl_operand(out, 1);
-    rows w;
+    const ppl_dtype dtype = ppl_tensor_dtype(out);
+    double *w = ppl_alloc(ppl_tensor_ctx(out), K * sizeof *w), top;
+    double *log_sum = ppl_alloc(ppl_tensor_ctx(out), s.rows * sizeof *log_sum);
 
-    if (!make_rows(out, 1, &w))
+    if (!w || !log_sum)
         return;
-    for (size_t r = 0; r < n; r++) {
-        load_row(out, 0, r, &w);
-        put(ppl_tensor_dtype(out), ppl_result(out), r,
-            x[r] >= 0 && (uint64_t)x[r] < K ? w.log_p[0][x[r]] : -INFINITY);
+    for (size_t r = 0; s.n > 0 && r < s.rows; r++) {
+        load_weights(out, r, w, &top);
+        log_sum[r] = log(sum_of(K, w)) + top;
+    }
+    for (size_t i = 0; i < s.n; i++) {
+        const size_t r = row_of(&s, i);
+        double y = -INFINITY;
+        if (x[i] >= 0 && (uint64_t)x[i] < K) {
+            y = element(dtype, ppl_operand(out, 0), r * K + (size_t)x[i]);
+            y = (attr->logits[0] ? y : log(y)) - log_sum[r];
+        }
+        put(dtype, ppl_result(out), i, y);
     }
 }
 
-/* d log p[x] / d weight[k] = (k == x) / weight[k] - 1 / sum; logits: (k == x) - p[k]. */
+/* By the adjoints' sums s[k] of category k: d / d logit[k] = s[k] - p[k] sum(s), and
+ * d / d weight[k] = s[k] / weight[k] - sum(s) / sum(weight). */
+static void add_row_gradient(ppl_tensor *out, size_t r, const double *s, double *w,
+                             void *grad)
+{
+    const int logits = ((const row_attr *)ppl_op_attr(out))->logits[0];
+    const size_t K = categories(ppl_op_input(out, 0));
+    double top;
+
+    load_weights(out, r, w, &top);
+    const double sum = sum_of(K, w), all = sum_of(K, s);
+    for (size_t k = 0; k < K; k++)
+        add(ppl_tensor_dtype(out), grad, r * K + k,
+            logits ? s[k] - w[k] / sum * all : (s[k] == 0 ? 0 : s[k] / w[k]) - all / sum);
+}
+
 static void log_prob_vjp(ppl_tensor *out, int i, void *grad)
 {
-    const row_attr *attr = ppl_op_attr(out);
-    const size_t n = (size_t)ppl_numel(out), K = categories(ppl_op_input(out, 0));
+    const ppl_tensor *weights = ppl_op_input(out, 0);
+    const size_t K = categories(weights);
+    const stretch s = stretch_to(weights, ppl_tensor_shape(out));
     const int64_t *x = ppl_operand(out, 1);
-    const ppl_dtype dtype = ppl_tensor_dtype(out);
-    rows w;
+    const size_t kept = s.rows == s.n ? 1 : s.rows;
+    double *sums = ppl_alloc(ppl_tensor_ctx(out), kept * K * sizeof *sums);
+    double *w = ppl_alloc(ppl_tensor_ctx(out), K * sizeof *w);
 
-    if (!make_rows(out, 1, &w))
+    (void)i;
+    if (!sums || !w)
         return;
-    for (size_t r = 0; r < n; r++) {
-        const double g = element(dtype, ppl_adjoint(out), r);
-        if (g == 0 || x[r] < 0 || (uint64_t)x[r] >= K)
+    memset(sums, 0, kept * K * sizeof *sums);
+    for (size_t at = 0; at < s.n; at++) {
+        const double g = element(ppl_tensor_dtype(out), ppl_adjoint(out), at);
+        if (g == 0 || x[at] < 0 || (uint64_t)x[at] >= K)
             continue;
-        const double sum = load_row(out, i, r, &w), *p = w.p[0];
-        for (size_t k = 0; k < K; k++) {
-            const int here = k == (size_t)x[r];
-            const double d = attr->logits[0] ? here - p[k]
-                             : (here ? 1 / (p[k] * sum) : 0) - 1 / sum;
-            add(dtype, grad, r * K + k, g * d);
+        double *sum = sums + (kept == s.rows ? row_of(&s, at) * K : 0) + x[at];
+        *sum += g;
+        if (kept != s.rows) {
+            add_row_gradient(out, at, sums, w, grad);
+            *sum = 0;
         }
     }
+    for (size_t r = 0; kept == s.rows && s.n > 0 && r < s.rows; r++)
+        add_row_gradient(out, r, sums + r * K, w, grad);
 }
 
 static const ppl_op log_prob_op = {
-    .name = "categorical log_prob", .inputs = 2, .shape = row_rule,
+    .name = "categorical log_prob", .inputs = 2, .shape = log_prob_rule,
     .forward = log_prob_forward, .vjp = log_prob_vjp
 };
 
 /* ---- Drawing ----------------------------------------------------------------------- */
 
+/* Of one row: the cumulated weights, and for each of `guides` equal parts of (0,1) the
+ * first category that a uniform number in it can give. */
+typedef struct table {
+    double *above;
+    uint32_t *guide;
+} table;
+
+static void cumulate(const ppl_tensor *out, size_t r, double *w)
+{
+    const size_t K = categories(ppl_op_input(out, 0));
+    double top;
+
+    load_weights(out, r, w, &top);
+    for (size_t k = 1; k < K; k++)
+        w[k] += w[k - 1];
+}
+
+/* The first of K cumulated weights, from `k` on, beyond a share u of them all. It has mass,
+ * as u < 1. */
+static size_t first_beyond(size_t K, const double *above, double u, size_t k)
+{
+    const double target = u * above[K - 1];
+
+    while (k + 1 < K && !(above[k] > target))
+        k++;
+    return k;
+}
+
+static void fill_guide(size_t K, size_t guides, const table *t)
+{
+    size_t k = 0;
+    for (size_t j = 0; j < guides; j++) {
+        k = first_beyond(K, t->above, (double)j / (double)guides, k);
+        t->guide[j] = (uint32_t)k;
+    }
+}
+
+static ppl_status draw_rule(const ppl_op *op, ppl_tensor *const *inputs, int count,
+                            void *attr, ppl_dtype *dtype, ppl_shape *shape)
+{
+    (void)op, (void)inputs, (void)count;
+    *dtype = PPL_I64;
+    *shape = ((const row_attr *)attr)->shape;
+    return PPL_OK;
+}
+
+/* Every draw of weights of its own. */
+static void draw_each(ppl_tensor *out, size_t n, size_t K)
+{
+    const row_attr *attr = ppl_op_attr(out);
+    int64_t *y = ppl_result(out);
+    double *above = ppl_alloc(ppl_tensor_ctx(out), K * sizeof *above);
+
+    for (size_t r = 0; above && r < n; r++) {
+        cumulate(out, r, above);
+        y[r] = (int64_t)first_beyond(K, above, ppl_rng_uniform(&attr->rng, 0, r, 0), 0);
+    }
+}
+
 static void draw_forward(ppl_tensor *out)
 {
     const row_attr *attr = ppl_op_attr(out);
-    const size_t n = (size_t)ppl_numel(out), K = categories(ppl_op_input(out, 0));
+    const ppl_tensor *weights = ppl_op_input(out, 0);
+    const size_t K = categories(weights);
+    const stretch s = stretch_to(weights, ppl_tensor_shape(out));
+    size_t guides = 1;
+    double u[PPL__SPAN];
     int64_t *y = ppl_result(out);
-    rows w;
 
-    if (!make_rows(out, 1, &w))
+    if (s.rows == s.n) {
+        draw_each(out, s.n, K);
         return;
-    for (size_t r = 0; r < n; r++) {
-        double left = ppl_rng_uniform(&attr->rng, 0, r, 0);
-        load_row(out, 0, r, &w);
-        y[r] = 0;
-        /* The last category with any mass takes what rounding leaves over. */
-        for (size_t k = 0; k < K && left >= 0; k++) {
-            if (w.p[0][k] > 0)
-                y[r] = (int64_t)k;
-            left -= w.p[0][k];
-        }
+    }
+    while (guides < 2 * K)
+        guides *= 2;
+    table all = { ppl_alloc(ppl_tensor_ctx(out), s.rows * K * sizeof *all.above),
+                  ppl_alloc(ppl_tensor_ctx(out), s.rows * guides * sizeof *all.guide) };
+    if (!all.above || !all.guide)
+        return;
+    for (size_t r = 0; s.n > 0 && r < s.rows; r++) {
+        const table t = { all.above + r * K, all.guide + r * guides };
+        cumulate(out, r, t.above);
+        fill_guide(K, guides, &t);
+    }
+    for (size_t i = 0; i < s.n; i++) {
+        if (i % PPL__SPAN == 0)
+            ppl_rng_first_uniforms(&attr->rng, 0, i, s.n - i < PPL__SPAN ? s.n - i : PPL__SPAN,
+                                   u);
+        const double share = u[i % PPL__SPAN];
+        const size_t r = row_of(&s, i), part = (size_t)(share * (double)guides);
+        y[i] = (int64_t)first_beyond(K, all.above + r * K, share,
+                                     all.guide[r * guides + part]);
     }
 }
 
 static const ppl_op draw_op = {
-    .name = "categorical sample", .inputs = 1, .shape = row_rule, .forward = draw_forward
+    .name = "categorical sample", .inputs = 1, .shape = draw_rule, .forward = draw_forward
 };
 
 /* ---- KL: weights of q and of p, [..,K] each ---------------------------------------- */
@@ -253,15 +439,15 @@ static int by_logits(const ppl_dist *d)
 
 static ppl_tensor *sample(const ppl_dist *d, const ppl_rng *rng)
 {
-    const row_attr attr = { { by_logits(d), 0 }, *rng };
-    ppl_tensor *weights = ppl__whole_param(d, 0);
+    const row_attr attr = { { by_logits(d), 0 }, *rng, d->shape };
+    ppl_tensor *weights = d->param[0];
     return ppl_apply(&draw_op, &weights, 1, &attr, sizeof attr);
 }
 
 static ppl_tensor *log_prob(const ppl_dist *d, ppl_tensor *x)
 {
-    const row_attr attr = { { by_logits(d), 0 }, { { 0 } } };
-    ppl_tensor *in[] = { ppl__at_batch(d->param[0], ppl_tensor_shape(x), 1), x };
+    const row_attr attr = { .logits = { by_logits(d), 0 } };
+    ppl_tensor *in[] = { d->param[0], x };
     return ppl_apply(&log_prob_op, in, 2, &attr, sizeof attr);
 }
 
@@ -286,7 +472,7 @@ static ppl_tensor *enumerate(const ppl_dist *d)
 
 ppl_tensor *ppl__categorical_kl(const ppl_dist *q, const ppl_dist *p)
 {
-    const row_attr attr = { { by_logits(q), by_logits(p) }, { { 0 } } };
+    const row_attr attr = { .logits = { by_logits(q), by_logits(p) } };
     const int64_t K[] = { ppl_dim(q->param[0], -1), ppl_dim(p->param[0], -1) };
 
     if (K[0] != K[1]) {
