@@ -137,6 +137,11 @@ def programs(build, python, data):
         rows.append(Once("start", label, [
             python, HERE / "peers/start.py", "--peer", peer], 1, first=first))
     rows.append(Size("size", "libkiln.so", ["strip", build / ".libs/libkiln.so"], 1))
+    rows.append(Program("distributions", "kiln", [build / "bench/distributions", "--serve"], 1))
+    for peer, label in (("torch", "PyTorch"), ("numpyro", "NumPyro")):
+        for dtype in ("f32", "f64"):
+            rows.append(Program("distributions", label, [
+                python, HERE / "peers/distributions.py", "--peer", peer, "--dtype", dtype], 1))
     return rows
 
 
