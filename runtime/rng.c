@@ -172,17 +172,23 @@ void ppl_rng_uniforms(const ppl_rng *rng, uint32_t stream, size_t n, double *out
     ppl__kernels_for(PPL_F64)->uniforms(&from, n, 1, out);
 }
 
-void ppl_rng_normals(const ppl_rng *rng, uint32_t stream, size_t n, double *out)
+void ppl_rng_normals_from(const ppl_rng *rng, uint32_t stream, uint64_t pair, size_t n,
+                          double *out)
 {
-    const ppl__draws from = draws_from(rng, stream, 0, 0);
-    double pair[2];
+    const ppl__draws from = draws_from(rng, stream, pair, 0);
+    double both[2];
 
     if (n == 1) {
-        ppl_rng_normal_pair(rng, stream, 0, 0, pair);
-        out[0] = pair[0];
+        ppl_rng_normal_pair(rng, stream, pair, 0, both);
+        out[0] = both[0];
         return;
     }
     ppl__kernels_for(PPL_F64)->normals(&from, n, 1, out);
+}
+
+void ppl_rng_normals(const ppl_rng *rng, uint32_t stream, size_t n, double *out)
+{
+    ppl_rng_normals_from(rng, stream, 0, n, out);
 }
 
 void ppl_rng_first_uniforms(const ppl_rng *rng, uint32_t stream, uint64_t first, size_t n,

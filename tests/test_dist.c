@@ -199,6 +199,31 @@ START_TEST(stretched_weights_are_as_rows_of_their_own)
 }
 END_TEST
 
+/* Beyond some number the standard normals of a draw are not kept: it is the same, and so are
+ * its gradients. */
+START_TEST(many_normals_are_as_few)
+{
+    enum { FEW = 1000, MANY = 20001 };
+    static double x[MANY], y[FEW];
+    ppl_ctx *c = context(_i);
+    ppl_tensor *loc = ppl_variable(c, PPL_SCALAR, (double[]){ 0.5 });
+    ppl_tensor *scale = ppl_variable(c, PPL_SCALAR, (double[]){ 2 });
+    ppl_dist *d = ppl_normal(loc, scale);
+    ppl_tensor *many = ppl_dist_sample(ppl_expand_dist(d, PPL_SHAPE(MANY)), &rng);
+    ck_assert_int_eq(ppl_read(many, x, MANY), MANY);
+    ck_assert_int_eq(ppl_read(ppl_dist_sample(ppl_expand_dist(d, PPL_SHAPE(FEW)), &rng), y,
+                              FEW), FEW);
+    ck_assert_mem_eq(x, y, sizeof y);
+    ck_assert_int_eq(ppl_backward(ppl_sum(many, PPL_ALL)), PPL_OK);
+    double sum = 0;
+    for (int i = 0; i < MANY; i++)
+        sum += (x[i] - 0.5) / 2;
+    assert_values(ppl_grad(loc), rounding(_i), MANY);
+    ck_assert(fabs(ppl_item(ppl_grad(scale)) - sum) <= MANY * rounding(_i));
+    ppl_ctx_free(c);
+}
+END_TEST
+
 START_TEST(a_delta_has_its_density_once_for_each_event)
 {
     ppl_ctx *c = context(_i);
@@ -569,6 +594,7 @@ int main(void)
     const TTest *const tests[] = {
         shapes_broadcast_to_the_batch, events_are_summed, masks_keep_nan_out,
         masked_categories_may_be_out_of_range, stretched_weights_are_as_rows_of_their_own,
+        many_normals_are_as_few,
         a_delta_has_its_density_once_for_each_event,
         parameters_outside_their_constraint_are_refused,
         values_outside_the_support_are_refused, shapes_that_do_not_fit_are_refused,

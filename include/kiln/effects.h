@@ -54,6 +54,9 @@ PPL_API void ppl_rng_uniform_pair(const ppl_rng *rng, uint32_t stream, uint64_t 
                                   uint32_t attempt, double pair[2]);
 PPL_API void ppl_rng_normal_pair(const ppl_rng *rng, uint32_t stream, uint64_t element,
                                  uint32_t attempt, double pair[2]);
+/* n normals of ppl_rng_normals from 2 `pair` on. */
+PPL_API void ppl_rng_normals_from(const ppl_rng *rng, uint32_t stream, uint64_t pair, size_t n,
+                                  double *out);
 /* ppl_rng_uniform of n elements from `first` on, attempt 0. */
 PPL_API void ppl_rng_first_uniforms(const ppl_rng *rng, uint32_t stream, uint64_t first,
                                     size_t n, double *out);

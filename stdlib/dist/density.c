@@ -571,6 +571,14 @@ void ppl__formula_vjp(const ppl__formula *f, ppl_tensor *out, int i, void *grad)
 
 /* ---- For samplers ------------------------------------------------------------------ */
 
+ppl_status ppl__draw_shape(const ppl_op *op, ppl_tensor *const *inputs, int count, void *attr,
+                           ppl_dtype *dtype, ppl_shape *shape)
+{
+    (void)op, (void)inputs, (void)count, (void)dtype;
+    *shape = **(const ppl_shape *const *)attr;
+    return PPL_OK;
+}
+
 size_t ppl__dist_numel(const ppl_dist *d)
 {
     size_t n = 1;

@@ -81,8 +81,12 @@ void ppl__formula_vjp_all_planned(ppl_tensor *out, void *plan, void *const *grad
 void ppl__mapped(void (*function)(ppl_dtype dtype, size_t n, const void *x, void *y),
                  ppl_dtype dtype, const ppl__span *s, int k, void *y);
 
-/* The const row `op` of a formula, with a gradient or without. */
-#define PPL__FORMULA_OP(op, text, formula)                                               \
+/* The const row `op` of a formula, with a gradient or without; of draws, whose shape is that
+ * which the attr's first member points to when they are made. */
+#define PPL__FORMULA_OP(op, text, formula) PPL__FORMULA_OP_AS(op, text, formula, NULL)
+#define PPL__DRAW_OP(op, text, formula)                                                  \
+    PPL__FORMULA_OP_AS(op, text, formula, ppl__draw_shape)
+#define PPL__FORMULA_OP_AS(op, text, formula, rule)                                      \
     static void op##_vjp(ppl_tensor *out, int i, void *grad)                             \
     {                                                                                    \
         ppl__formula_vjp(&(formula), out, i, grad);                                      \
@@ -91,7 +95,7 @@ void ppl__mapped(void (*function)(ppl_dtype dtype, size_t n, const void *x, void
     {                                                                                    \
         ppl__formula_vjp_all(&(formula), out, grads, fresh);                             \
     }                                                                                    \
-    PPL__FORMULA_ROW(op, text, formula, op##_vjp, .vjp_all = op##_vjp_all)
+    PPL__FORMULA_ROW(op, text, formula, op##_vjp, .vjp_all = op##_vjp_all, .shape = rule)
 #define PPL__FORMULA_ROW(op, text, formula, gradient, ...)                               \
     static void op##_forward(ppl_tensor *out) { ppl__formula_forward(&(formula), out); } \
     static void *op##_plan(ppl_tensor *out) { return ppl__formula_plan(&(formula), out); } \
@@ -105,6 +109,9 @@ void ppl__mapped(void (*function)(ppl_dtype dtype, size_t n, const void *x, void
 
 /* ---- For samplers ------------------------------------------------------------------ */
 
+/* The rule of PPL__DRAW_OP; so parameters need not be stretched to the shape of a draw. */
+ppl_status ppl__draw_shape(const ppl_op *op, ppl_tensor *const *inputs, int count, void *attr,
+                           ppl_dtype *dtype, ppl_shape *shape);
 size_t ppl__dist_numel(const ppl_dist *d);
 /* One double for each element of a draw, of stream 0, in the epoch; NULL on error. The
  * pointer is the attr of the operation that uses it. */

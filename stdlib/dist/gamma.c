@@ -149,13 +149,19 @@ static double log_prob_slope_at(int input, double x, double a, double b)
 #define LOOPS "gamma.c"
 #include "loops.h"
 
+typedef struct draw_attr {
+    const ppl_shape *shape;
+    ppl_rng rng;
+} draw_attr;
+
 static void draw_value(const ppl__span *s, void *out)
 {
     const double *a = s->in[0], *b = s->in[1];
     const double least = s->dtype == PPL_F32 ? (double)FLT_MIN : DBL_MIN;
+    const draw_attr *attr = s->attr;
     double *y = out;
 
-    ppl_rng_gammas(s->attr, 0, s->start, s->n, a, s->single & 1, y, NULL);
+    ppl_rng_gammas(&attr->rng, 0, s->start, s->n, a, s->single & 1, y, NULL);
     for (size_t i = 0; i < s->n; i++) {
         const double x = y[i] / b[i];
         y[i] = x < least ? least : x;
@@ -241,7 +247,7 @@ static const ppl__formula entropy_formula =
     PPL__IN_DOUBLE(2, entropy_value, entropy_slope);
 static const ppl__formula kl_formula = PPL__IN_DOUBLE(4, kl_value, kl_slope);
 PPL__FORMULA_OP(log_prob_op, "gamma log_prob", log_prob_formula)
-PPL__FORMULA_OP(draw_op, "gamma sample", draw_formula)
+PPL__DRAW_OP(draw_op, "gamma sample", draw_formula)
 PPL__FORMULA_OP(entropy_op, "gamma entropy", entropy_formula)
 PPL__FORMULA_OP(kl_op, "gamma kl", kl_formula)
 
@@ -273,8 +279,8 @@ PPL__QUANTILES(2, "gamma")
 
 static ppl_tensor *sample(const ppl_dist *d, const ppl_rng *rng)
 {
-    ppl_tensor *in[] = { ppl__whole_param(d, 0), d->param[1] };
-    return ppl_apply(&draw_op, in, 2, rng, sizeof *rng);
+    const draw_attr attr = { &d->shape, *rng };
+    return ppl_apply(&draw_op, d->param, 2, &attr, sizeof attr);
 }
 
 static ppl_tensor *log_prob(const ppl_dist *d, ppl_tensor *x)

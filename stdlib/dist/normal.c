@@ -44,7 +44,8 @@ static void LOOP(log_prob_slopes)(const ppl__span *s, void *const *d)
 static void LOOP(draw)(const ppl__span *s, void *out)
 {
     const REAL *loc = s->in[0], *scale = s->in[1];
-    const double *eps = ppl__noise_of(s);
+    double room[PPL__SPAN];
+    const double *eps = eps_of(s, room);
     REAL *restrict y = out;
 
     PPL__EACH(i, s)
@@ -53,11 +54,17 @@ static void LOOP(draw)(const ppl__span *s, void *out)
 
 static void LOOP(draw_slope)(const ppl__span *s, int input, void *slope)
 {
-    const double *eps = ppl__noise_of(s);
+    double room[PPL__SPAN];
     REAL *restrict d = slope;
 
+    if (input == 0) {
+        PPL__EACH(i, s)
+            d[i] = 1;
+        return;
+    }
+    const double *eps = eps_of(s, room);
     PPL__EACH(i, s)
-        d[i] = input == 0 ? 1 : (REAL)eps[i];
+        d[i] = (REAL)eps[i];
 }
 
 static void LOOP(kl)(const ppl__span *s, void *out)
@@ -109,6 +116,25 @@ static void LOOP(kl_slope)(const ppl__span *s, int input, void *slope)
 
 #define HALF_LOG_TWO_PI PPL__HALF_LOG_TWO_PI
 
+/* Few draws keep their standard normals, which are cheaper to draw again than to keep where
+ * they would leave the cache. */
+typedef struct draw_attr {
+    const ppl_shape *shape;
+    const double *eps;                      /* NULL: not kept */
+    ppl_rng rng;
+} draw_attr;
+enum { KEPT = 16384 };
+
+static const double *eps_of(const ppl__span *s, double *room)
+{
+    const draw_attr *attr = s->attr;
+
+    if (attr->eps)
+        return attr->eps + s->start;
+    ppl_rng_normals_from(&attr->rng, 0, s->start / 2, s->n, room);
+    return room;
+}
+
 #define LOOPS "normal.c"
 #include "loops.h"
 
@@ -117,7 +143,7 @@ static const ppl__formula log_prob_formula =
 static const ppl__formula draw_formula = PPL__LOOPS(2, draw, draw_slope);
 static const ppl__formula kl_formula = PPL__LOOPS(4, kl, kl_slope);
 PPL__FORMULA_OP(log_prob_op, "normal log_prob", log_prob_formula)
-PPL__FORMULA_OP(draw_op, "normal sample", draw_formula)
+PPL__DRAW_OP(draw_op, "normal sample", draw_formula)
 PPL__FORMULA_OP(kl_op, "normal kl", kl_formula)
 
 static double log_tail(int upper, double x, double loc, double scale)
@@ -142,9 +168,10 @@ PPL__QUANTILES(2, "normal")
 
 static ppl_tensor *sample(const ppl_dist *d, const ppl_rng *rng)
 {
-    const double *eps = ppl__noise(d, rng, ppl_rng_normals);
-    ppl_tensor *in[] = { ppl__whole_param(d, 0), d->param[1] };
-    return eps ? ppl_apply(&draw_op, in, 2, &eps, sizeof eps) : NULL;
+    const int kept = ppl__dist_numel(d) <= KEPT;
+    const draw_attr attr = { &d->shape, kept ? ppl__noise(d, rng, ppl_rng_normals) : NULL,
+                             *rng };
+    return attr.eps || !kept ? ppl_apply(&draw_op, d->param, 2, &attr, sizeof attr) : NULL;
 }
 
 static ppl_tensor *log_prob(const ppl_dist *d, ppl_tensor *x)
