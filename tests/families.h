@@ -29,6 +29,9 @@ typedef struct family_row {
                                            moments of draws are not compared */
     int params;                         /* of `make`; 0: as many as the family has */
     unsigned integers;                  /* which of those are; params 0: the family says */
+    int composed;                       /* made of other families' functions, each of
+                                           which is rounded: draws in float are near those
+                                           in double, not the same rounded */
 } family_row;
 
 static const ppl_rng test_rng = { { 0x12345678, 0x9abcdef0 } };
@@ -55,6 +58,11 @@ static const ppl_rng test_rng = { { 0x12345678, 0x9abcdef0 } };
 /* A row: the maker and the golden files have the family's name. */
 #define FAMILY(name, ...)                                                                \
     { .family = &ppl_family_##name, .golden = #name, .make = make_##name, __VA_ARGS__ }
+
+/* A row of a family made of others, by a maker and golden files of its own. */
+#define MADE(kind, name, count, ...)                                                     \
+    { .family = &ppl_family_##kind, .golden = #name, .make = make_##name,                \
+      .params = count, .composed = 1, __VA_ARGS__ }
 
 static const family_row families[] = {
 #include "families/constructed.inc"

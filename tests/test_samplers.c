@@ -386,8 +386,9 @@ START_TEST(both_dtypes_draw_the_same)
             double *x = draw(c[0], row, row->point[point], 1000);
             double *y = draw(c[1], row, row->point[point], 1000);
             for (int k = 0; k < 1000; k++)
-                assert_near(row->golden, k, "draw", x[k], (double)(float)y[k], 2e-7,
-                            (double)FLT_MIN);
+                assert_near(row->golden, k, "draw", x[k], (double)(float)y[k],
+                            row->composed ? 1e-4 : 2e-7,
+                            row->composed ? 1e-5 : (double)FLT_MIN);
             free(x);
             free(y);
         }

@@ -28,6 +28,18 @@ PPL_API ppl_dist *ppl_empirical(ppl_tensor *samples, ppl_tensor *log_weights);
  * is PPL_EUNSUPPORTED. */
 PPL_API ppl_dist *ppl_improper_uniform(ppl_ctx *c, ppl_constraint support,
                                        ppl_shape batch, ppl_shape event);
+/* Truncated: X of `base` given low <= X <= high, both included; either may be NULL, there
+ * is no bound then (both: base itself). They broadcast with the base's batch. The base is
+ * of single numbers and has a cdf (else PPL_EUNSUPPORTED); it may be discrete, its bounds
+ * then integers. log_prob is -inf outside, and has gradients in the bounds, the base and
+ * the value. However far in a tail: masses are differences of the logarithms of tails
+ * (those of very narrow intervals cancel). Reparameterised where the base is continuous.
+ * cdf, icdf and their like; moments where the cut base is a family of its own: that of a
+ * Normal is its TruncatedNormal. PPL_ECONSTRAINT where low is not below high (integers:
+ * where it is above) and, when validating, where there is no mass between; without
+ * validation log_prob and draws are NaN then. A mask of the base is one of the whole. A
+ * VonMises is to be cut within [-pi, pi), where its cdf is. */
+PPL_API ppl_dist *ppl_truncated(ppl_dist *base, ppl_tensor *low, ppl_tensor *high);
 /* Unit: the value [batch,0], of no numbers, with log_prob log_factor [batch], in nats.
  * The distribution of ppl_factor's sites. */
 PPL_API ppl_dist *ppl_unit(ppl_tensor *log_factor);
@@ -35,6 +47,7 @@ PPL_API ppl_dist *ppl_unit(ppl_tensor *log_factor);
 PPL_API extern const ppl_family ppl_family_delta;
 PPL_API extern const ppl_family ppl_family_empirical;
 PPL_API extern const ppl_family ppl_family_improper_uniform;
+PPL_API extern const ppl_family ppl_family_truncated;
 PPL_API extern const ppl_family ppl_family_unit;
 
 #ifdef __cplusplus

@@ -145,6 +145,10 @@ typedef struct ppl_family {
     /* Of whole events, what one must be whose parameters of one number are `param`
      * (multinomial counts: their total). `support` holds as well. */
     ppl_constraint (*support_at)(const double *param);
+    /* Of a family of which a cut one is another family: d given low <= x <= high, which may
+     * be infinite (ppl_truncated). */
+    struct ppl_dist *(*truncated)(const struct ppl_dist *d, ppl_tensor *low,
+                                  ppl_tensor *high);
     /* Of a family made at run time (of a mixture of normals, say): the const row that it
      * is a case of, which KL rules go by. NULL: the family itself. */
     const struct ppl_family *kind;

@@ -191,15 +191,22 @@ int64_t ppl__gamma_poisson_draw(const ppl_rng *rng, uint32_t stream, uint64_t el
 
 /* ---- Quantiles --------------------------------------------------------------------- */
 
-/* The cdf reaches the probability at `high`, and not yet at `low`. */
+/* Whether the cdf has reached the probability at k; or, `upper`, the tail above it. */
+static int reached(const ppl__count_kind *kind, const ppl__count_dist *d,
+                   double probability, int upper, double k)
+{
+    return upper ? kind->cdf(d, k, 1) <= probability : kind->cdf(d, k, 0) >= probability;
+}
+
+/* It is reached at `high`, and not yet at `low`. */
 static double bisect(const ppl__count_kind *kind, const ppl__count_dist *d,
-                     double probability, double low, double high)
+                     double probability, int upper, double low, double high)
 {
     while (high - low > 1) {
         const double middle = floor(low + (high - low) / 2);
         if (middle <= low || middle >= high)
             break;
-        if (kind->cdf(d, middle, 0) >= probability)
+        if (reached(kind, d, probability, upper, middle))
             high = middle;
         else
             low = middle;
@@ -207,9 +214,9 @@ static double bisect(const ppl__count_kind *kind, const ppl__count_dist *d,
     return high;
 }
 
-/* The least count whose cdf reaches the probability; NaN unless that is from 0 to 1. */
+/* The least count at which it is; NaN unless the probability is from 0 to 1. */
 static double quantile(const ppl__count_kind *kind, const ppl__count_dist *d,
-                       double probability)
+                       double probability, int upper)
 {
     const double none = kind->cdf(d, 0, 0);
     double mean, deviation, most, low = 0;
@@ -217,26 +224,26 @@ static double quantile(const ppl__count_kind *kind, const ppl__count_dist *d,
     kind->spread(d, &mean, &deviation, &most);
     if (!(probability >= 0 && probability <= 1) || isnan(none))
         return NAN;
-    if (none >= probability)
+    if (reached(kind, d, probability, upper, 0))
         return 0;
-    if (probability == 1)
+    if (probability == !upper)
         return most;
     double high = fmin(fmax(floor(mean), 1), most), step = fmax(floor(deviation), 1);
-    if (kind->cdf(d, high, 0) >= probability) {
+    if (reached(kind, d, probability, upper, high)) {
         for (double k = high - step; k > low; k -= step, step *= 2) {
-            if (kind->cdf(d, k, 0) >= probability)
+            if (reached(kind, d, probability, upper, k))
                 high = k;
             else
                 low = k;
         }
-        return bisect(kind, d, probability, low, high);
+        return bisect(kind, d, probability, upper, low, high);
     }
-    while (high < most && !(kind->cdf(d, high, 0) >= probability)) {
+    while (high < most && !reached(kind, d, probability, upper, high)) {
         low = high;
         high = fmin(high + step, most);
         step *= 2;
     }
-    return bisect(kind, d, probability, low, high);
+    return bisect(kind, d, probability, upper, low, high);
 }
 
 /* ---- Operations -------------------------------------------------------------------- */
@@ -341,7 +348,12 @@ static void log_survival_slope(const ppl__span *s, int input, void *out)
 
 static void icdf_value(const ppl__span *s, void *out)
 {
-    EACH(quantile(kind, d, x[i]))
+    EACH(quantile(kind, d, x[i], 0))
+}
+
+static void inverse_survival_value(const ppl__span *s, void *out)
+{
+    EACH(quantile(kind, d, x[i], 1))
 }
 
 static const ppl__formula log_prob_formula = PPL__IN_DOUBLE(-1, log_prob_value, log_prob_slope);
@@ -349,11 +361,15 @@ static const ppl__formula cdf_formula = PPL__IN_DOUBLE(-1, cdf_value, cdf_slope)
 static const ppl__formula log_cdf_formula = PPL__IN_DOUBLE(-1, log_cdf_value, log_cdf_slope);
 static const ppl__formula log_survival_formula = PPL__IN_DOUBLE(-1, log_survival_value, log_survival_slope);
 static const ppl__formula icdf_formula = PPL__VALUE_IN_DOUBLE(-1, icdf_value);
+static const ppl__formula inverse_survival_formula =
+    PPL__VALUE_IN_DOUBLE(-1, inverse_survival_value);
 PPL__FORMULA_OP(log_prob_op, "log_prob of counts", log_prob_formula)
 PPL__FORMULA_OP(cdf_op, "cdf of counts", cdf_formula)
 PPL__FORMULA_OP(log_cdf_op, "log_cdf of counts", log_cdf_formula)
 PPL__FORMULA_OP(log_survival_op, "log_survival of counts", log_survival_formula)
 PPL__FORMULA_ROW(icdf_op, "icdf of counts", icdf_formula, NULL)
+PPL__FORMULA_ROW(inverse_survival_op, "inverse_survival of counts",
+                 inverse_survival_formula, NULL)
 
 static ppl_tensor *apply(const ppl_op *op, const ppl_dist *d, ppl_tensor *x)
 {
@@ -388,6 +404,11 @@ ppl_tensor *ppl__count_log_survival(const ppl_dist *d, ppl_tensor *x)
 ppl_tensor *ppl__count_icdf(const ppl_dist *d, ppl_tensor *probability)
 {
     return apply(&icdf_op, d, probability);
+}
+
+ppl_tensor *ppl__count_inverse_survival(const ppl_dist *d, ppl_tensor *probability)
+{
+    return apply(&inverse_survival_op, d, probability);
 }
 
 /* Draws are integers, of the shape of the parameters. */

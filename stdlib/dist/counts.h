@@ -46,11 +46,13 @@ ppl_tensor *ppl__count_cdf(const ppl_dist *d, ppl_tensor *x);
 ppl_tensor *ppl__count_log_cdf(const ppl_dist *d, ppl_tensor *x);
 ppl_tensor *ppl__count_log_survival(const ppl_dist *d, ppl_tensor *x);
 ppl_tensor *ppl__count_icdf(const ppl_dist *d, ppl_tensor *probability);
+ppl_tensor *ppl__count_inverse_survival(const ppl_dist *d, ppl_tensor *probability);
 #define PPL__COUNT_ROW                                                                   \
     .value_dtype = PPL_I64, .sample = ppl__count_sample, .log_prob = ppl__count_log_prob
 #define PPL__COUNT_CDF                                                                   \
     .cdf = ppl__count_cdf, .icdf = ppl__count_icdf, .log_cdf = ppl__count_log_cdf,       \
-    .log_survival = ppl__count_log_survival
+    .log_survival = ppl__count_log_survival,                                             \
+    .inverse_survival = ppl__count_inverse_survival
 
 /* ---- Masses ------------------------------------------------------------------------ */
 

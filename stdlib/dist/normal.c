@@ -220,6 +220,7 @@ const ppl_family ppl_family_normal = {
     .mean = mean,
     .variance = variance,
     .kl = kl,
+    .truncated = ppl__truncate_normal,
     PPL__TAIL_FUNCTIONS,
     PPL__QUANTILE_FUNCTIONS,
 };

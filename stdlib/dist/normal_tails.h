@@ -56,4 +56,7 @@ static inline double ppl__half_normal_quantile(int upper, double p)
     return upper ? -ppl_maths_ndtri_at(p / 2) : ppl_maths_erfinv_at(p) / PPL__SQRT_HALF;
 }
 
+/* A Normal given low <= x <= high, its TruncatedNormal (truncated_normal.c). */
+ppl_dist *ppl__truncate_normal(const ppl_dist *d, ppl_tensor *low, ppl_tensor *high);
+
 #endif

@@ -33,9 +33,8 @@ ppl_tensor *ppl__apply_to_both(const ppl_op *op, const ppl_dist *q, const ppl_di
     return ppl_apply(op, in, 2 * count, NULL, 0);
 }
 
-/* The least and the largest number of a dtype in a support: 0 and 1 are not among them,
- * since a density may be 0 or infinite there. */
-static void fill_range(const ppl_constraint *support, ppl_dtype dtype, ppl__draw_attr *a)
+/* 0 and 1 are not among them, since a density may be 0 or infinite there. */
+void ppl__draw_range(const ppl_constraint *support, ppl_dtype dtype, ppl__draw_attr *a)
 {
     const int narrow = dtype == PPL_F32;
     const double tiny = narrow ? (double)FLT_MIN : DBL_MIN;
@@ -58,6 +57,6 @@ ppl_tensor *ppl__draw(const ppl_op *op, const ppl_dist *d, const ppl_rng *rng,
     in[0] = ppl__whole_param(d, 0);
     for (int i = 1; i < d->family->params; i++)
         in[i] = d->param[i];
-    fill_range(d->family->support, ppl_tensor_dtype(d->param[0]), &attr);
+    ppl__draw_range(d->family->support, ppl_tensor_dtype(d->param[0]), &attr);
     return ppl_apply(op, in, d->family->params, &attr, sizeof attr);
 }

@@ -38,14 +38,23 @@
 #define PPL__IN_3(k) PPL__IN_2(k), PPL__IN((k) + 2)
 #define PPL__IN_4(k) PPL__IN_3(k), PPL__IN((k) + 3)
 
-/* The operation name_op, from what its value and derivative are at element i of s. */
-#define PPL__POINTWISE(name, inputs, text, value, slope)                                 \
+/* The operation name_op, from what its value is at element i of s, without a gradient. */
+#define PPL__POINTWISE_LOOP(name, value)                                                 \
     static void name##_values(const ppl__span *s, void *out)                             \
     {                                                                                    \
         double *y = out;                                                                 \
         for (size_t i = 0; i < s->n; i++)                                                \
             y[i] = value;                                                                \
-    }                                                                                    \
+    }
+#define PPL__POINTWISE_VALUE(name, inputs, text, value)                                  \
+    PPL__POINTWISE_LOOP(name, value)                                                     \
+    static const ppl__formula name##_formula =                                           \
+        PPL__VALUE_IN_DOUBLE(inputs, name##_values);                                     \
+    PPL__FORMULA_ROW(name##_op, text, name##_formula, NULL)
+
+/* The same from its value and its derivative. */
+#define PPL__POINTWISE(name, inputs, text, value, slope)                                 \
+    PPL__POINTWISE_LOOP(name, value)                                                     \
     static void name##_slopes(const ppl__span *s, int input, void *out)                  \
     {                                                                                    \
         double *d = out;                                                                 \
@@ -152,6 +161,8 @@ ppl_tensor *ppl__draw(const ppl_op *op, const ppl_dist *d, const ppl_rng *rng,
                       void (*noise)(const ppl_rng *rng, uint32_t stream, size_t n,
                                     double *out));
 
+/* Sets the least and the largest number of a dtype that a draw from a support can be. */
+void ppl__draw_range(const ppl_constraint *support, ppl_dtype dtype, ppl__draw_attr *a);
 static inline double ppl__within(const ppl__draw_attr *attr, double x)
 {
     return x < attr->least ? attr->least : x > attr->most ? attr->most : x;

@@ -18,7 +18,7 @@
  * Source: Johnson, Kotz, Balakrishnan, Continuous Univariate Distributions 1, 1994,
  * chapter 13.10.
  */
-#include "pointwise.h"
+#include "normal_tails.h"
 #include "quadrature.h"
 
 #include <string.h>
@@ -391,6 +391,19 @@ static void bounds(const ppl_dist *d, ppl_tensor **lower, ppl_tensor **upper)
     *upper = d->param[3];
 }
 
+ppl_dist *ppl__truncate_normal(const ppl_dist *d, ppl_tensor *low, ppl_tensor *high)
+{
+    return ppl_truncated_normal(ppl__whole_param(d, 0), d->param[1], low, high);
+}
+
+/* Between the nearer ones of both pairs of bounds. */
+static ppl_dist *truncate_again(const ppl_dist *d, ppl_tensor *low, ppl_tensor *high)
+{
+    low = ppl_where(ppl_less(low, d->param[2]), d->param[2], low);
+    high = ppl_where(ppl_less(d->param[3], high), d->param[3], high);
+    return ppl__truncate_normal(d, low, high);
+}
+
 ppl_dist *ppl_truncated_normal(ppl_tensor *loc, ppl_tensor *scale, ppl_tensor *low,
                                ppl_tensor *high)
 {
@@ -414,6 +427,7 @@ const ppl_family ppl_family_truncated_normal = {
     .mean = mean_of,
     .variance = variance_of,
     .bounds = bounds,
+    .truncated = truncate_again,
     PPL__TAIL_FUNCTIONS,
     PPL__QUANTILE_FUNCTIONS,
 };

@@ -75,6 +75,26 @@ static inline double stable_cdf(double x, const double *p)
     return at[i] + fmin(fmax(z - i, 0), 1) * (at[i + 1] - at[i]);
 }
 
+static inline ppl_dist *make_truncated_laplace(ppl_tensor *const *p)
+{
+    return ppl_truncated(ppl_laplace(p[0], p[1]), p[2], p[3]);
+}
+
+static inline ppl_dist *make_left_truncated_cauchy(ppl_tensor *const *p)
+{
+    return ppl_truncated(ppl_cauchy(p[0], p[1]), p[2], NULL);
+}
+
+static inline ppl_dist *make_right_truncated_gumbel(ppl_tensor *const *p)
+{
+    return ppl_truncated(ppl_gumbel(p[0], p[1]), NULL, p[2]);
+}
+
+static inline ppl_dist *make_truncated_weibull(ppl_tensor *const *p)
+{
+    return ppl_truncated(ppl_weibull(p[0], p[1]), p[2], p[3]);
+}
+
 static inline double normal_cdf(double x, const double *p)
 {
     return erfc((p[0] - x) / p[1] / sqrt(2)) / 2;

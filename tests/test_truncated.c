@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_truncated.c - cut distributions: of every base that has a cdf, of integers, far in
+ * a tail, by search where there are no quantiles; gradients of draws against closed forms;
+ * what is refused. Golden numbers, differences and samplers: the rows of families.h.
+ */
+#include "tensors.h"
+
+#include "families.h"
+
+static double item(ppl_tensor *t)
+{
+    return ppl_item(t);
+}
+
+static int discrete(const ppl_dist *d)
+{
+    return (d->family->flags & PPL_DISCRETE) != 0;
+}
+
+/* ---- Every base ------------------------------------------------------------------ */
+
+/* Cut where the base has probabilities `p` and `q`, both ends or one given: all is the
+ * base's, divided by the mass. */
+static void check_cut(ppl_ctx *c, int i, const family_row *row, ppl_dist *base, double p,
+                      double q, int left, int right)
+{
+    const double tolerance = i ? 1e-10 : 2e-4;
+    ppl_tensor *low = ppl_icdf(base, ppl_scalar(c, p));
+    ppl_tensor *high = ppl_icdf(base, ppl_scalar(c, q));
+    ppl_dist *d = ppl_truncated(base, left ? low : NULL, right ? high : NULL);
+    p = left ? p : 0;
+    q = right ? q : 1;
+    ck_assert_msg(d != NULL, "%s: %s", row->golden, ppl_error_text(c));
+    const double half = p + (q - p) / 2;
+    ppl_tensor *x = ppl_icdf(base, ppl_scalar(c, half));
+    assert_near(row->golden, 0, "log_prob", item(ppl_log_prob(d, x)),
+                item(ppl_log_prob(base, x)) - log(q - p), tolerance, tolerance);
+    assert_near(row->golden, 1, "cdf", item(ppl_cdf(d, x)), 0.5, tolerance, 0);
+    assert_near(row->golden, 2, "icdf", item(ppl_icdf(d, ppl_scalar(c, 0.5))), item(x),
+                tolerance, tolerance);
+    assert_near(row->golden, 3, "inverse_survival",
+                item(ppl_inverse_survival(d, ppl_scalar(c, 0.5))), item(x), tolerance,
+                tolerance);
+    ppl_tensor *draws = ppl_dist_sample(ppl_expand_dist(d, PPL_SHAPE(200)), &test_rng);
+    double value[200];
+    ck_assert_int_eq(ppl_read(draws, value, 200), 200);
+    for (int k = 0; k < 200; k++)
+        ck_assert_msg((!left || value[k] >= item(low)) &&
+                          (!right || value[k] <= item(high)),
+                      "%s: a draw is %g", row->golden, value[k]);
+    ck_assert(isfinite(ppl_total(ppl_log_prob(d, draws))));
+    ck_assert_msg(ppl_ok(c), "%s: %s", row->golden, ppl_error_text(c));
+}
+
+START_TEST(every_base_with_a_cdf_can_be_cut)
+{
+    ppl_ctx *c = context(_i);
+    int bases = 0;
+    for (int i = 0; i < FAMILIES; i++) {
+        const family_row *row = &families[i];
+        ppl_dist *base = make_member(c, row, row->point[0]);
+        if (!base->family->cdf || discrete(base))
+            continue;
+        check_cut(c, _i, row, base, 0.25, 0.75, 1, 1);
+        check_cut(c, _i, row, base, 0.25, 0.5, 0, 1);
+        check_cut(c, _i, row, base, 0.5, 0.75, 1, 0);
+        check_cut(c, _i, row, base, 0.875, 0.96875, 1, 1);
+        bases++;
+    }
+    ck_assert_int_ge(bases, 30);
+    ppl_ctx_free(c);
+}
+END_TEST
+
+/* An infinite bound is none, among others that are finite. */
+START_TEST(infinite_bounds_are_none)
+{
+    ppl_ctx *c = context(_i);
+    for (int i = 0; i < FAMILIES; i++) {
+        const family_row *row = &families[i];
+        ppl_tensor *params[PPL_MAX_PARAMS];
+        ppl_dist *base = make_member(c, row, row->point[0]);
+        if (!base->family->cdf || discrete(base))
+            continue;
+        make_params(c, row, row->point[0], 0, 1, params);
+        base = row->make(params);
+        ppl_tensor *x = ppl_detach(ppl_icdf(base, ppl_scalar(c, 0.5)));
+        const double low[] = { -INFINITY, item(ppl_icdf(base, ppl_scalar(c, 0.25))) };
+        const double high[] = { item(ppl_icdf(base, ppl_scalar(c, 0.75))), INFINITY };
+        ppl_dist *d = ppl_truncated(base, vector(c, 2, low), vector(c, 2, high));
+        const double lp = item(ppl_log_prob(base, x)) - log(0.75);
+        ck_assert_msg(d != NULL, "%s: %s", row->golden, ppl_error_text(c));
+        ppl_tensor *density = ppl_log_prob(d, ppl_expand(x, PPL_SHAPE(2)));
+        ck_assert_msg(density != NULL, "%s: %s", row->golden, ppl_error_text(c));
+        assert_elements(row->golden, density, 2, LIST(lp, lp), _i ? 1e-9 : 1e-4);
+        ck_assert_msg(ppl_backward(ppl_sum(density, PPL_ALL)) == PPL_OK, "%s",
+                      ppl_error_text(c));
+        for (int k = 0; k < param_count(row); k++)
+            ck_assert_msg(isfinite(ppl_total(ppl_grad(params[k]))), "%s: parameter %d",
+                          row->golden, k);
+        ck_assert_msg(ppl_ok(c), "%s: %s", row->golden, ppl_error_text(c));
+    }
+    ppl_ctx_free(c);
+}
+END_TEST
+
+/* ---- Draws against closed forms -------------------------------------------------- */
+
+enum { N = 400 };
+
+/* Exponential from low on: x = low + e / rate, so dx/dlow = 1 and dx/drate = -(x - low) /
+ * rate, also where P(X >= low) is no number. */
+START_TEST(draws_move_with_bounds_and_base)
+{
+    static const double lows[] = { 0.5, 3, 50, 2000 }, rates[] = { 0.25, 2 };
+    ppl_ctx *c = context(_i);
+    for (int k = 0; k < 8; k++) {
+        double low[N], rate[N], x[N], by_low[N], by_rate[N];
+        for (int j = 0; j < N; j++) {
+            low[j] = lows[k / 2];
+            rate[j] = rates[k % 2];
+        }
+        ppl_tensor *l = ppl_variable(c, PPL_SHAPE(N), low);
+        ppl_tensor *r = ppl_variable(c, PPL_SHAPE(N), rate);
+        ppl_dist *d = ppl_truncated(ppl_exponential(r), l, NULL);
+        ppl_tensor *draws = ppl_dist_sample(d, &test_rng);
+        ck_assert_msg(ppl_backward(ppl_sum(draws, PPL_ALL)) == PPL_OK, "%s",
+                      ppl_error_text(c));
+        ppl_read(draws, x, N);
+        ppl_read(ppl_grad(l), by_low, N);
+        ppl_read(ppl_grad(r), by_rate, N);
+        /* x - low is as exact as x can be. */
+        const double tolerance = _i ? 1e-9 : 2e-3;
+        for (int j = 0; j < N; j++) {
+            const double slope = -(x[j] - low[j]) / rate[j];
+            ck_assert(x[j] >= low[j]);
+            ck_assert_msg(is_near(by_low[j], 1, tolerance), "low %g, rate %g: %g", low[j],
+                          rate[j], by_low[j]);
+            ck_assert_msg(fabs(by_rate[j] - slope) <= tolerance * (1 + fabs(slope)) *
+                                                          (1 + (_i ? 0 : low[j] / 20)),
+                          "low %g, rate %g: %g, not %g", low[j], rate[j], by_rate[j],
+                          slope);
+        }
+        /* The same uniforms make the same excess. */
+        ppl_dist *from_0 = ppl_truncated(ppl_exponential(ppl_scalar(c, rate[0])),
+                                         ppl_scalar(c, 0), NULL);
+        double e[N];
+        ppl_read(ppl_dist_sample(ppl_expand_dist(from_0, PPL_SHAPE(N)), &test_rng), e, N);
+        for (int j = 0; j < N; j++)
+            ck_assert_msg(fabs(x[j] - low[j] - e[j]) <= (_i ? 1e-11 : 1e-5) * (1 + x[j]),
+                          "%g, not %g", x[j] - low[j], e[j]);
+    }
+    ppl_ctx_free(c);
+}
+END_TEST
+
+START_TEST(far_in_either_tail)
+{
+    ppl_ctx *c = context(_i);
+    ppl_dist *base = ppl_laplace(ppl_scalar(c, 0), ppl_scalar(c, 1));
+    ppl_dist *left = ppl_truncated(base, NULL, ppl_scalar(c, -1500));
+    ppl_dist *right = ppl_truncated(base, ppl_scalar(c, 1500), ppl_scalar(c, 1501));
+    double x[N];
+    ppl_read(ppl_dist_sample(ppl_expand_dist(left, PPL_SHAPE(N)), &test_rng), x, N);
+    double sum = 0;
+    for (int j = 0; j < N; j++) {
+        ck_assert(x[j] <= -1500 && x[j] > -1530);
+        sum += (-1500 - x[j]) / N;
+    }
+    ck_assert(fabs(sum - 1) < 4 / sqrt(N));
+    ppl_read(ppl_dist_sample(ppl_expand_dist(right, PPL_SHAPE(N)), &test_rng), x, N);
+    for (int j = 0; j < N; j++)
+        ck_assert(x[j] >= 1500 && x[j] <= 1501);
+    assert_values(ppl_log_prob(right, ppl_scalar(c, 1500.5)), 100 * rounding(_i),
+                  -0.5 - log(-expm1(-1)));
+    assert_values(ppl_icdf(right, ppl_scalar(c, 0.25)), 100 * rounding(_i),
+                  1500 - log1p(-0.25 * -expm1(-1)));
+    ppl_ctx_free(c);
+}
+END_TEST
+
+/* ---- A base without quantiles ---------------------------------------------------- */
+
+START_TEST(a_mixture_is_cut_by_search)
+{
+    ppl_ctx *c = context(_i);
+    ppl_dist *base = ppl_mixture_same_family(
+        ppl_categorical(numbers(c, 1, 3)),
+        ppl_normal(numbers(c, -2, 1), numbers(c, 0.5, 1)));
+    const double low = -1.75, high = 1.5;
+    double leaf = high, slope = NAN, x = NAN;
+    ppl_tensor *top = ppl_variable(c, PPL_SCALAR, &leaf);
+    ppl_dist *d = ppl_truncated(base, ppl_scalar(c, low), top);
+    ck_assert_str_eq(d->family->name, "truncated(mixture(normal))");
+    const double below = item(ppl_cdf(base, ppl_scalar(c, low)));
+    const double mass = item(ppl_cdf(base, ppl_scalar(c, high))) - below;
+    ppl_tensor *q = ppl_icdf(d, ppl_scalar(c, 0.375));
+    x = item(q);
+    ck_assert_msg(is_near(item(ppl_cdf(base, ppl_scalar(c, x))), below + 0.375 * mass,
+                          _i ? 1e-12 : 1e-5), "%.9g, not %.9g at %.9g",
+                  item(ppl_cdf(base, ppl_scalar(c, x))), below + 0.375 * mass, x);
+    /* F(x) = F(low) + p (F(high) - F(low)), so p(x) dx = p p(high) dhigh. */
+    ck_assert_int_eq(ppl_backward(q), PPL_OK);
+    slope = item(ppl_grad(top));
+    ck_assert(is_near(slope, 0.375 * exp(item(ppl_log_prob(base, ppl_scalar(c, high))) -
+                                         item(ppl_log_prob(base, ppl_scalar(c, x)))),
+                      _i ? 1e-10 : 1e-5));
+    ppl_ctx_free(c);
+}
+END_TEST
+
+/* ---- Integers -------------------------------------------------------------------- */
+
+static double poisson(double rate, double x)
+{
+    return exp(x * log(rate) - rate - lgamma(x + 1));
+}
+
+static ppl_tensor *integer(ppl_ctx *c, int64_t x)
+{
+    return ppl_from_integers(c, PPL_SCALAR, &x);
+}
+
+START_TEST(counts_are_cut_at_integers)
+{
+    static const int64_t low[] = { 2, 0, 9, 40, INT64_MIN }, high[] = { 6, 3, 9, 60, 4 };
+    ppl_ctx *c = context(_i);
+    for (int k = 0; k < COUNT_OF(low); k++) {
+        double rate = 4.5, mass = 0, mean = 0, below = 0, draws[2000];
+        const int64_t from = low[k] < 0 ? 0 : low[k];
+        for (int64_t x = from; x <= high[k]; x++) {
+            mass += poisson(rate, (double)x);
+            mean += (double)x * poisson(rate, (double)x);
+        }
+        ppl_tensor *r = ppl_variable(c, PPL_SCALAR, &rate);
+        ppl_tensor *least = low[k] < 0 ? NULL : integer(c, low[k]);
+        ppl_dist *d = ppl_truncated(ppl_poisson(r), least, integer(c, high[k]));
+        ck_assert_msg(d != NULL, "%s", ppl_error_text(c));
+        for (int64_t x = from; x <= high[k]; x++) {
+            const double p = poisson(rate, (double)x) / mass;
+            ppl_tensor *at = integer(c, x);
+            ck_assert(is_near(item(ppl_log_prob(d, at)), log(p), _i ? 1e-10 : 1e-5));
+            /* Where it is reached half way: x is the least whose cdf is not less. */
+            if (p > 1e-4) {
+                ppl_tensor *u = ppl_scalar(c, below + p / 2);
+                ck_assert(item(ppl_icdf(d, u)) == (double)x);
+                u = ppl_affine(u, -1, 1);
+                ck_assert(item(ppl_inverse_survival(d, u)) == (double)x);
+            }
+            below += p;
+            ck_assert(is_near(item(ppl_cdf(d, at)), below, _i ? 1e-10 : 1e-5));
+        }
+        /* d log p(x) / d rate = (x - mean) / rate */
+        ppl_tensor *lp = ppl_log_prob(d, integer(c, high[k]));
+        ck_assert_int_eq(ppl_backward(lp), PPL_OK);
+        ck_assert(is_near(item(ppl_grad(r)), ((double)high[k] - mean / mass) / rate,
+                          _i ? 1e-9 : 1e-4));
+        ppl_tensor *x = ppl_dist_sample(ppl_expand_dist(d, PPL_SHAPE(2000)), &test_rng);
+        ck_assert_int_eq(ppl_tensor_dtype(x), PPL_I64);
+        ck_assert(!ppl_requires_grad(x));
+        ppl_read(x, draws, 2000);
+        mean_error m = mean_of(draws, 2000);
+        ck_assert(fabs(m.mean - mean / mass) <= 4 * m.error + 1e-12);
+    }
+    ck_assert_msg(ppl_ok(c), "%s", ppl_error_text(c));
+    ppl_ctx_free(c);
+}
+END_TEST
+
+/* Of a Poisson of rate 5 from 1000 on: P(1000) is all but rate / 1001 of it. */
+START_TEST(counts_are_cut_far_out)
+{
+    ppl_ctx *c = context(_i);
+    double x[N];
+    int more = 0;
+    ppl_dist *d = ppl_truncated(ppl_poisson(ppl_scalar(c, 5)), integer(c, 1000), NULL);
+    ppl_read(ppl_dist_sample(ppl_expand_dist(d, PPL_SHAPE(N)), &test_rng), x, N);
+    for (int j = 0; j < N; j++) {
+        ck_assert(x[j] >= 1000 && x[j] < 1004);
+        more += x[j] > 1000;
+    }
+    ck_assert_int_le(more, 10);
+    ck_assert(is_near(item(ppl_log_prob(d, integer(c, 1000))), log1p(-5.0 / 1001),
+                      _i ? 1e-5 : 1e-2));
+    ck_assert_msg(ppl_ok(c), "%s", ppl_error_text(c));
+    ppl_ctx_free(c);
+}
+END_TEST
+
+/* ---- What it is made of ---------------------------------------------------------- */
+
+START_TEST(a_cut_normal_is_truncated_normal)
+{
+    ppl_ctx *c = context(_i);
+    ppl_dist *base = ppl_expand_dist(ppl_normal(ppl_scalar(c, 0.5), ppl_scalar(c, 2)),
+                                     PPL_SHAPE(3));
+    ppl_dist *d = ppl_truncated(base, ppl_scalar(c, -1), NULL);
+    ck_assert_ptr_eq(d->family, &ppl_family_truncated_normal);
+    assert_shape(ppl_dist_mean(d), 3);
+    d = ppl_truncated(d, ppl_scalar(c, -2), ppl_scalar(c, 3));
+    ppl_dist *same = ppl_truncated_normal(ppl_scalar(c, 0.5), ppl_scalar(c, 2),
+                                          ppl_scalar(c, -1), ppl_scalar(c, 3));
+    ck_assert(item(ppl_log_prob(same, ppl_scalar(c, 1))) ==
+              item(ppl_row(ppl_log_prob(d, ppl_full(c, PPL_SHAPE(3), 1)), 0)));
+    ppl_ctx_free(c);
+}
+END_TEST
+
+START_TEST(cut_twice_expanded_masked)
+{
+    ppl_ctx *c = context(_i);
+    ppl_dist *base = ppl_logistic(numbers(c, 0, 1), ppl_scalar(c, 1));
+    ppl_dist *once = ppl_truncated(base, ppl_scalar(c, 0.5), ppl_scalar(c, 2));
+    ppl_dist *twice = ppl_truncated(ppl_truncated(base, ppl_scalar(c, 0.5), NULL), NULL,
+                                    ppl_scalar(c, 2));
+    ppl_tensor *x = numbers(c, 0.75, 1.75);
+    double lp[2];
+    ppl_read(ppl_log_prob(once, x), lp, 2);
+    assert_elements("twice", ppl_log_prob(twice, x), 2, lp, _i ? 1e-12 : 1e-5);
+    unsigned char set[] = { 1, 0 };
+    base = ppl_masked(base, ppl_from_mask(c, PPL_SHAPE(2), set));
+    ppl_dist *masked = ppl_truncated(base, ppl_scalar(c, 0.5), ppl_scalar(c, 2));
+    assert_elements("masked", ppl_log_prob(masked, x), 2, LIST(lp[0], 0),
+                    _i ? 1e-12 : 1e-5);
+    ppl_dist *wide = ppl_expand_dist(once, PPL_SHAPE(3, 2));
+    assert_shape(ppl_dist_sample(wide, &test_rng), 3, 2);
+    assert_shape(ppl_log_prob(ppl_event(wide, 1), ppl_dist_sample(wide, &test_rng)), 3);
+    ck_assert_ptr_eq(ppl_truncated(base, NULL, NULL), base);
+    ppl_ctx_free(c);
+}
+END_TEST
+
+/* ---- What is refused ------------------------------------------------------------- */
+
+START_TEST(bad_input_is_explained)
+{
+    ppl_ctx *c = context(_i);
+    ppl_tensor *one = ppl_scalar(c, 1), *two = ppl_scalar(c, 2), *zero = ppl_scalar(c, 0);
+#define REFUSED(call, status, text)                                                      \
+    do {                                                                                 \
+        ck_assert_ptr_null(call);                                                        \
+        ck_assert_int_eq(ppl_error(c), status);                                          \
+        ck_assert_msg(strstr(ppl_error_text(c), text) != NULL, "%s", ppl_error_text(c)); \
+        ppl_clear_error(c);                                                              \
+    } while (0)
+    REFUSED(ppl_truncated(ppl_exponential(one), two, one), PPL_ECONSTRAINT,
+            "truncated(exponential): low is 2 and high is 1; low must be below high");
+    REFUSED(ppl_truncated(ppl_exponential(one), one, one), PPL_ECONSTRAINT,
+            "low must be below high");
+    REFUSED(ppl_truncated(ppl_exponential(numbers(c, 1, 2)), numbers(c, 1, -3), zero),
+            PPL_ECONSTRAINT, "low[0] is 1 and high[0] is 0; low must be below high");
+    REFUSED(ppl_truncated(ppl_exponential(numbers(c, 1, 2)), numbers(c, -1, -3),
+                          numbers(c, 1, -2)),
+            PPL_ECONSTRAINT, "truncated(exponential): there is no mass between -3 and -2 "
+                             "(element 1 of [2])");
+    REFUSED(ppl_truncated(ppl_bernoulli(ppl_scalar(c, 0.5)), zero, NULL),
+            PPL_EUNSUPPORTED, "truncated: bernoulli has no cdf");
+    REFUSED(ppl_truncated(ppl_event(ppl_exponential(numbers(c, 1, 2)), 1), zero, NULL),
+            PPL_ESHAPE, "truncated: an event of exponential has 1 axes; cut");
+    REFUSED(ppl_truncated(ppl_poisson(one), ppl_scalar(c, 0.5), NULL), PPL_ECONSTRAINT,
+            "truncated(poisson): low is 0.5");
+    REFUSED(ppl_truncated(ppl_poisson(one), integer(c, 3), integer(c, 2)),
+            PPL_ECONSTRAINT,
+            "truncated(poisson): low is 3 and high is 2; low must not be above high");
+    REFUSED(ppl_truncated(ppl_exponential(numbers(c, 1, 2)), numbers(c, 1, 2, 3), NULL),
+            PPL_ESHAPE, "do not broadcast");
+    ppl_dist *d = ppl_truncated(ppl_exponential(one), one, two);
+    REFUSED(ppl_log_prob(d, ppl_scalar(c, 5.25)), PPL_ECONSTRAINT,
+            "truncated(exponential): value is 5.25; it must be between 1 and 2");
+    REFUSED(ppl_dist_mean(d), PPL_EUNSUPPORTED,
+            "truncated(exponential): it has no mean in closed form");
+#undef REFUSED
+    ck_assert_ptr_null(ppl_truncated(NULL, one, two));
+    ppl_ctx_free(c);
+    /* Unchecked, what has no mass has no density. */
+    c = ppl_ctx_new(&(ppl_ctx_opts){ .dtype = _i ? PPL_F64 : PPL_F32,
+                                     .no_validation = 1 });
+    d = ppl_truncated(ppl_exponential(ppl_scalar(c, 1)), ppl_scalar(c, -3),
+                      ppl_scalar(c, -2));
+    ck_assert(isnan(item(ppl_log_prob(d, ppl_scalar(c, -2.5)))));
+    ck_assert(item(ppl_log_prob(d, ppl_scalar(c, 1))) == -INFINITY);
+    ck_assert(isnan(item(ppl_dist_sample(d, &test_rng))));
+    ppl_ctx_free(c);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {
+        every_base_with_a_cdf_can_be_cut, infinite_bounds_are_none,
+        draws_move_with_bounds_and_base, far_in_either_tail, a_mixture_is_cut_by_search,
+        counts_are_cut_at_integers, counts_are_cut_far_out,
+        a_cut_normal_is_truncated_normal, cut_twice_expanded_masked,
+        bad_input_is_explained, NULL
+    };
+    return run_tests("truncated", tests);
+}
