@@ -7,6 +7,8 @@
  *   P(X <= x)  e^(z/k) / (1 + k^-2) below loc;  P(X > x) = e^(-k z) / (1 + k^2) above
  *   mean loc + scale (1/k - k), variance scale^2 (k^2 + k^-2)
  *   entropy    1 + log(scale (k + 1/k))
+ *   KL(q||p)   log(T_p / T_q) + E_q (x - loc_p)+ / r_p + E_q (loc_p - x)+ / l_p - 1, with
+ *              the scales l = k scale of the left and r = scale / k of the right, T = l + r
  *
  * Parameters as in pyro.distributions.AsymmetricLaplace.
  * Source: Kotz, Kozubowski, Podgorski, The Laplace Distribution and Generalizations, 2001,
@@ -116,6 +118,75 @@ static double entropy_slope(int input, double loc, double scale, double k)
     return input == 0 ? 0 : input == 1 ? 1 / scale : (k - 1 / k) / (1 + k * k);
 }
 
+/* ---- KL ---------------------------------------------------------------------------- */
+
+/* The scales of both, on the side where p's peak lies from q's (r) and on the other (l). */
+typedef struct sides {
+    int mirrored;                           /* p's peak lies to the left */
+    double d, l_q, r_q, l_p, r_p;           /* d: between the peaks */
+    double total, w_l, w_r;                 /* l_q + r_q, and their shares of it */
+} sides;
+
+static sides make_sides(double loc_q, double scale_q, double k_q, double loc_p,
+                        double scale_p, double k_p)
+{
+    sides s = { .mirrored = loc_p < loc_q, .d = fabs(loc_p - loc_q) };
+
+    s.l_q = s.mirrored ? scale_q / k_q : scale_q * k_q;
+    s.r_q = s.mirrored ? scale_q * k_q : scale_q / k_q;
+    s.l_p = s.mirrored ? scale_p / k_p : scale_p * k_p;
+    s.r_p = s.mirrored ? scale_p * k_p : scale_p / k_p;
+    s.total = s.l_q + s.r_q;
+    s.w_l = s.l_q / s.total;
+    s.w_r = s.r_q / s.total;
+    return s;
+}
+
+/* Regrouped: with a = r_q / r_p, b = l_q / l_p and u = d / r_q, what is left of each side's
+ * scale and of the weights of sides, and what the distance adds. */
+static double kl(double loc_q, double scale_q, double k_q, double loc_p, double scale_p,
+                 double k_p)
+{
+    const sides s = make_sides(loc_q, scale_q, k_q, loc_p, scale_p, k_p);
+    const double a = s.r_q / s.r_p, b = s.l_q / s.l_p, u = s.d / s.r_q;
+    const double log_a = ppl__log_ratio(s.r_q, s.r_p);
+    const double log_b = ppl__log_ratio(s.l_q, s.l_p);
+    const double wider = s.w_r * ((s.r_p - s.r_q) / s.r_q) +
+                         s.w_l * ((s.l_p - s.l_q) / s.l_q);
+
+    return s.w_r * ppl__excess_f64((s.r_q - s.r_p) / s.r_p, log_a) +
+           s.w_l * ppl__excess_f64((s.l_q - s.l_p) / s.l_p, log_b) +
+           (s.w_r * log_a + s.w_l * log_b + log1p(wider)) +
+           s.w_r * (u * (b - a) + (a + s.r_q / s.l_p) * ppl__lag(u));
+}
+
+/* By the scales of the sides, from E_q of what lies beyond loc_p (far) and before (near). */
+static double kl_slope(int input, double loc_q, double scale_q, double k_q, double loc_p,
+                       double scale_p, double k_p)
+{
+    const sides s = make_sides(loc_q, scale_q, k_q, loc_p, scale_p, k_p);
+    const double u = s.d / s.r_q, fall = exp(-u), far = s.r_q * s.w_r * fall;
+    const double near = s.l_q * s.w_l + s.r_q * (s.w_l * u + s.w_r * ppl__lag(u));
+    const double both = 1 / s.r_p + 1 / s.l_p, sign = s.mirrored ? -1 : 1;
+    const double by_d = 1 / s.l_p - s.w_r * fall * both;
+    const int of_p = input > 2;
+    const double scale = of_p ? scale_p : scale_q, k = of_p ? k_p : k_q;
+    double by_r, by_l;
+
+    if (input == 0 || input == 3)
+        return (input == 3 ? sign : -sign) * by_d;
+    if (of_p) {
+        by_r = 1 / (s.l_p + s.r_p) - far / s.r_p / s.r_p;
+        by_l = 1 / (s.l_p + s.r_p) - near / s.l_p / s.l_p;
+    } else {
+        by_r = -1 / s.total - 1 / s.l_p +
+               both * (fall * (2 * s.w_r + s.d / s.total) - far / s.total);
+        by_l = -1 / s.total + 1 / s.l_p - both * far / s.total;
+    }
+    const double right = s.mirrored ? by_l : by_r, left = s.mirrored ? by_r : by_l;
+    return input % 3 == 1 ? left * k + right / k : scale * (left - right / k / k);
+}
+
 PPL__LOG_PROB(3, "asymmetric_laplace")
 PPL__TAILS(3, "asymmetric_laplace")
 PPL__QUANTILES(3, "asymmetric_laplace")
@@ -123,6 +194,7 @@ PPL__DRAWS_OF_QUANTILES(3, "asymmetric_laplace")
 PPL__MOMENT(3, "asymmetric_laplace", mean)
 PPL__MOMENT(3, "asymmetric_laplace", variance)
 PPL__MOMENT(3, "asymmetric_laplace", entropy)
+PPL__KL(3, "asymmetric_laplace")
 
 ppl_dist *ppl_asymmetric_laplace(ppl_tensor *loc, ppl_tensor *scale, ppl_tensor *asymmetry)
 {
@@ -143,6 +215,7 @@ const ppl_family ppl_family_asymmetric_laplace = {
     .entropy = entropy_of,
     .mean = mean_of,
     .variance = variance_of,
+    .kl = kl_of,
     PPL__TAIL_FUNCTIONS,
     PPL__QUANTILE_FUNCTIONS,
 };

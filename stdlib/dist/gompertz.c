@@ -7,11 +7,15 @@
  *   P(X > x)   exp(-c (e^(b x) - 1))
  *   mean       G(c) / b, G(c) = e^c E1(c) with the exponential integral E1
  *   entropy    1 - log(c b) - G(c)
+ *   KL(q||p)   log(c_q b_q / (c_p b_p)) + (1 - h) G(c_q) - 1 + c_p (E e^(h w) - 1),
+ *              h = b_p / b_q, w = b_q x of q; that expectation, an incomplete gamma
+ *              function, is taken by quadrature.h
  *
  * Parameters as in numpyro.distributions.Gompertz.
  * Source: Lenart, The moments of the Gompertz distribution, 2014.
  */
 #include "pointwise.h"
+#include "quadrature.h"
 
 static double log_prob(double x, double c, double b)
 {
@@ -99,12 +103,88 @@ static double entropy_slope(int input, double c, double b)
     return input == 0 ? -1 / c - scaled_e1_slope(c) : -1 / b;
 }
 
+/* ---- KL ---------------------------------------------------------------------------- */
+
+/* Expectations of w = b x, of density c e^(w - c (e^w - 1)). */
+typedef struct growth {
+    double more;                            /* E (e^(h w) - e^w); E e^w = 1 + 1 / c */
+    double by_h;                            /* its derivative, E w e^(h w) */
+    double lost;                            /* E e^(h w) (1 - e^-w) */
+} growth;
+
+static void add_growth(growth *g, double c, double h, double low, double high)
+{
+    for (int i = 0; i < PPL__NODES; i++) {
+        const double w = ppl__node(i, low, high), weight = ppl__weight(i, low, high);
+        const double grown = weight * exp(log(c) + (1 + h) * w - c * expm1(w));
+        const double plain = weight * exp(log(c) + 2 * w - c * expm1(w));
+        g->more += h > 1 ? grown * -expm1((1 - h) * w) : plain * expm1((h - 1) * w);
+        g->by_h += grown * w;
+        g->lost += grown * -expm1(-w);
+    }
+}
+
+/* How far above `top` c e^w - rise w is greater by 40 than there; or, `down`, below. */
+static double reach(double c, double rise, double top, int down)
+{
+    double low = 0, high = 100;
+
+    for (int k = 0; k < 60; k++) {
+        const double y = (low + high) / 2;
+        const double more = c * exp(top) * expm1(down ? -y : y) - rise * (down ? -y : y);
+        *(more < 40 ? &low : &high) = y;
+    }
+    return high;
+}
+
+/* The integrands rise as e^((1 + h) w) or e^(2 w) to a peak at `top`. */
+static growth make_growth(double c, double h)
+{
+    growth g = { 0, 0, 0 };
+    const double most = 1 + fmax(h, 1);
+    const double top = fmax(log(most) - log(c), 0);
+
+    if (!(c > 0 && h > 0 && isfinite(c) && isfinite(h)))
+        return (growth){ NAN, NAN, NAN };
+    if (top > 0) {
+        const double low = fmax(top - reach(c, 1 + h, top, 1), 0);
+        add_growth(&g, c, h, low, (low + top) / 2);
+        add_growth(&g, c, h, (low + top) / 2, top);
+    }
+    add_growth(&g, c, h, top, top + reach(c, most, top, 0));
+    return g;
+}
+
+static double kl(double c_q, double b_q, double c_p, double b_p)
+{
+    return ppl__excess_f64((c_p - c_q) / c_q, ppl__log_ratio(c_p, c_q)) +
+           ppl__log_ratio(b_q, b_p) + (b_q - b_p) / b_q * scaled_e1(c_q) +
+           c_p * make_growth(c_q, b_p / b_q).more;
+}
+
+static double kl_slope(int input, double c_q, double b_q, double c_p, double b_p)
+{
+    const double h = b_p / b_q;
+    const growth g = make_growth(c_q, h);
+
+    switch (input) {
+    case 0:
+        return 1 / c_q + (b_q - b_p) / b_q * scaled_e1_slope(c_q) - c_p * h / c_q * g.lost;
+    case 1:
+        return (1 + h * (scaled_e1(c_q) - c_p * g.by_h)) / b_q;
+    case 2:
+        return (c_p - c_q) / c_q / c_p + g.more;
+    }
+    return (c_p * g.by_h - scaled_e1(c_q)) / b_q - 1 / b_p;
+}
+
 PPL__LOG_PROB(2, "gompertz")
 PPL__TAILS(2, "gompertz")
 PPL__QUANTILES(2, "gompertz")
 PPL__DRAWS_OF_QUANTILES(2, "gompertz")
 PPL__MOMENT(2, "gompertz", mean)
 PPL__MOMENT(2, "gompertz", entropy)
+PPL__KL(2, "gompertz")
 
 ppl_dist *ppl_gompertz(ppl_tensor *concentration, ppl_tensor *rate)
 {
@@ -123,6 +203,7 @@ const ppl_family ppl_family_gompertz = {
     .log_prob = log_prob_at,
     .entropy = entropy_of,
     .mean = mean_of,
+    .kl = kl_of,
     PPL__TAIL_FUNCTIONS,
     PPL__QUANTILE_FUNCTIONS,
 };

@@ -48,18 +48,10 @@ static double standard_quantile(int upper, double p)
 
 #include "location_scale.h"
 
-/* d - (1 - e^-d) for d >= 0. */
-static double lag(double d)
-{
-    if (d > 0.02)
-        return d + expm1(-d);
-    return d * d / 2 * (1 - d / 3 * (1 - d / 4 * (1 - d / 5 * (1 - d / 6 * (1 - d / 7)))));
-}
-
 static double kl(double loc_q, double scale_q, double loc_p, double scale_p)
 {
     const double r = scale_q / scale_p, t = (scale_q - scale_p) / scale_p;
-    return ppl__excess_f64(t, log(r)) + r * lag(fabs(loc_q - loc_p) / scale_q);
+    return ppl__excess_f64(t, log(r)) + r * ppl__lag(fabs(loc_q - loc_p) / scale_q);
 }
 
 static double kl_slope(int input, double loc_q, double scale_q, double loc_p,
@@ -76,7 +68,7 @@ static double kl_slope(int input, double loc_q, double scale_q, double loc_p,
     case 2:
         return sign * expm1(-d) / scale_p;
     }
-    return -(t + r * lag(d)) / scale_p;
+    return -(t + r * ppl__lag(d)) / scale_p;
 }
 
 LOCATION_SCALE_OPERATIONS("laplace")

@@ -216,6 +216,14 @@ static inline double ppl__log1mexp(double t)
     return t < PPL__LOG_TWO ? log(-expm1(-t)) : log1p(-exp(-t));
 }
 
+/* t - (1 - exp(-t)), t >= 0. */
+static inline double ppl__lag(double t)
+{
+    if (t > 0.02)
+        return t + expm1(-t);
+    return t * t / 2 * (1 - t / 3 * (1 - t / 4 * (1 - t / 5 * (1 - t / 6 * (1 - t / 7)))));
+}
+
 /* exp(-t) / (1 - exp(-t)) = 1 / expm1(t), the odds of an exponential lying beyond t. */
 static inline double ppl__odds_beyond(double t)
 {

@@ -7,6 +7,8 @@
  *   P(X <= x), mean, variance, entropy, and all derivatives: from moments
  *              Rk = integral of |t - r|^k exp(-(t - r)(t + r) / 2) dt
  *   draw       the quantile of a uniform number
+ *   KL(q||p)   from moments of q, log q - log p being a polynomial of degree 2; inf where
+ *              p's interval does not cover q's
  *
  * r is the number nearest to 0 between a = (low - loc) / scale and b = (high - loc) / scale.
  * Written by what lies between r and z or t, nothing cancels or underflows, however far into a
@@ -378,6 +380,92 @@ static double entropy_slope(int input, double loc, double scale, double low, dou
     return p_b > 0 ? -p_b * (h - 1 + log(p_b)) / scale : 0;
 }
 
+/* ---- KL ---------------------------------------------------------------------------- */
+
+/* With t = (x - from) / scale and y the same of p, log q - log p is linear t + square t^2 +
+ * constant, its expectation the KL; y = shift + ratio t. */
+typedef struct divergence {
+    between q, p;
+    double shift, ratio, linear, square, kl;
+} divergence;
+
+static double from(const between *n, double loc, double low, double high)
+{
+    return n->a > 0 ? low : n->b < 0 ? high : loc;
+}
+
+static divergence diverge(double loc_q, double scale_q, double low_q, double high_q,
+                          double loc_p, double scale_p, double low_p, double high_p)
+{
+    divergence d = { .q = standardize(loc_q, scale_q, low_q, high_q),
+                     .p = standardize(loc_p, scale_p, low_p, high_p) };
+    const double from_q = from(&d.q, loc_q, low_q, high_q);
+
+    d.shift = (from_q - from(&d.p, loc_p, low_p, high_p)) / scale_p;
+    d.ratio = scale_q / scale_p;
+    d.square = (scale_q - scale_p) / scale_p * (d.ratio + 1) / 2;
+    d.linear = d.ratio * (d.shift + d.p.r) - d.q.r;
+    d.kl = d.linear * d.q.e[1] + d.square * d.q.e[2] + d.shift * (d.shift / 2 + d.p.r) -
+           ppl__log_ratio(scale_q, scale_p) + ppl__log_ratio(d.p.mass, d.q.mass);
+    return d;
+}
+
+static double kl(double loc_q, double scale_q, double low_q, double high_q, double loc_p,
+                 double scale_p, double low_p, double high_p)
+{
+    if (low_q < low_p || high_q > high_p)
+        return INFINITY;
+    return diverge(loc_q, scale_q, low_q, high_q, loc_p, scale_p, low_p, high_p).kl;
+}
+
+/* KL - (log q - log p) at the end of q that is t away from where it is measured. */
+static double above_end(const divergence *d, double t)
+{
+    return d->linear * (d->q.e[1] - t) + d->square * (d->q.e[2] - t * t);
+}
+
+/* By q's: covariances of log q - log p with d log q, and at a bound what it takes away; by
+ * p's, -E_q of d log p. */
+static double kl_slope(int input, double loc_q, double scale_q, double low_q,
+                       double high_q, double loc_p, double scale_p, double low_p,
+                       double high_p)
+{
+    if (low_q < low_p || high_q > high_p)
+        return 0;
+    const divergence d = diverge(loc_q, scale_q, low_q, high_q, loc_p, scale_p, low_p,
+                                 high_p);
+    const between *q = &d.q, *p = &d.p;
+    const double c11 = central_2(q), c12 = q->e[3] - q->e[1] * q->e[2];
+    const double c22 = q->e[4] - q->e[2] * q->e[2];
+    const double mean = d.shift + d.ratio * q->e[1];
+    const double square = d.shift * (mean + d.ratio * q->e[1]) + d.ratio * d.ratio * q->e[2];
+    const double at_a = density_at_a(q), at_b = density_at_b(q);
+
+    switch (input) {
+    case 0:
+        return (d.linear * c11 + d.square * c12) / scale_q;
+    case 1:
+        return (d.linear * (c12 + 2 * q->r * c11) + d.square * (c22 + 2 * q->r * c12)) /
+               scale_q;
+    case 2:
+        return at_a > 0 ? at_a * (1 + above_end(&d, q->a > 0 ? 0 : q->b < 0 ? -q->width
+                                                                            : q->a)) /
+                              scale_q : 0;
+    case 3:
+        return at_b > 0 ? -at_b * (1 + above_end(&d, q->b < 0 ? 0 : q->a > 0 ? q->width
+                                                                             : q->b)) /
+                              scale_q : 0;
+    case 4:
+        return (p->e[1] - mean) / scale_p;
+    case 5:
+        return (p->e[2] - square + 2 * p->r * (p->e[1] - mean)) / scale_p;
+    case 6:
+        return -density_at_a(p) / scale_p;
+    }
+    return density_at_b(p) / scale_p;
+}
+
+PPL__KL(4, "truncated_normal")
 PPL__TAILS(4, "truncated_normal")
 PPL__QUANTILES(4, "truncated_normal")
 PPL__DRAWS_OF_QUANTILES(4, "truncated_normal")
@@ -426,6 +514,7 @@ const ppl_family ppl_family_truncated_normal = {
     .entropy = entropy_of,
     .mean = mean_of,
     .variance = variance_of,
+    .kl = kl_of,
     .bounds = bounds,
     .truncated = truncate_again,
     PPL__TAIL_FUNCTIONS,

@@ -216,6 +216,11 @@ class AsymmetricLaplace:
         ((0.5, 2, 1.25), -3.5), ((0, 1, 1e-3), 5), ((0, 1, 1e-3), -0.002), ((0, 1, 1e3), 1e-3),
         ((0, 1, 1e3), -40), ((0, 1e30, 0.75), 3e30), ((0, 1e-30, 1.5), -2e-30),
         ((0, 1, 1e30), -1e29), ((0, 1, 1e-30), 1e29), ((1e4, 3, 0.9), 9990), ((0, 1, 4), 0.0625)]
+    pairs = [
+        ((0, 1, 1), (0.5, 2, 1.25)), ((0.5, 2, 1.25), (0, 1, 1)), ((0, 1, 2), (0, 1, 2)),
+        ((0, 1, 2), (0, 1, 0.5)), ((3, 0.5, 0.75), (-4, 2, 1.5)),
+        ((-4, 2, 1.5), (3, 0.5, 0.75)), ((1, 1, 0.9), (1.001, 1.001, 0.901)),
+        ((100, 50, 3), (120, 30, 2)), ((0, 1, 0.125), (0.25, 8, 4)), ((0, 0.25, 1), (9, 1, 1))]
     checked = [((0, 1, 1), around(mpf(0), mpf(1), 100)),
                ((0.5, 2, 1.25), around(mpf(0.5), mpf(2), 100))]
 
@@ -249,6 +254,21 @@ class AsymmetricLaplace:
     @staticmethod
     def range(*_):
         return REAL
+
+    @staticmethod
+    def kl(q, p):
+        """By E (x - loc_p)+ and E (loc_p - x)+, in scales left and right of the peaks."""
+        d = p[0] - q[0]
+        (l_q, r_q), (l_p, r_p) = ((s * k, s / k) for _, s, k in (q, p))
+        if d < 0:
+            d, l_q, r_q, l_p, r_p = -d, r_q, l_q, r_p, l_p
+        far = r_q ** 2 / (l_q + r_q) * exp(-d / r_q)
+        near = d - r_q + l_q + far
+        return log((l_p + r_p) / (l_q + r_q)) + far / r_p + near / l_p - 1
+
+    @staticmethod
+    def kl_cuts(q, p):
+        return sorted({*around(q[0], q[1] * max(q[2], 1 / q[2])), p[0]})
 
 
 FAMILIES = {"asymmetric_laplace": AsymmetricLaplace, "cauchy": Cauchy, "gumbel": Gumbel,

@@ -35,6 +35,13 @@ class TruncatedNormal:
         ((2, 3, -50, 60), 4), ((0, 1, -1e30, 1e30), 1.5), ((7, 0.25, 9, 10), 9.0625)]
     checked = [((0.5, 2, -1, 3), [-1, 0, 1, 3]), ((0, 1, 6, 40), [6, 6.5, 7, 9, 40]),
                ((5, 2, -30, -4), [-30, -10, -6, -4])]
+    pairs = [
+        ((0.5, 2, -1, 3), (0, 1, -2, 4)), ((0, 1, -1, 2), (0.5, 3, -1, 2)),
+        ((0, 1, -1, 2), (0, 1, -1, 2)), ((0, 1, -1, 2), (0, 1, -2, 4)), ((0, 1, -2, 4), (0, 1, -1, 2)),
+        ((0, 1, 6, 40), (1, 2, 5, 50)), ((1, 2, 5, 50), (0, 1, 5, 60)), ((5, 2, -30, -4), (4, 3, -40, -3)),
+        ((0, 1, 30, 31), (0.5, 1, 30, 32)), ((0, 1, -1e30, 2), (1, 2, -1e30, 2)),
+        ((0, 1, -1, 1e30), (1, 2, -3, 1e30)), ((3, 4, 2, 2.5), (-1, 0.5, 1.5, 2.5)),
+        ((0, 1, -1, 2), (0.001, 1.001, -1, 2)), ((2, 0.5, 0, 4), (9, 1, -1, 5))]
     probabilities = ("1e-20", "0.001", "0.5", "0.9")
     survivals = ("1e-15", "0.25")
 
@@ -67,7 +74,8 @@ class TruncatedNormal:
             a, b = (low - loc) / scale, (high - loc) / scale
             mass = between(a, b)
             p_a, p_b = npdf(a) / mass, npdf(b) / mass
-            m, square = p_a - p_b, 1 + a * p_a - b * p_b
+            at_a, at_b = (t * p_t if abs(t) < inf else 0 for t, p_t in ((a, p_a), (b, p_b)))
+            m, square = p_a - p_b, 1 + at_a - at_b
             return m, square - m * m, square / 2 + log(2 * pi) / 2 + log(mass)
 
     @staticmethod
@@ -81,6 +89,28 @@ class TruncatedNormal:
     @staticmethod
     def entropy(loc, scale, low, high):
         return log(scale) + TruncatedNormal.moments(loc, scale, low, high)[2]
+
+    @staticmethod
+    def kl(q, p):
+        if q[2] < p[2] or q[3] > p[3]:
+            return inf
+        with mp.workdps(mp.dps + 60):
+            m, v, entropy = TruncatedNormal.moments(*q)
+            m, v = q[0] + q[1] * m, q[1] ** 2 * v
+            mass = between((p[2] - p[0]) / p[1], (p[3] - p[0]) / p[1])
+            return (((m - p[0]) ** 2 + v) / p[1] ** 2 / 2 + log(2 * pi) / 2 + log(p[1])
+                    + log(mass) - entropy - log(q[1]))
+
+    @staticmethod
+    def kl_cuts(q, p):
+        if q[2] < p[2] or q[3] > p[3]:
+            return None
+        low, high = max(q[2], q[0] - 12 * q[1]), min(q[3], q[0] + 12 * q[1])
+        if q[2] > q[0] + 5 * q[1]:
+            low, high = q[2], min(q[3], q[2] + 8 * q[1])
+        elif q[3] < q[0] - 4 * q[1]:
+            low, high = max(q[2], q[3] - 8 * q[1]), q[3]
+        return [low + (high - low) * i / 5 for i in range(6)]
 
 
 @lru_cache(None)

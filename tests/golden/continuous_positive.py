@@ -5,8 +5,8 @@ kl/<family>.json, by univariate.py.
 Closed forms in mpmath at 50 digits, from the textbooks that the families' files name.
 """
 
-from mpmath import (atan, e1, erf, erfc, euler, exp, expm1, gamma, inf, log, log1p, mp, mpf, pi,
-                    sqrt)
+from mpmath import (atan, e1, erf, erfc, euler, exp, expm1, gamma, gammainc, inf, log, log1p, mp,
+                    mpf, pi, sqrt)
 
 from univariate import write_univariate
 
@@ -222,6 +222,11 @@ class Gompertz(Positive):
         ((5, 0.1), 20), ((40, 3), 0.01), ((1e3, 1), 1e-3), ((1e6, 1), 2e-6), ((1e-6, 1), 13),
         ((1e-30, 1), 68), ((1e30, 1), 1e-30), ((2, 1e30), 1e-31), ((2, 1e-30), 1e29),
         ((2.5, 1), 1e-300), ((0.5, 4), 0.3)]
+    pairs = [
+        ((1, 1), (0.25, 2)), ((0.25, 2), (1, 1)), ((1, 1), (1, 1)), ((0.01, 0.5), (0.03, 0.25)),
+        ((0.03, 0.25), (0.01, 0.5)), ((5, 0.125), (4, 0.25)), ((40, 3), (20, 5)),
+        ((1e-6, 1), (2e-6, 0.9)), ((2.5, 1), (2.501, 1.001)), ((100, 2), (1, 30)),
+        ((0.5, 4), (0.001, 9)), ((0.01, 1), (1e-4, 4)), ((0.01, 4), (0.5, 0.125))]
     checked = [((1, 1), [0, 0.1, 1, 3, 6]), ((0.25, 2), [0, 0.1, 1, 2, 4]),
                ((40, 3), [0, 0.01, 0.1, 1]), ((2.5, 1), [0, 0.1, 1, 2, 5])]
 
@@ -250,6 +255,20 @@ class Gompertz(Positive):
     @staticmethod
     def entropy(c, b):
         return 1 - log(c * b) - Gompertz.mean(c, mpf(1))
+
+    @staticmethod
+    def kl(q, p):
+        """By E e^(h w), an incomplete gamma function."""
+        (c_q, b_q), (c_p, b_p) = q, p
+        h = b_p / b_q
+        grown = exp(c_q) * c_q ** -h * gammainc(1 + h, c_q, inf)
+        return (log(c_q * b_q / (c_p * b_p)) + (1 - h) * exp(c_q) * e1(c_q) - 1
+                + c_p * (grown - 1))
+
+    @staticmethod
+    def kl_cuts(q, p):
+        top = log(1 + 80 / q[0]) / q[1]
+        return [top * i / 8 for i in range(9)]
 
 
 class Levy:

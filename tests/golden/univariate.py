@@ -55,8 +55,11 @@ def write_univariate(name, family):
         check_moments(family.log_prob, params, cuts,
                       **optional(family, "entropy", "mean", "variance"))
     write_family(name, records, quantiles(family) if hasattr(family, "range") else ())
-    if not hasattr(family, "kl"):
-        return
+    if hasattr(family, "kl"):
+        write_divergences(name, family)
+
+
+def write_divergences(name, family):
     pairs = []
     for q, p in family.pairs:
         r = kl_record(family.kl, q, p)
