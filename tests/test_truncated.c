@@ -60,7 +60,7 @@ START_TEST(every_base_with_a_cdf_can_be_cut)
     for (int i = 0; i < FAMILIES; i++) {
         const family_row *row = &families[i];
         ppl_dist *base = make_member(c, row, row->point[0]);
-        if (!base->family->cdf || discrete(base))
+        if (!base->family->cdf || !base->family->icdf || discrete(base))
             continue;
         check_cut(c, _i, row, base, 0.25, 0.75, 1, 1);
         check_cut(c, _i, row, base, 0.25, 0.5, 0, 1);
@@ -81,7 +81,7 @@ START_TEST(infinite_bounds_are_none)
         const family_row *row = &families[i];
         ppl_tensor *params[PPL_MAX_PARAMS];
         ppl_dist *base = make_member(c, row, row->point[0]);
-        if (!base->family->cdf || discrete(base))
+        if (!base->family->cdf || !base->family->icdf || discrete(base))
             continue;
         make_params(c, row, row->point[0], 0, 1, params);
         base = row->make(params);

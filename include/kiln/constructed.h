@@ -22,6 +22,10 @@ PPL_API ppl_dist *ppl_delta(ppl_tensor *value, ppl_tensor *log_density, int even
  * log_prob is the log of the weights of all samples equal to the value, -inf where none
  * is. Numbers can be enumerated. No gradient by the samples but of mean and variance. */
 PPL_API ppl_dist *ppl_empirical(ppl_tensor *samples, ppl_tensor *log_weights);
+/* Folded: |X| of `base`, of single real numbers (not integers); log_prob is the log of the
+ * sum of both densities, at 0 as well. Reparameterised where base is. Has the cdf where
+ * base has one. A mask of the base is one of the whole. */
+PPL_API ppl_dist *ppl_folded(ppl_dist *base);
 /* ImproperUniform: log_prob 0 at values [batch,event] within the support, -inf outside;
  * the last axes of an event are the support's. A flat prior, for what gives a latent its
  * value: a guide, ppl_init_to_uniform and its like, ppl_log_density_of. Drawing from it
@@ -46,6 +50,7 @@ PPL_API ppl_dist *ppl_unit(ppl_tensor *log_factor);
 
 PPL_API extern const ppl_family ppl_family_delta;
 PPL_API extern const ppl_family ppl_family_empirical;
+PPL_API extern const ppl_family ppl_family_folded;
 PPL_API extern const ppl_family ppl_family_improper_uniform;
 PPL_API extern const ppl_family ppl_family_truncated;
 PPL_API extern const ppl_family ppl_family_unit;

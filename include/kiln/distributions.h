@@ -6,6 +6,7 @@
 #ifndef KILN_DISTRIBUTIONS_H
 #define KILN_DISTRIBUTIONS_H
 
+#include <kiln/censored.h>
 #include <kiln/constructed.h>
 #include <kiln/continuous.h>
 #include <kiln/discrete.h>

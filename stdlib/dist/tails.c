@@ -68,6 +68,26 @@ ppl_tensor *ppl__log_between(ppl__tails a, ppl__tails b)
     return ppl_apply(&between_op, in, 4, NULL, 0);
 }
 
+static double beyond(double a, double b)
+{
+    const double most = fmax(a, b);
+    return isinf(most) ? most : most + log1p(exp(fmin(a, b) - most));
+}
+
+static double beyond_slope(int input, double a, double b)
+{
+    const double y = beyond(a, b);
+    return y == -INFINITY ? 0 : exp((input == 0 ? a : b) - y);
+}
+
+PPL__POINTWISE(beyond, 2, "log P(X <= a or X > b)", beyond(PPL__IN_2(0)),
+               beyond_slope(input, PPL__IN_2(0)))
+
+ppl_tensor *ppl__log_beyond(ppl_tensor *log_cdf, ppl_tensor *log_survival)
+{
+    return ppl_apply(&beyond_op, (ppl_tensor *[]){ log_cdf, log_survival }, 2, NULL, 0);
+}
+
 /* ---- Shares ---------------------------------------------------------------------- */
 
 static double share(double own, double other)

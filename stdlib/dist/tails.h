@@ -22,6 +22,8 @@ ppl__tails ppl__tails_at(const ppl_dist *d, ppl_tensor *x);
 /* log P(a < X <= b) of the tails at a and at b; -inf where b does not lie above a. NULL
  * where neither is a bound. */
 ppl_tensor *ppl__log_between(ppl__tails a, ppl__tails b);
+/* log P(X <= a or X > b), from log P(X <= a) and log P(X > b). */
+ppl_tensor *ppl__log_beyond(ppl_tensor *log_cdf, ppl_tensor *log_survival);
 /* log of a share, which is `own` or 1 - exp(other), by the one that is exact. */
 ppl_tensor *ppl__log_share(ppl_tensor *own, ppl_tensor *other);
 

@@ -75,6 +75,16 @@ static inline double stable_cdf(double x, const double *p)
     return at[i] + fmin(fmax(z - i, 0), 1) * (at[i + 1] - at[i]);
 }
 
+static inline ppl_dist *make_folded_gumbel(ppl_tensor *const *p)
+{
+    return ppl_folded(ppl_gumbel(p[0], p[1]));
+}
+
+static inline ppl_dist *make_folded_logistic(ppl_tensor *const *p)
+{
+    return ppl_folded(ppl_logistic(p[0], p[1]));
+}
+
 static inline ppl_dist *make_truncated_laplace(ppl_tensor *const *p)
 {
     return ppl_truncated(ppl_laplace(p[0], p[1]), p[2], p[3]);

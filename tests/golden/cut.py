@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Golden numbers of cut distributions -> distributions/<family>.json, by univariate.py.
+"""Golden numbers of cut and folded distributions -> distributions/<family>.json, by
+univariate.py.
 
 A cut distribution is its base's density and cdf in mpmath, divided by the mass between
-the bounds, which is taken from whichever tail is less.
+the bounds, which is taken from whichever tail is less. A folded one adds the base's at x
+and at -x.
 """
 
 from mpmath import atan, exp, expm1, inf, log, mp, mpf, pi, workdps
@@ -10,6 +12,23 @@ from mpmath import atan, exp, expm1, inf, log, mp, mpf, pi, workdps
 from univariate import write_univariate
 
 mp.dps = 50
+
+
+class Logistic:
+    params = 2
+
+    @staticmethod
+    def log_prob(x, loc, scale):
+        z = (x - loc) / scale
+        return -z - log(scale) - 2 * log(1 + exp(-z))
+
+    @staticmethod
+    def cdf(x, loc, scale):
+        return 1 / (1 + exp(-(x - loc) / scale))
+
+    @staticmethod
+    def survival(x, loc, scale):
+        return 1 / (1 + exp((x - loc) / scale))
 
 
 class Weibull:
@@ -131,13 +150,44 @@ def cut(base, two_sided, side=None):
     return Cut
 
 
+def fold(base):
+    class Folded:
+        @staticmethod
+        def log_prob(x, *params):
+            return log(exp(base.log_prob(x, *params)) + exp(base.log_prob(-x, *params)))
+
+        @staticmethod
+        def cdf(x, *params):
+            return base.cdf(x, *params) - base.cdf(-x, *params)
+
+        @staticmethod
+        def survival(x, *params):
+            return base.survival(x, *params) + base.cdf(-x, *params)
+
+    return Folded
+
+
 def family(points, checked, *made):
-    kind = cut(*made)
+    kind = fold(*made) if len(made) == 1 else cut(*made)
     kind.points, kind.checked = points, checked
     return kind
 
 
 FAMILIES = {
+    "folded_gumbel": family(
+        [((0.5, 1.25), 0.25), ((0.5, 1.25), 3), ((0.5, 1.25), 12), ((-3, 0.25), 2.5),
+         ((-3, 0.25), 3.25), ((-3, 0.25), 0.5), ((100, 50), 30), ((100, 50), 160), ((0, 1), 1),
+         ((0, 1), 2.5), ((0, 1), 30), ((2, 4), 0.125), ((2, 4), 7), ((-1, 2), 1),
+         ((-1, 2), 4), ((-1, 2), 0.25), ((1, 0.75), 0.5), ((1, 0.75), 1.5), ((5, 1), 4),
+         ((5, 1), 6)],
+        [((0.5, 1.25), [0, 0.5, 2, 8, 60]), ((-1, 2), [0, 1, 4, 10, 90])], Gumbel),
+    "folded_logistic": family(
+        [((0.5, 1.25), 0.25), ((0.5, 1.25), 3), ((0.5, 1.25), 12), ((-3, 0.25), 2.5),
+         ((-3, 0.25), 3.25), ((-3, 0.25), 0.5), ((100, 50), 30), ((100, 50), 160), ((0, 1), 1),
+         ((0, 1), 2.5), ((0, 1), 60), ((2, 4), 0.125), ((2, 4), 7), ((-1, 2), 1),
+         ((-1, 2), 40), ((-1, 2), 0.25), ((1, 0.75), 0.5), ((1, 0.75), 1.5), ((5, 1), 4),
+         ((-5, 1), 6)],
+        [((0.5, 1.25), [0, 0.5, 2, 8, 100]), ((-1, 2), [0, 1, 4, 10, 150])], Logistic),
     "truncated_laplace": family(
         [((0.5, 1.25, -1, 3), 0.25), ((0.5, 1.25, -1, 3), -0.75),
          ((0.5, 1.25, -1, 3), 2.5), ((0.5, 1.25, -1, 3), 3), ((1, 0.25, 0.375, 4), 0.75), ((1, 0.25, 0.375, 4), 3),
