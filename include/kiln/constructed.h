@@ -26,6 +26,10 @@ PPL_API ppl_dist *ppl_empirical(ppl_tensor *samples, ppl_tensor *log_weights);
  * sum of both densities, at 0 as well. Reparameterised where base is. Has the cdf where
  * base has one. A mask of the base is one of the whole. */
 PPL_API ppl_dist *ppl_folded(ppl_dist *base);
+/* Hurdle: 0 with probability `gate`, else a draw of `base`, a distribution of counts (of
+ * integers 0, 1, 2, ..), given that it is not 0. Draws are exact for any base; one without
+ * a cdf whose draws are nearly always 0 is drawn from by adding up at most 65,536 masses. */
+PPL_API ppl_dist *ppl_hurdle(ppl_tensor *gate, ppl_dist *base);
 /* ImproperUniform: log_prob 0 at values [batch,event] within the support, -inf outside;
  * the last axes of an event are the support's. A flat prior, for what gives a latent its
  * value: a guide, ppl_init_to_uniform and its like, ppl_log_density_of. Drawing from it
@@ -47,13 +51,20 @@ PPL_API ppl_dist *ppl_truncated(ppl_dist *base, ppl_tensor *low, ppl_tensor *hig
 /* Unit: the value [batch,0], of no numbers, with log_prob log_factor [batch], in nats.
  * The distribution of ppl_factor's sites. */
 PPL_API ppl_dist *ppl_unit(ppl_tensor *log_factor);
+/* ZeroInflated: 0 with probability `gate`, or sigmoid(gate_logits), else a draw of `base`,
+ * a distribution of counts (of integers 0, 1, 2, ..). Values can be listed where the
+ * base's can, as for a Hurdle. */
+PPL_API ppl_dist *ppl_zero_inflated(ppl_tensor *gate, ppl_dist *base);
+PPL_API ppl_dist *ppl_zero_inflated_logits(ppl_tensor *gate_logits, ppl_dist *base);
 
 PPL_API extern const ppl_family ppl_family_delta;
 PPL_API extern const ppl_family ppl_family_empirical;
 PPL_API extern const ppl_family ppl_family_folded;
+PPL_API extern const ppl_family ppl_family_hurdle;
 PPL_API extern const ppl_family ppl_family_improper_uniform;
 PPL_API extern const ppl_family ppl_family_truncated;
 PPL_API extern const ppl_family ppl_family_unit;
+PPL_API extern const ppl_family ppl_family_zero_inflated;
 
 #ifdef __cplusplus
 }

@@ -105,6 +105,26 @@ static inline ppl_dist *make_truncated_weibull(ppl_tensor *const *p)
     return ppl_truncated(ppl_weibull(p[0], p[1]), p[2], p[3]);
 }
 
+static inline ppl_dist *make_hurdle_beta_binomial(ppl_tensor *const *p)
+{
+    return ppl_hurdle(p[0], ppl_beta_binomial(p[1], p[2], p[3]));
+}
+
+static inline ppl_dist *make_hurdle_poisson(ppl_tensor *const *p)
+{
+    return ppl_hurdle(p[0], ppl_poisson(p[1]));
+}
+
+static inline ppl_dist *make_zero_inflated_binomial_logits(ppl_tensor *const *p)
+{
+    return ppl_zero_inflated_logits(p[0], ppl_binomial(p[1], p[2]));
+}
+
+static inline ppl_dist *make_zero_inflated_poisson(ppl_tensor *const *p)
+{
+    return ppl_zero_inflated(p[0], ppl_poisson(p[1]));
+}
+
 static inline double normal_cdf(double x, const double *p)
 {
     return erfc((p[0] - x) / p[1] / sqrt(2)) / 2;

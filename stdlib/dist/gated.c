@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gated.c - making counts behind a gate (gated.h), and what both kinds of them share.
+ */
+#include "gated.h"
+
+#include "../shape_text.h"
+
+static const ppl_dist *part(const ppl_dist *d)
+{
+    return d->parts->dist[0];
+}
+
+int ppl__gate_by_logits(const ppl_dist *d)
+{
+    return d->family->param_constraint[0] == &ppl_constraint_real;
+}
+
+ppl_dist *ppl__gated_base(const ppl_dist *d)
+{
+    ppl_dist *base = (ppl_dist *)(uintptr_t)part(d);
+    int same = base->shape.rank == d->shape.rank;
+
+    for (int i = 0; same && i < d->shape.rank; i++)
+        same = base->shape.dim[i] == d->shape.dim[i];
+    return same ? base : ppl_expand_dist(base, d->shape);
+}
+
+ppl_tensor *ppl__gate_open(const ppl_dist *d)
+{
+    ppl_tensor *gate = d->param[0];
+    return ppl__gate_by_logits(d) ? ppl_sigmoid(ppl_neg(gate)) : ppl_affine(gate, -1, 1);
+}
+
+ppl_tensor *ppl__no_count(ppl_ctx *c)
+{
+    const int64_t zero = 0;
+    return ppl_from_integers(c, PPL_SCALAR, &zero);
+}
+
+/* The gate's random numbers are its own. */
+ppl_tensor *ppl__gate_draw(const ppl_dist *d, const ppl_rng *rng, ppl_tensor *x)
+{
+    const ppl_rng own = ppl_rng_part(rng, 0);
+    ppl_dist *gate = ppl__gate_by_logits(d) ? ppl_bernoulli_logits(d->param[0])
+                                            : ppl_bernoulli(d->param[0]);
+    ppl_tensor *closed = ppl_dist_sample(ppl_expand_dist(gate, d->shape), &own);
+    return ppl_where(ppl_less(ppl_scalar(d->ctx, 0.5), closed), ppl__no_count(d->ctx), x);
+}
+
+ppl_tensor *ppl__gated_enumerate(const ppl_dist *d)
+{
+    return part(d)->family->enumerate(part(d));
+}
+
+/* The base's least count may be above 0, which the gate gives. */
+void ppl__gated_bounds(const ppl_dist *d, ppl_tensor **lower, ppl_tensor **upper)
+{
+    part(d)->family->bounds(part(d), lower, upper);
+    *lower = NULL;
+}
+
+/* ---- Making ------------------------------------------------------------------------ */
+
+static const ppl_family *family_of(const ppl_family *kind, int logits,
+                                   const ppl_dist *base)
+{
+    ppl_ctx *c = base->ctx;
+    const ppl_family *of = base->family;
+    ppl_family *f = ppl_alloc(c, sizeof *f);
+
+    if (!f)
+        return NULL;
+    *f = *kind;
+    f->kind = kind;
+    f->name = ppl_intern_join(c, ppl_intern_join(c, ppl_intern_join(c, kind->name, "("),
+                                                 of->name), ")");
+    if (logits) {
+        f->param_name[0] = "gate_logits";
+        f->param_constraint[0] = &ppl_constraint_real;
+    }
+    if (!of->mean || !of->variance)
+        f->variance = NULL;
+    if (!of->mean)
+        f->mean = NULL;
+    if (!of->cdf)
+        f->cdf = f->log_cdf = f->log_survival = NULL;
+    if (!of->enumerate) {
+        f->enumerate = NULL;
+        f->flags &= ~(unsigned)PPL_ENUMERABLE;
+    }
+    if (!of->bounds)
+        f->bounds = NULL;
+    return f->name ? f : NULL;
+}
+
+/* 1 if the base is of the counts 0, 1, 2, ..; a family made of others says no support
+ * where theirs have ends. */
+static int is_of_counts(const ppl_family *kind, const ppl_dist *base)
+{
+    const ppl_family *f = base->family;
+
+    if ((f->flags & PPL_DISCRETE) && f->value_dtype == PPL_I64 && f->event_dim == 0 &&
+        (!f->support || f->support == &ppl_constraint_nonnegative_integer)) {
+        if (base->event_dim == 0)
+            return 1;
+        ppl_fail(base->ctx, PPL_ESHAPE, "%s: the base, %s of shape %s, has events; take "
+                 "ppl_event of the result", kind->name, f->name, SHAPE_TEXT(base->shape));
+        return 0;
+    }
+    ppl_fail(base->ctx, PPL_EUNSUPPORTED, "%s: %s is not a distribution of counts, "
+             "integers 0, 1, 2, ..; take one that is (ppl_poisson, ppl_binomial, ..)",
+             kind->name, f->name);
+    return 0;
+}
+
+ppl_dist *ppl__gated(const ppl_family *kind, int logits, ppl_tensor *gate, ppl_dist *base)
+{
+    if (!base || !gate || !ppl_ok(base->ctx) || !is_of_counts(kind, base))
+        return NULL;
+    const ppl_family *f = family_of(kind, logits, base);
+    ppl_dist *bare = f ? ppl_alloc(base->ctx, sizeof *bare) : NULL;
+    if (!bare)
+        return NULL;
+    *bare = *base;
+    bare->mask = NULL;
+    const ppl_dist_parts parts = { .dist = (const ppl_dist *[]){ bare }, .dists = 1,
+                                   .batch = ppl_dist_batch_shape(base) };
+    return ppl_masked(ppl_dist_make_of(f, &gate, &parts, NULL), base->mask);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gated.h - what ZeroInflated and Hurdle share: counts that are 0 where a gate says so, and
+ * else come from a base distribution, which is asked for its own formulas only.
+ *
+ * The gate is parameter 0 (a probability or its logit), the base the only part. A family is
+ * made for each distribution, since what it can do is what its base can.
+ */
+#ifndef KILN_GATED_H
+#define KILN_GATED_H
+
+#include "odds.h"
+
+/* A member: of the kind's row, or of it by logits. NULL on error. */
+ppl_dist *ppl__gated(const ppl_family *kind, int logits, ppl_tensor *gate, ppl_dist *base);
+
+/* For the functions of a kind's row. */
+int ppl__gate_by_logits(const ppl_dist *d);
+/* The base with d's batch. */
+ppl_dist *ppl__gated_base(const ppl_dist *d);
+/* P(gate is open) = 1 - gate. */
+ppl_tensor *ppl__gate_open(const ppl_dist *d);
+/* 0 where the gate is closed, x elsewhere. */
+ppl_tensor *ppl__gate_draw(const ppl_dist *d, const ppl_rng *rng, ppl_tensor *x);
+/* The integer 0. */
+ppl_tensor *ppl__no_count(ppl_ctx *c);
+/* Of a row: those of the base, with 0 among them. */
+ppl_tensor *ppl__gated_enumerate(const ppl_dist *d);
+void ppl__gated_bounds(const ppl_dist *d, ppl_tensor **lower, ppl_tensor **upper);
+
+#endif
