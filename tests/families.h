@@ -2,7 +2,7 @@
 /*
  * families.h - the table of families of one number that the tests of distributions and of
  * KL go by; the rows stand in families/<header>.inc. A family of kiln/continuous.h,
- * discrete.h or constructed.h without a row fails test_distributions. A family that is
+ * discrete.h, constructed.h or relaxed.h without a row fails test_distributions. A family that is
  * made of others may have several rows, each with its own maker and golden file.
  */
 #ifndef KILN_TESTS_FAMILIES_H
@@ -68,6 +68,7 @@ static const family_row families[] = {
 #include "families/constructed.inc"
 #include "families/continuous.inc"
 #include "families/discrete.inc"
+#include "families/relaxed.inc"
 };
 
 enum { FAMILIES = sizeof families / sizeof *families };

@@ -49,6 +49,7 @@ START_TEST(every_family_has_a_row)
     int found = rows_in_header("constructed");
     found += rows_in_header("continuous");
     found += rows_in_header("discrete");
+    found += rows_in_header("relaxed");
     ck_assert_int_eq(found, families_with_rows());
 }
 END_TEST

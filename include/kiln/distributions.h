@@ -14,5 +14,6 @@
 #include <kiln/kl.h>
 #include <kiln/mixture.h>
 #include <kiln/multivariate.h>
+#include <kiln/relaxed.h>
 
 #endif

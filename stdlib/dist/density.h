@@ -179,5 +179,6 @@ ppl_tensor *ppl__categorical_kl(const ppl_dist *q, const ppl_dist *p);
 ppl_tensor *ppl__geometric_kl(const ppl_dist *q, const ppl_dist *p);
 ppl_tensor *ppl__multinomial_kl(const ppl_dist *q, const ppl_dist *p);
 ppl_tensor *ppl__one_hot_categorical_kl(const ppl_dist *q, const ppl_dist *p);
+ppl_tensor *ppl__straight_through_kl(const ppl_dist *q, const ppl_dist *p);
 
 #endif

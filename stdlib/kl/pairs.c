@@ -5,6 +5,7 @@
  *   Normal (event_dim 1), MultivariateNormal, LowRankMultivariateNormal, each with each
  *   Bernoulli, Binomial, Categorical, Geometric, Multinomial, OneHotCategorical: probs
  *   against logits, both ways (rules in stdlib/dist)
+ *   a straight-through distribution to the Bernoulli or OneHotCategorical that it is of
  *   Bernoulli to Poisson, Poisson to Bernoulli and Binomial (trials.c)
  *   KL(Delta(v, log_density) || p) = log_density - log p(v), for p of any family
  */
@@ -58,5 +59,12 @@ const ppl__kl_pair ppl__kl_pairs[] = {
     { &ppl_family_poisson, &ppl_family_bernoulli_logits, ppl__poisson_trials_kl },
     { &ppl_family_poisson, &ppl_family_binomial, ppl__poisson_trials_kl },
     { &ppl_family_poisson, &ppl_family_binomial_logits, ppl__poisson_trials_kl },
+    { &ppl_family_straight_through, &ppl_family_bernoulli, ppl__straight_through_kl },
+    { &ppl_family_straight_through, &ppl_family_bernoulli_logits,
+      ppl__straight_through_kl },
+    { &ppl_family_straight_through, &ppl_family_one_hot_categorical,
+      ppl__straight_through_kl },
+    { &ppl_family_straight_through, &ppl_family_one_hot_categorical_logits,
+      ppl__straight_through_kl },
     { NULL, NULL, NULL }
 };

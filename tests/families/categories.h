@@ -9,6 +9,16 @@ MAKE_EVENT(multinomial_logits, p[0], p[1])
 MAKE_EVENT(one_hot_categorical, p[0])
 MAKE_EVENT(one_hot_categorical_logits, p[0])
 MAKE_EVENT(ordered_logistic, p[0], p[1])
+MAKE_EVENT(relaxed_one_hot_categorical, p[0], p[1])
+MAKE_EVENT(relaxed_one_hot_categorical_logits, p[0], p[1])
+
+/* A OneHotCategorical but for its draws. */
+static inline ppl_dist *make_straight_through(ppl_tensor *const *p, const double *attr)
+{
+    ppl_tensor *temperature = ppl_scalar(ppl_tensor_ctx(p[0]), 0.5);
+    (void)attr;
+    return ppl_straight_through(ppl_relaxed_one_hot_categorical(temperature, p[0]));
+}
 
 /* The share of weight k, or of e^w[k], in all. */
 static inline double share_of(const event *w, int k, int logits)
@@ -67,4 +77,23 @@ static inline ppl_dist *ordered_marginal(ppl_ctx *c, const member *m, int k)
         below = above;
     }
     return ppl_categorical(ppl_from_doubles(c, PPL_SHAPE(cuts->n + 1), p));
+}
+
+/* log(x_0 / x_1) is logistic, of location (a_0 - a_1) / t and scale 1 / t. */
+static inline double log_ratio(const double *x, const member *m)
+{
+    (void)m;
+    return log(x[0] / x[1]);
+}
+
+static inline double log_ratio_cdf(double s, const member *m)
+{
+    const double *w = m->param[1].x;
+    return 1 / (1 + exp(log(w[0] / w[1]) - m->param[0].x[0] * s));
+}
+
+static inline double log_ratio_cdf_logits(double s, const member *m)
+{
+    const double *a = m->param[1].x;
+    return 1 / (1 + exp(a[0] - a[1] - m->param[0].x[0] * s));
 }
