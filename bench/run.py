@@ -32,8 +32,8 @@ class Program:
 
     def start(self):
         threads = str(self.threads)
-        env = dict(os.environ, OMP_NUM_THREADS=threads, OPENBLAS_NUM_THREADS=threads,
-                   MKL_NUM_THREADS=threads, **self.env)
+        env = {**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads,
+               "MKL_NUM_THREADS": threads, **self.env}
         cores = ",".join(str(i) for i in range(self.threads))
         self.process = subprocess.Popen(
             ["taskset", "-c", cores, *self.command], env=env, text=True,
@@ -112,8 +112,10 @@ def programs(build, python, data):
     """What is compared: a row a program."""
     skylake = {"OPENBLAS_CORETYPE": "SkylakeX"} if "avx512" in cpu_flags() else {}
     rows = []
-    rows.append(Program("dmm", "kiln, meanfield", [
-        build / "bench/dmm", "--serve", "--data", data], 1, skylake))
+    for threads in (1, 2):
+        rows.append(Program("dmm", "kiln, meanfield", [
+            build / "bench/dmm", "--serve", "--data", data, "--threads", threads],
+            threads, {**skylake, "OPENBLAS_NUM_THREADS": "1"}))
     for threads in (1, 2):
         for name, script, flags in (
                 ("Pyro, meanfield", "pyro_dmm.py", []),
@@ -174,7 +176,7 @@ def table(rows, measure):
     base = None
     for row in rows:
         values = row.measures.get(measure)
-        if values and row.about.get("program") == "kiln":
+        if values and base is None and row.about.get("program") == "kiln":
             base = statistics.median(values)
     for row in rows:
         values = row.measures.get(measure)
