@@ -41,7 +41,8 @@ typedef struct event_row {
      * diagonal, 's' symmetrically; '-' not at all in a log_prob, which would jump, 'n' not
      * at all. */
     const char *moves;
-    /* A number made of a draw, and its distribution function; or NULL. */
+    /* A number made of a draw, and its distribution function; or NULL. A cdf alone is that
+     * of each element, less its mean and over its deviation. */
     double (*statistic)(const double *x, const member *m);
     double (*cdf)(double s, const member *m);
     /* Of integers (or 0 and 1): how element k of a draw is distributed. */

@@ -152,6 +152,20 @@ START_TEST(ends_and_nan)
 }
 END_TEST
 
+/* The cdf at 0 is the gate, and has its slope where the gate is 0 as well. */
+START_TEST(a_closed_gate_has_a_slope)
+{
+    ppl_ctx *c = context(_i);
+    ppl_tensor *gate = ppl_variable(c, PPL_SCALAR, (double[]){ 0 });
+    ppl_dist *d = ppl_hurdle(gate, ppl_poisson(ppl_scalar(c, 2)));
+    ppl_tensor *cdf = ppl_cdf(d, ppl_from_integers(c, PPL_SHAPE(2), (int64_t[]){ -1, 0 }));
+    assert_elements("hurdle cdf", cdf, 2, LIST(0, 0), 0);
+    ck_assert_int_eq(ppl_backward(ppl_sum(cdf, PPL_ALL)), PPL_OK);
+    ck_assert_double_eq(ppl_item(ppl_grad(gate)), 1);
+    stop(c);
+}
+END_TEST
+
 START_TEST(what_does_not_fit_is_refused)
 {
     ppl_ctx *c = start(_i);
@@ -203,7 +217,7 @@ int main(void)
 {
     const TTest *const tests[] = {
         masses_and_moments_agree, batches_broadcast_and_masks_go_through, ends_and_nan,
-        what_does_not_fit_is_refused, NULL
+        a_closed_gate_has_a_slope, what_does_not_fit_is_refused, NULL
     };
     Suite *suite = suite_create("gated");
     TCase *quick = tcase_create("quick"), *slow = tcase_create("samples");

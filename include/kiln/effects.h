@@ -363,7 +363,8 @@ PPL_API void ppl_msg_set_option(ppl_msg *m, const ppl_option_key *key, const voi
 /* The random numbers of m's site, for a handler that draws in the default's place: seed
  * and name are asked of the handlers further out. */
 PPL_API ppl_rng ppl_site_rng(const ppl_msg *m);
-/* A well-mixed hash of an address, for tables in memory: it differs from run to run. */
+/* A hash of an address, for tables in memory: it differs from run to run. Of eight indices
+ * that follow each other the values do too, so that loops over sites stay in the cache. */
 PPL_API size_t ppl_address_hash(ppl_name name, int64_t index);
 
 typedef struct ppl_handler_ops {

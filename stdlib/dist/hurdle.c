@@ -115,9 +115,11 @@ static ppl_tensor *log_cdf(const ppl_dist *d, ppl_tensor *x)
                      ppl_where(at_0, gate, upper));
 }
 
+/* Not by its logarithm where it is g, which may be 0 and still has a slope. */
 static ppl_tensor *cdf(const ppl_dist *d, ppl_tensor *x)
 {
-    return ppl_exp(log_cdf(d, x));
+    ppl_tensor *gate = ppl_where(is_below(x, 0), ppl_scalar(d->ctx, 0), d->param[0]);
+    return ppl_where(is_below(x, 1), gate, ppl_exp(log_cdf(d, x)));
 }
 
 /* ---- Moments ----------------------------------------------------------------------- */
