@@ -465,6 +465,8 @@ void ppl__gemm_turn(const ppl__gemm *g, ppl_dtype dtype, size_t n, size_t k, con
 {
     const size_t width = panel_width(g, dtype, PPL__PANEL_B, n);
 
+    if (n == 0)                     /* and so may be the width */
+        return;
     ppl_maths_split(g->ctx, (n + width - 1) / width, 4000 / (width * k + 1) + 1, turn_panels,
                     &(turn){ dtype, n, k, width, x, panels });
 }
