@@ -183,13 +183,15 @@ static int save(program *p)
     for (int i = 0; i < p->trainers; i++) {
         trainer *t = p->trainer[i];
 
-        if (p->o.checkpoint != NULL &&
-            trainer_save(t, own_path(p, t, p->o.checkpoint, path, sizeof path), p->error,
-                         sizeof p->error) != 0)
-            return -1;
+        /* The log first: rows beyond the checkpoint are dropped on resuming, and rows that
+         * are missing before it are lost. */
         if (p->o.log != NULL &&
             trainer_write_log(t, own_path(p, t, p->o.log, path, sizeof path), p->error,
                               sizeof p->error) != 0)
+            return -1;
+        if (p->o.checkpoint != NULL &&
+            trainer_save(t, own_path(p, t, p->o.checkpoint, path, sizeof path), p->error,
+                         sizeof p->error) != 0)
             return -1;
     }
     p->last_save = now();
