@@ -355,7 +355,8 @@ START_TEST(bad_input_is_explained)
             PPL_ECONSTRAINT, "truncated(exponential): there is no mass between -3 and -2 "
                              "(element 1 of [2])");
     REFUSED(ppl_truncated(ppl_bernoulli(ppl_scalar(c, 0.5)), zero, NULL),
-            PPL_EUNSUPPORTED, "truncated: bernoulli has no cdf");
+            PPL_EUNSUPPORTED, "truncated: bernoulli has no cdf, by which the mass between "
+                               "the bounds would be known; take a base that has one");
     REFUSED(ppl_truncated(ppl_event(ppl_exponential(numbers(c, 1, 2)), 1), zero, NULL),
             PPL_ESHAPE, "truncated: an event of exponential has 1 axes; cut");
     REFUSED(ppl_truncated(ppl_poisson(one), ppl_scalar(c, 0.5), NULL), PPL_ECONSTRAINT,

@@ -190,7 +190,8 @@ static int can_be_censored(const ppl_family *kind, const ppl_dist *base)
                  "ppl_event", kind->name, f->name, base->event_dim);
     else if (!f->cdf)
         ppl_fail(base->ctx, PPL_EUNSUPPORTED, "%s: %s has no cdf, which tells the "
-                 "probability of a censored value", kind->name, f->name);
+                 "probability of a censored value; take a base that has one "
+                 "(doc/distributions.md)", kind->name, f->name);
     return ppl_ok(base->ctx);
 }
 

@@ -28,4 +28,14 @@ ppl_tensor *ppl__no_count(ppl_ctx *c);
 ppl_tensor *ppl__gated_enumerate(const ppl_dist *d);
 void ppl__gated_bounds(const ppl_dist *d, ppl_tensor **lower, ppl_tensor **upper);
 
+/* What both rows have in common; the functions are the file's own. */
+#define PPL__GATED_ROW                                                                   \
+    .params = 1, .param_name = { "gate" },                                               \
+    .param_constraint = { &ppl_constraint_unit_interval },                               \
+    .support = &ppl_constraint_nonnegative_integer,                                      \
+    .flags = PPL_DISCRETE | PPL_ENUMERABLE, .value_dtype = PPL_I64,                      \
+    .sample = sample, .log_prob = log_prob, .mean = mean, .variance = variance,          \
+    .enumerate = ppl__gated_enumerate, .bounds = ppl__gated_bounds, .cdf = cdf,          \
+    .log_cdf = log_cdf, .log_survival = log_survival
+
 #endif

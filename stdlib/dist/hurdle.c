@@ -306,19 +306,5 @@ ppl_dist *ppl_hurdle(ppl_tensor *gate, ppl_dist *base)
 
 const ppl_family ppl_family_hurdle = {
     .name = "hurdle",
-    .params = 1,
-    .param_name = { "gate" },
-    .param_constraint = { &ppl_constraint_unit_interval },
-    .support = &ppl_constraint_nonnegative_integer,
-    .flags = PPL_DISCRETE | PPL_ENUMERABLE,
-    .value_dtype = PPL_I64,
-    .sample = sample,
-    .log_prob = log_prob,
-    .mean = mean,
-    .variance = variance,
-    .enumerate = ppl__gated_enumerate,
-    .cdf = cdf,
-    .log_cdf = log_cdf,
-    .log_survival = log_survival,
-    .bounds = ppl__gated_bounds,
+    PPL__GATED_ROW,
 };

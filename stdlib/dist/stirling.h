@@ -23,6 +23,21 @@
     (((REAL)c[k] + (REAL)c[(k) + 1] * t) +                                               \
      ((REAL)c[(k) + 2] + (REAL)c[(k) + 3] * t) * square)
 
+static inline double ppl__series_f64(const double c[20], double w)
+{
+    const double t = w - 0.5, square = t * t, fourth = square * square;
+    const double high = PPL__CUBIC(double, c, 12) + fourth * PPL__CUBIC(double, c, 16);
+    return PPL__CUBIC(double, c, 0) +
+           fourth * (PPL__CUBIC(double, c, 4) + fourth * (PPL__CUBIC(double, c, 8) +
+                                                          fourth * high));
+}
+
+static inline float ppl__series_f32(const float c[8], float w)
+{
+    const float t = w - 0.5f, square = t * t;
+    return PPL__CUBIC(float, c, 0) + square * square * PPL__CUBIC(float, c, 4);
+}
+
 static inline double ppl__stirling_rest_f64(double w)
 {
     static const double c[] = {
@@ -34,11 +49,7 @@ static inline double ppl__stirling_rest_f64(double w)
         -6.131840589678738e-05, 3.174788802414846e-05, 4.3209792026718406e-05,
         -7.612759944852201e-05, 3.339372329568171e-05
     };
-    const double t = w - 0.5, square = t * t, fourth = square * square;
-    const double high = PPL__CUBIC(double, c, 12) + fourth * PPL__CUBIC(double, c, 16);
-    return PPL__CUBIC(double, c, 0) +
-           fourth * (PPL__CUBIC(double, c, 4) + fourth * (PPL__CUBIC(double, c, 8) +
-                                                          fourth * high));
+    return ppl__series_f64(c, w);
 }
 
 static inline double ppl__stirling_fall_f64(double w)
@@ -52,11 +63,7 @@ static inline double ppl__stirling_fall_f64(double w)
         -0.0005891779827320701, 0.0009133473120261388, -0.00018882579042560889,
         -0.0011340128054363125, 0.0009094338379714327
     };
-    const double t = w - 0.5, square = t * t, fourth = square * square;
-    const double high = PPL__CUBIC(double, c, 12) + fourth * PPL__CUBIC(double, c, 16);
-    return PPL__CUBIC(double, c, 0) +
-           fourth * (PPL__CUBIC(double, c, 4) + fourth * (PPL__CUBIC(double, c, 8) +
-                                                          fourth * high));
+    return ppl__series_f64(c, w);
 }
 
 static inline float ppl__stirling_rest_f32(float w)
@@ -66,8 +73,7 @@ static inline float ppl__stirling_rest_f32(float w)
         0.000806436760940172f, -1.5925500425715654e-05f, -0.0002107097931126614f,
         0.0001384712984391088f, -1.831591874660523e-05f
     };
-    const float t = w - 0.5f, square = t * t;
-    return PPL__CUBIC(float, c, 0) + square * square * PPL__CUBIC(float, c, 4);
+    return ppl__series_f32(c, w);
 }
 
 static inline float ppl__stirling_fall_f32(float w)
@@ -77,8 +83,7 @@ static inline float ppl__stirling_fall_f32(float w)
         0.0031861878663956627f, -0.0005977916972299222f, -0.000779487849266622f,
         0.0008771228408430768f, -0.0003225929694988573f
     };
-    const float t = w - 0.5f, square = t * t;
-    return PPL__CUBIC(float, c, 0) + square * square * PPL__CUBIC(float, c, 4);
+    return ppl__series_f32(c, w);
 }
 
 /* r(a), a > 0; below 1 by r(a) = r(a + 1) + (a + 1/2) log(1 + 1/a) - 1. */

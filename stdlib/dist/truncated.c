@@ -536,7 +536,8 @@ static int can_be_cut(const ppl_dist *base)
                  "ppl_event", f->name, base->event_dim);
     else if (!f->cdf)
         ppl_fail(base->ctx, PPL_EUNSUPPORTED, "truncated: %s has no cdf, by which the "
-                 "mass between the bounds would be known", f->name);
+                 "mass between the bounds would be known; take a base that has one "
+                 "(doc/distributions.md)", f->name);
     return ppl_ok(base->ctx);
 }
 
