@@ -683,7 +683,7 @@ END_TEST
 
 /* ---- options ---- */
 
-enum { WORDS = 48 };
+enum { WORDS = 64 };
 
 /* Parses words separated by blanks; "~" stands for the empty word. */
 static int parse(options *o, const char *line)
@@ -711,6 +711,7 @@ START_TEST(test_options_defaults)
     ck_assert_int_eq(o.threads, 1);
     ck_assert(o.generate == 64);
     ck_assert_double_eq(o.lr, 3e-4);
+    ck_assert(o.lr_decay == 0.99996 && o.clip_value == 10 && o.weight_decay == 2);
     ck_assert_double_eq(o.min_anneal, 0.2);
     for (int i = 0; i < OPTION_COUNT; i++)
         ck_assert(!o.given[i]);
@@ -723,8 +724,8 @@ START_TEST(test_options_all)
     static const char line[] = "--data a.json --elbo both --epochs 0 --batch=7 --seed "
                                "18446744073709551615 --threads 9 --z-dim 1 --emission-dim 2 "
                                "--transition-dim 3 --rnn-dim 4 --num-iafs 5 "
-                               "--iaf-dim 6 --lr 1E-3 --anneal-epochs "
-                               "0 --min-anneal 1 --eval-every 5 --is-samples 6 "
+                               "--iaf-dim 6 --lr 1E-3 --lr-decay 1 --clip-value 20 "
+                               "--weight-decay 0 --anneal-epochs 0 --min-anneal 1 --eval-every 5 --is-samples 6 "
                                "--checkpoint c --resume --log l.csv --pictures p --midi "
                                "m.mid --generate 8 --quiet";
     ck_assert_msg(parse(&o, line) == 0, "%s", error);
@@ -740,6 +741,7 @@ START_TEST(test_options_all)
     ck_assert(o.eval_every == 5 && o.is_samples == 6 && o.generate == 8);
     ck_assert(o.resume && o.quiet && !o.help);
     ck_assert_double_eq(o.lr, 1e-3);
+    ck_assert(o.lr_decay == 1 && o.clip_value == 20 && o.weight_decay == 0);
     ck_assert_double_eq(o.min_anneal, 1);
     for (int i = 0; i < OPTION_COUNT; i++)
         ck_assert_int_eq(o.given[i], i != OPTION_HELP);
@@ -775,6 +777,12 @@ static const struct {
     { "--lr 1-3", "option --lr: \"1-3\" is not a number above 0 and at most 1" },
     { "--lr 1e-999", "option --lr: \"1e-999\" is not a number above 0 and at most 1" },
     { "--lr 0x1p-3", "option --lr: \"0x1p-3\" is not a number above 0 and at most 1" },
+    { "--lr-decay 1.1",
+      "option --lr-decay: \"1.1\" is not a number above 0 and at most 1" },
+    { "--clip-value 0",
+      "option --clip-value: \"0\" is not a number above 0 and at most 1e+30" },
+    { "--weight-decay -1",
+      "option --weight-decay: \"-1\" is not a number in 0..1e+06" },
     { "--min-anneal 0",
       "option --min-anneal: \"0\" is not a number above 0 and at most 1" },
     { "--min-anneal 1.01",
@@ -823,6 +831,8 @@ START_TEST(test_options_help)
         "                         whole number in 0..1000000, default 5000\n",
         "  --lr RATE              learning rate of ClippedAdam\n"
         "                         number above 0 and at most 1, default 3e-4\n",
+        "  --weight-decay W       W times each parameter is added to its gradient\n"
+        "                         number in 0..1e+06, default 2\n",
         "  --resume               go on from the checkpoint\n",
         "  --log FILE.csv         bounds over epochs as CSV, in nats per time step\n",
         "  --help                 print this text\n",
@@ -834,7 +844,7 @@ START_TEST(test_options_help)
         "transition-dim",
         "rnn-dim",    "anneal-epochs", "min-anneal", "eval-every",   "is-samples",
         "checkpoint", "pictures",      "midi",       "generate",     "quiet",
-        "num-iafs",   "iaf-dim",
+        "num-iafs",   "iaf-dim",       "lr-decay",   "clip-value",
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char start[32];

@@ -10,10 +10,11 @@
 #include "dmm.h"
 #include "output.h"
 
-typedef enum { KIND_TEXT, KIND_CHOICE, KIND_INT, KIND_SEED, KIND_REAL, KIND_FLAG } kind;
+typedef enum { KIND_TEXT, KIND_CHOICE, KIND_INT, KIND_SEED, KIND_REAL, KIND_REAL_FROM, KIND_FLAG } kind;
 
-/* Ranges: ints are in low..high, reals above `low` and at most `high`. `initial` is the
- * default, as it would stand on the command line; NULL for texts and flags (absent). */
+/* Ranges: ints are in low..high, reals above `low` (KIND_REAL_FROM: or equal to it) and at
+ * most `high`. `initial` is the default, as it would stand on the command line; NULL for
+ * texts and flags (absent). */
 typedef struct {
     const char *name;
     kind kind;
@@ -57,6 +58,12 @@ static const row table[OPTION_COUNT] = {
                          "hidden units of each flow, z-dim at least" },
     [OPTION_LR] = { "lr", KIND_REAL, AT(lr), "3e-4", 0, 1, "RATE",
                     "learning rate of ClippedAdam" },
+    [OPTION_LR_DECAY] = { "lr-decay", KIND_REAL, AT(lr_decay), "0.99996", 0, 1, "FACTOR",
+                          "of the learning rate, at each step" },
+    [OPTION_CLIP_VALUE] = { "clip-value", KIND_REAL, AT(clip_value), "10", 0, 1e30, "G",
+                            "most of a gradient's element, in nats per minibatch" },
+    [OPTION_WEIGHT_DECAY] = { "weight-decay", KIND_REAL_FROM, AT(weight_decay), "2", 0, 1e6,
+                              "W", "W times each parameter is added to its gradient" },
     [OPTION_ANNEAL_EPOCHS] = { "anneal-epochs", KIND_INT, AT(anneal_epochs), "1000", 0,
                                1e6, "N", "epochs until the KL weight reaches 1" },
     [OPTION_MIN_ANNEAL] = { "min-anneal", KIND_REAL, AT(min_anneal), "0.2", 0, 1,
@@ -95,6 +102,9 @@ static const char *describe(const row *r, char *text, size_t size)
     case KIND_REAL:
         snprintf(text, size, "number above %g and at most %g", r->low, r->high);
         break;
+    case KIND_REAL_FROM:
+        snprintf(text, size, "number in %g..%g", r->low, r->high);
+        break;
     default: /* names and texts: the help line says it */
         *text = '\0';
     }
@@ -112,11 +122,12 @@ static bool read_number(const row *r, const char *text, char *field)
 {
     char *end;
     errno = 0;
-    if (r->kind == KIND_REAL) {
+    if (r->kind == KIND_REAL || r->kind == KIND_REAL_FROM) {
         double value = strtod(text, &end);
-        /* An underflow (ERANGE) is below every `low`. */
+        /* An underflow (ERANGE) is no number that anyone means. */
         if (!plain(text, "0123456789.eE+-") || *text == '+' || *end || errno
-            || !(value > r->low && value <= r->high))
+            || !(value >= r->low && value <= r->high)
+            || (value == r->low && r->kind == KIND_REAL))
             return false;
         memcpy(field, &value, sizeof value);
         return true;

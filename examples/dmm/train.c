@@ -41,8 +41,8 @@ static int make_inference(trainer *t)
     const options *o = t->options;
     ppl_optim *optim = ppl_clipped_adam(
         t->ctx, &(ppl_optim_opts){ .lr = o->lr, .beta1 = 0.96, .beta2 = 0.999,
-                                   .clip_value = 10, .lr_decay = 0.99996,
-                                   .weight_decay = 2 });
+                                   .clip_value = o->clip_value, .lr_decay = o->lr_decay,
+                                   .weight_decay = o->weight_decay });
     ppl_elbo *(*make)(ppl_ctx *, const ppl_elbo_opts *) =
         t->choice == ELBO_TRACE ? ppl_trace_elbo : ppl_trace_mean_field_elbo;
 
@@ -246,7 +246,7 @@ int trainer_evaluate(trainer *t, char *error, size_t size)
 
 /* ---- Checkpoints ------------------------------------------------------------------- */
 
-enum { TEXTS = 19, TEXT_SIZE = 40 };
+enum { TEXTS = 22, TEXT_SIZE = 40 };
 
 /* What a checkpoint says beside the parameters: first what must agree with the options on
  * resuming (named as them), then where training stands. */
@@ -256,10 +256,10 @@ typedef struct {
 
 static const char *const text_key[TEXTS] = {
     "elbo", "batch", "seed", "z-dim", "emission-dim", "transition-dim", "rnn-dim",
-    "num-iafs", "iaf-dim", "lr", "anneal-epochs", "min-anneal", "train sequences", "train steps",
-    "epoch", "minibatch", "loss_sum", "norm_sum", "seconds"
+    "num-iafs", "iaf-dim", "anneal-epochs", "lr", "lr-decay", "clip-value", "weight-decay",
+    "min-anneal", "train sequences", "train steps", "epoch", "minibatch", "loss_sum", "norm_sum", "seconds"
 };
-enum { POSITION = 14 };
+enum { POSITION = 17 };
 
 static void set_text(texts *all, int i, const char *format, ...) OUTPUT_PRINTF(3, 4);
 
@@ -277,19 +277,21 @@ static texts describe(const trainer *t)
     const options *o = t->options;
     chorale_summary train = chorale_split_summary(&t->data->splits[CHORALES_TRAIN]);
     const int integers[] = { o->z_dim,   o->emission_dim, o->transition_dim,
-                             o->rnn_dim, o->num_iafs,     o->iaf_dim };
+                             o->rnn_dim, o->num_iafs,     o->iaf_dim,
+                             o->anneal_epochs };
+    const double reals[] = { o->lr, o->lr_decay, o->clip_value, o->weight_decay,
+                             o->min_anneal };
     texts all;
 
     set_text(&all, 0, "%s", elbo_text(t->choice));
     set_text(&all, 1, "%d", o->batch);
     set_text(&all, 2, "%llu", (unsigned long long)o->seed);
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 7; i++)
         set_text(&all, 3 + i, "%d", integers[i]);
-    set_text(&all, 9, "%.17g", o->lr);
-    set_text(&all, 10, "%d", o->anneal_epochs);
-    set_text(&all, 11, "%.17g", o->min_anneal);
-    set_text(&all, 12, "%d", train.sequences);
-    set_text(&all, 13, "%d", train.steps);
+    for (int i = 0; i < 5; i++)
+        set_text(&all, 10 + i, "%.17g", reals[i]);
+    set_text(&all, 15, "%d", train.sequences);
+    set_text(&all, 16, "%d", train.steps);
     set_text(&all, POSITION, "%d", t->epoch);
     set_text(&all, POSITION + 1, "%d", t->minibatch);
     set_text(&all, POSITION + 2, "%a", t->loss_sum);
