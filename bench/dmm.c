@@ -70,7 +70,7 @@ static int measure(bench *b, int epochs, char *error, size_t size)
 /* One epoch of each whenever a line is read. */
 static int serve(bench *b, int threads, char *error, size_t size)
 {
-    serve_about(threads, "Deep Markov Model, f32");
+    serve_about(threads, "two trainers (mean-field, trace) and the floor, f32");
     while (serve_next()) {
         int measures = 0;
 
@@ -111,8 +111,8 @@ int main(int argc, char **argv)
     const int serving = argc > 1 && strcmp(argv[1], "--serve") == 0;
     int epochs, status = 1;
 
-    if (options_parse(&o, argc - serving, argv + serving, error, sizeof error) != 0 || o.data == NULL ||
-        chorales_load(&data, o.data, error, sizeof error) != 0) {
+    if (options_parse(&o, argc - serving, argv + serving, error, sizeof error) != 0 ||
+        o.data == NULL || chorales_load(&data, o.data, error, sizeof error) != 0) {
         fprintf(stderr, "bench/dmm: %s\n", o.data == NULL ? "give --data FILE" : error);
         return 2;
     }

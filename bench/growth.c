@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * growth.c - seconds per epoch of the Deep Markov Model against the length of the sequences,
- * their number in a batch and the width of the networks, one of them varied at a time; as a
- * table, and with --log FILE as a picture (SVG). 80 sequences of random notes; the example's
- * options set what is not varied. Medians of five epochs after one to warm up.
+ * growth.c - seconds per epoch of the Deep Markov Model against the length of the
+ * sequences, their number in a batch, the width of the networks and the number of threads
+ * (as far as the machine has processors), one of them varied at a time; as a table, and
+ * with --log FILE as a picture (SVG). 80 sequences of random notes; the example's options
+ * set what is not varied. Medians of five epochs after one to warm up.
  *
  *     OPENBLAS_NUM_THREADS=1 bench/growth --log bench/growth.svg
  */
@@ -12,20 +13,43 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <unistd.h>
 
-enum { SEQUENCES = 80, LENGTH = 64, REPEATS = 5, POINTS = 5, CURVES = 3 };
+enum { SEQUENCES = 80, LENGTH = 64, REPEATS = 5, POINTS = 5 };
+enum { STEPS, BATCH, WIDTH, THREADS, CURVES };
 
 typedef struct curve {
     const char *name;
-    int at[POINTS];
+    int at[POINTS];                 /* ends at a 0 where fewer */
     double seconds[POINTS];
 } curve;
 
 static curve curves[CURVES] = {
-    { "time steps", { 16, 32, 64, 128, 256 }, { 0 } },
-    { "batch", { 5, 10, 20, 40, 80 }, { 0 } },
-    { "width of the RNN (others in proportion)", { 75, 150, 300, 600, 1200 }, { 0 } },
+    [STEPS] = { "time steps", { 16, 32, 64, 128, 256 }, { 0 } },
+    [BATCH] = { "batch", { 5, 10, 20, 40, 80 }, { 0 } },
+    [WIDTH] = { "width of the RNN (others in proportion)", { 75, 150, 300, 600, 1200 },
+                { 0 } },
+    [THREADS] = { "threads", { 1, 2, 4, 8, 16 }, { 0 } },
 };
+
+static int points(const curve *k)
+{
+    int count = 0;
+
+    while (count < POINTS && k->at[count] > 0)
+        count++;
+    return count;
+}
+
+/* More threads than processors would measure the scheduler. */
+static void limit_threads(void)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+    for (int i = 1; i < POINTS; i++)
+        if (curves[THREADS].at[i] > processors)
+            curves[THREADS].at[i] = 0;
+}
 
 /* The same random notes for every run; valid and test are one short sequence each. */
 static int draw(chorales *data, int length)
@@ -84,10 +108,12 @@ done:
 
 static options varied(options o, int c, int at, int *length)
 {
-    *length = c == 0 ? at : LENGTH;
-    if (c == 1)
+    *length = c == STEPS ? at : LENGTH;
+    if (c == BATCH)
         o.batch = at;
-    if (c == 2) {
+    if (c == THREADS)
+        o.threads = at;
+    if (c == WIDTH) {
         o.z_dim = o.z_dim * at / o.rnn_dim;
         o.emission_dim = o.emission_dim * at / o.rnn_dim;
         o.transition_dim = o.transition_dim * at / o.rnn_dim;
@@ -96,29 +122,39 @@ static options varied(options o, int c, int at, int *length)
     return o;
 }
 
-/* Three panels side by side, both axes logarithmic. */
+/* Across a panel, 0 to 1, logarithmic. */
+static double across(const curve *k, int i)
+{
+    int last = points(k) - 1;
+    double span = log((double)k->at[last] / k->at[0]);
+
+    return last > 0 ? log((double)k->at[i] / k->at[0]) / span : 0;
+}
+
+/* Panels side by side, both axes logarithmic. */
 static void picture(FILE *out)
 {
-    const double width = 280, height = 200, low = log10(0.01), high = log10(10);
+    const double width = 260, height = 200, low = log10(0.01), high = log10(10);
 
-    fprintf(out, "<svg xmlns='http://www.w3.org/2000/svg' width='960' height='280' "
+    fprintf(out, "<svg xmlns='http://www.w3.org/2000/svg' width='%d' height='280' "
             "font-family='sans-serif' font-size='11'>\n"
-            "<rect width='960' height='280' fill='white'/>\n");
+            "<rect width='%d' height='280' fill='white'/>\n", 300 * CURVES + 20,
+            300 * CURVES + 20);
     for (int c = 0; c < CURVES; c++) {
         const curve *k = &curves[c];
-        double left = 40 + c * 310, span = log((double)k->at[POINTS - 1] / k->at[0]);
+        double left = 40 + c * 300;
 
         fprintf(out, "<text x='%.0f' y='268'>%s (s per epoch)</text>\n<path fill='none' "
                 "stroke='#ccc' d='M%.0f 30v%.0fh%.0f'/>\n<polyline fill='none' "
                 "stroke='#06c' stroke-width='2' points='", left, k->name, left, height,
                 width);
-        for (int i = 0; i < POINTS; i++)
-            fprintf(out, "%.1f,%.1f ", left + width * log((double)k->at[i] / k->at[0]) / span,
+        for (int i = 0; i < points(k); i++)
+            fprintf(out, "%.1f,%.1f ", left + width * across(k, i),
                     30 + height * (high - log10(k->seconds[i])) / (high - low));
         fprintf(out, "'/>\n");
-        for (int i = 0; i < POINTS; i++)
+        for (int i = 0; i < points(k); i++)
             fprintf(out, "<text x='%.1f' y='246' text-anchor='middle'>%d</text>\n",
-                    left + width * log((double)k->at[i] / k->at[0]) / span, k->at[i]);
+                    left + width * across(k, i), k->at[i]);
         for (double tick = 0.01; tick < 11; tick *= 10)
             fprintf(out, "<text x='%.0f' y='%.1f' text-anchor='end'>%g</text>\n", left - 4,
                     34 + height * (high - log10(tick)) / (high - low), tick);
@@ -134,10 +170,11 @@ int main(int argc, char **argv)
 
     if (options_parse(&o, argc, argv, error, sizeof error) != 0)
         goto failed;
+    limit_threads();
     printf("%d sequences; of %d steps, batch %d, rnn %d where not varied; f32, "
            "threads %d\n", SEQUENCES, LENGTH, o.batch, o.rnn_dim, o.threads);
     for (int c = 0; c < CURVES; c++)
-        for (int i = 0; i < POINTS; i++) {
+        for (int i = 0; i < points(&curves[c]); i++) {
             int length;
             options v = varied(o, c, curves[c].at[i], &length);
 

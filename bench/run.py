@@ -92,6 +92,24 @@ class Once(Program):
         self.process.stdin.close()
 
 
+class Run(Program):
+    """A program that knows nothing of rounds: what it takes from its start to its end."""
+
+    def start(self):
+        self.about = {"program": "kiln"}
+
+    def round(self):
+        process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL,
+                                   env={**os.environ, **self.env})
+        _, status, usage = os.wait4(process.pid, 0)
+        if status != 0:
+            sys.exit(f"run: {self.label} failed: {' '.join(self.command)}")
+        self.note("peak resident memory, MB", usage.ru_maxrss / 1024)
+
+    def stop(self):
+        pass
+
+
 class Size(Program):
     """No program: how large a library is."""
 
@@ -112,10 +130,15 @@ def programs(build, python, data):
     """What is compared: a row a program."""
     skylake = {"OPENBLAS_CORETYPE": "SkylakeX"} if "avx512" in cpu_flags() else {}
     rows = []
+    single = {**skylake, "OPENBLAS_NUM_THREADS": "1"}
     for threads in (1, 2):
-        rows.append(Program("dmm", "kiln, meanfield", [
+        rows.append(Run("dmm", "kiln, a training run of its own", [
+            build / "examples/dmm/dmm", "--data", data, "--threads", threads, "--epochs", 2,
+            "--quiet"], threads, single))
+    for threads in (1, 2):
+        rows.append(Program("dmm", "kiln", [
             build / "bench/dmm", "--serve", "--data", data, "--threads", threads],
-            threads, {**skylake, "OPENBLAS_NUM_THREADS": "1"}))
+            threads, single))
     for threads in (1, 2):
         for name, script, flags in (
                 ("Pyro, meanfield", "pyro_dmm.py", []),

@@ -16,7 +16,7 @@ done
 standard=../shared/data/jsb-chorales-quarter.json
 [ -n "$data" ] || [ ! -f "$standard" ] || set -- --data "$standard" "$@"
 [ -f Makefile ] || ./bootstrap.sh
-make -s bench
+make -s bench examples/dmm/dmm
 venv=${KILN_VENV:-$here/venv}
 if [ ! -x "$venv/bin/python" ]; then
     python3 -m venv "$venv"
