@@ -10,8 +10,9 @@
  * An operand that is used often, or copied anyway, is laid out in panels: the columns of a
  * block side by side, row after row, so that a kernel reads memory in order. That is worth
  * 10 % for B and 20 % where A is transposed too (20x600x600 from 145 to 160 GF/s, 1x100x600
- * from 33 to 65, 600x600x184 tn from 164 to 193). Without LIBXSMM or AVX-512 there is one
- * panel, as wide as the matrix: the matrix as it stands.
+ * from 33 to 65, 600x600x184 tn from 164 to 193; with AVX2 alone, of 102 GF/s at most, from
+ * 83 to 96, 23 to 32 and 77 to 92). Without LIBXSMM or AVX2 there is one panel, as wide as
+ * the matrix: the matrix as it stands.
  *
  * GF/s on one core of a Xeon with AVX-512 (peak about 175 and 88), m x n x k, tn with A
  * and nt with B transposed; OpenBLAS 0.3.21 at its AVX-512 kernels (at its AVX2 ones,
@@ -33,8 +34,8 @@
  *    600x88x1200 tn          143    128            75     54
  *   1024x1024x1024           150    148            57     71
  *
- * Hence LIBXSMM below 10^9 multiplications and the BLAS from there on; without AVX-512
- * LIBXSMM is ahead (87 to 75) for few rows only and behind (86 to 101) for many. What
+ * Hence LIBXSMM below 10^9 multiplications and the BLAS from there on; without AVX-512 and
+ * panels LIBXSMM is ahead (87 to 75) for few rows only and behind (86 to 101) for many. What
  * LIBXSMM calls A cannot be transposed: such a B is packed, 0.12 to 0.2 ns an element.
  */
 #ifdef HAVE_CONFIG_H
@@ -65,9 +66,14 @@ static const char *at(ppl_dtype dtype, const void *elements, size_t i)
 #ifdef USE_LIBXSMM
 /* Blocks are at most ROWS by 64 (of float, 32 of double) by DEPTH. */
 enum { SLOTS = 4096, NEXT = 4, ROWS = 45, DEPTH = 256 };
-/* Those of panels: A_WIDTH columns of a transposed A, B_BYTES of B; where A stands as it is,
- * at most PANEL_ROWS. */
-enum { A_WIDTH = 28, B_BYTES = 128, PANEL_ROWS = 42, PANEL_DEPTH = 640 };
+/* Those of panels: B_BYTES of B; where A stands as it is, at most PANEL_ROWS. */
+enum { B_BYTES = 128, PANEL_ROWS = 42, PANEL_DEPTH = 640 };
+
+/* Columns of a panel of a transposed A, and terms at a time: with 32 registers, with 16. */
+typedef struct tile {
+    size_t width, depth;
+} tile;
+static const tile tile_avx512 = { 28, PANEL_DEPTH }, tile_avx2 = { 36, 96 };
 
 /* What a kernel is made for; 0 is nothing. */
 typedef struct key {
@@ -90,7 +96,7 @@ struct ppl__gemm {
 #ifdef USE_LIBXSMM
     int wide;                       /* kernels use AVX and leave the upper halves dirty,
                                      * which would cost the next SSE instruction 100 ns */
-    int panels;                     /* there are panels */
+    const tile *panels;             /* of a transposed A; NULL: there are no panels */
     double large;                   /* multiplications, from which on the BLAS wins */
     slot slot[SLOTS];               /* by hash of the key, or one of the NEXT after it */
 #endif
@@ -106,8 +112,10 @@ ppl__gemm *ppl__gemm_new(ppl_ctx *c)
     g->ctx = c;
 #ifdef USE_LIBXSMM
     g->wide = __builtin_cpu_supports("avx");
-    g->panels = __builtin_cpu_supports("avx512f");
-    g->large = g->panels ? 1e9 : 2e7;
+    g->panels = __builtin_cpu_supports("avx512f") ? &tile_avx512
+                : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
+                    ? &tile_avx2 : NULL;
+    g->large = __builtin_cpu_supports("avx512f") ? 1e9 : 2e7;
 #endif
     return g;
 }
@@ -351,7 +359,7 @@ static product panel_part(const product *p, size_t j, size_t n, size_t l, size_t
 
 static void panel_strip(ppl__gemm *g, const product *p, size_t columns)
 {
-    size_t depth = cut(p->k, PANEL_DEPTH, 8);
+    size_t depth = cut(p->k, p->transposed_a ? g->panels->depth : PANEL_DEPTH, 8);
 
     for (size_t l = 0; l < p->k; l += depth) {
         libxsmm_xmmfunction kernel = { NULL };
@@ -372,7 +380,7 @@ static void panel_strip(ppl__gemm *g, const product *p, size_t columns)
 static void with_panels(ppl__gemm *g, const product *p)
 {
     size_t columns = B_BYTES / ppl__dtype_size(p->dtype);
-    size_t rows = p->transposed_a ? A_WIDTH : cut(p->m, PANEL_ROWS, 14);
+    size_t rows = p->transposed_a ? g->panels->width : cut(p->m, PANEL_ROWS, 14);
 
     for (size_t i = 0; i < p->m; i += rows) {
         product q = *p;
@@ -400,8 +408,8 @@ static void clean(const ppl__gemm *g)
 static size_t panel_width(const ppl__gemm *g, ppl_dtype dtype, int side, size_t columns)
 {
 #ifdef USE_LIBXSMM
-    if (g->panels)
-        return side == PPL__PANEL_A ? A_WIDTH : B_BYTES / ppl__dtype_size(dtype);
+    if (g->panels != NULL)
+        return side == PPL__PANEL_A ? g->panels->width : B_BYTES / ppl__dtype_size(dtype);
 #endif
     (void)g, (void)dtype, (void)side;
     return columns;
@@ -505,7 +513,7 @@ static void run_panels(ppl__gemm *g, const product *p)
     product q = *p;
 
 #ifdef USE_LIBXSMM
-    if (g->panels) {
+    if (g->panels != NULL) {
         with_panels(g, p);
         clean(g);
         return;
