@@ -185,9 +185,36 @@ START_TEST(sums_are_in_double)
 }
 END_TEST
 
+/* A node of one number is worked without blocks: as an element of three is. */
+START_TEST(a_number_is_as_an_element)
+{
+    const double x[] = { 0.3, -1.2, 2 }, loc[] = { 0.1, 0.7, 2 }, scale[] = { 1.1, 0.4, 3 };
+    for (int f = 0; f < COUNT_OF(formula); f++) {
+        ppl_ctx *c = context(_i);
+        ppl_tensor *of[] = { ppl_variable(c, PPL_SHAPE(3), x),
+                             ppl_variable(c, PPL_SHAPE(3), loc),
+                             ppl_variable(c, PPL_SHAPE(3), scale) };
+        ppl_tensor *y = formula[f](of[0], of[1], of[2]);
+        ck_assert_int_eq(ppl_backward_from(&y, NULL, 1), PPL_OK);
+        for (int i = 0; i < 3; i++) {
+            ppl_tensor *a = ppl_variable(c, PPL_SCALAR, &x[i]);
+            ppl_tensor *b = ppl_variable(c, PPL_SCALAR, &loc[i]);
+            ppl_tensor *s = ppl_variable(c, PPL_SCALAR, &scale[i]);
+            ppl_tensor *z = formula[f](a, b, s);
+            ck_assert_int_eq(ppl_backward_from(&z, NULL, 1), PPL_OK);
+            assert_same(z, ppl_row(y, i), rounding(_i));
+            assert_same(ppl_grad(a), ppl_row(ppl_grad(of[0]), i), rounding(_i));
+            assert_same(ppl_grad(b), ppl_row(ppl_grad(of[1]), i), rounding(_i));
+            assert_same(ppl_grad(s), ppl_row(ppl_grad(of[2]), i), rounding(_i));
+        }
+        ppl_ctx_free(c);
+    }
+}
+END_TEST
+
 int main(void)
 {
     return run_tests("density", (const TTest *const[]){
         inputs_of_every_shape, one_tensor_in_two_places, zero_adjoints,
-        sums_are_in_double, NULL });
+        sums_are_in_double, a_number_is_as_an_element, NULL });
 }

@@ -101,8 +101,26 @@ static int blocks(ppl_ctx *c, ppl_tensor *leaf, ppl_tensor **roots)
     return 3;
 }
 
+/* Parameters without a gradient: fixed ones, over several blocks too, of which what was
+ * made is kept, and some that move all the same. */
+static int kept(ppl_ctx *c, ppl_tensor *leaf, ppl_tensor **roots)
+{
+    double data[100 * N];
+    for (int i = 0; i < 100 * N; i++)
+        data[i] = 1.5 + sin(1 + i);
+    ppl_tensor *scale = ppl_from_doubles(c, PPL_SHAPE(100, N), data);
+    ppl_tensor *moving = ppl_detach(ppl_exp(ppl_slice(leaf, 0, 0, 3)));
+
+    roots[0] = ppl_log_prob(ppl_normal(leaf, scale), ppl_affine(scale, -1, 0.5));
+    roots[1] = ppl_log_prob(ppl_normal(ppl_scalar(c, 0), moving), ppl_slice(leaf, 0, 3, 6));
+    roots[2] = ppl_log_prob(ppl_normal(ppl_scalar(c, 0), ppl_row(moving, 1)), leaf);
+    roots[3] = ppl_log_prob(ppl_normal(ppl_row(leaf, 7), ppl_scalar(c, 3)),
+                            ppl_row(moving, 2));
+    return 4;
+}
+
 static computation *const computations[] = { broadcasts, masks, layers, densities, events,
-                                             blocks };
+                                             blocks, kept };
 
 static void fill(double *u, int k)
 {

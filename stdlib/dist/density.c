@@ -9,7 +9,8 @@
  * its block once. The gradient of a stretched input is summed in double over the whole
  * node and rounded once. Nothing is allocated but those sums, where an input of more than
  * one element is stretched. For a program the node is opened once; what its value has made
- * of the inputs, the gradient finds there.
+ * of the inputs, the gradient finds there. A node of one number, which is what a scalar
+ * site has, needs no block: its loops run on the inputs where they are.
  */
 #ifdef REAL
 
@@ -180,6 +181,11 @@ typedef union block {
     double f64[PPL__SPAN];
 } block;
 
+static int inputs_of(const ppl__formula *f, const ppl_tensor *out)
+{
+    return f->inputs >= 0 ? f->inputs : ppl_op_inputs(out);
+}
+
 /* How an input comes into the block. */
 typedef struct feed {
     enum { WHOLE, SINGLE, STRETCHED } kind;
@@ -198,8 +204,10 @@ typedef struct node {
     ppl_dtype worked;                       /* in which type the loops run */
     size_t n;
     size_t entered;                         /* 1 + the start of the block that is made */
+    int number;                             /* a node of one number, see open_number */
     ppl__span s;
     feed feed[PPL__MAX_INPUTS];
+    ppl__kept kept[PPL__MAX_INPUTS];
 } node;
 
 static size_t size_of(ppl_dtype dtype)
@@ -225,12 +233,40 @@ static void repeat(ppl_dtype dtype, size_t n, void *elements)
         wide[i] = wide[0];
 }
 
+/* Copies what was made of the same n numbers before; 0 if there is nothing of the kind. */
+static int take_kept(const ppl__kept *e, size_t size, size_t from, size_t n, const void *x,
+                     void *y)
+{
+    if (e->made < from + n || memcmp(x, e->x + from * size, n * size) != 0)
+        return 0;
+    memcpy(y, e->y + from * size, n * size);
+    return 1;
+}
+
+static void keep(ppl__kept *e, size_t size, size_t from, size_t n, const void *x,
+                 const void *y)
+{
+    memcpy(e->x + from * size, x, n * size);
+    memcpy(e->y + from * size, y, n * size);
+    e->made = e->made > from + n ? e->made : from + n;
+}
+
+/* An input keeps one function, the first that asks. */
 void ppl__mapped(void (*function)(ppl_dtype dtype, size_t n, const void *x, void *y),
                  ppl_dtype dtype, const ppl__span *s, int k, void *y)
 {
     const int single = s->single >> k & 1;
+    const size_t n = single ? 1 : s->n, from = single ? 0 : s->start;
+    ppl__kept *e = s->kept && s->kept[k].x ? &s->kept[k] : NULL;
 
-    function(dtype, single ? 1 : s->n, s->in[k], y);
+    if (e && !e->function)
+        e->function = function;
+    if (!e || e->function != function) {
+        function(dtype, n, s->in[k], y);
+    } else if (!take_kept(e, size_of(dtype), from, n, s->in[k], y)) {
+        function(dtype, n, s->in[k], y);
+        keep(e, size_of(dtype), from, n, s->in[k], y);
+    }
     if (single)
         repeat(dtype, s->n, y);
 }
@@ -249,10 +285,9 @@ static void fill(const node *x, const feed *e, size_t from, size_t n, int same, 
         repeat(x->worked, n, to);
 }
 
-/* How input k comes. */
-static void open_feed(node *x, int k, const engine *worked)
+/* How input k, which is t, comes. */
+static void open_feed(node *x, int k, const ppl_tensor *t, const engine *worked)
 {
-    const ppl_tensor *t = ppl_op_input(x->out, k);
     const ppl_dtype dtype = ppl_tensor_dtype(t);
     const size_t n = (size_t)ppl_numel(t);
     feed *e = &x->feed[k];
@@ -270,20 +305,24 @@ static void open_feed(node *x, int k, const engine *worked)
 static void open_node(node *x, const ppl__formula *f, ppl_tensor *out)
 {
     const int isa = widest();
+    const ppl_tensor *input[PPL__MAX_INPUTS];
 
     x->f = variant(f, isa);
     x->out = out;
-    x->inputs = f->inputs >= 0 ? f->inputs : ppl_op_inputs(out);
+    x->inputs = inputs_of(f, out);
     x->n = (size_t)ppl_numel(out);
     x->entered = 0;
+    x->number = 0;
     x->s = (ppl__span){ .dtype = ppl_tensor_dtype(out), .attr = ppl_op_attr(out) };
     x->worked = x->f->value[x->s.dtype] ? x->s.dtype : PPL_F64;
-    for (int k = 0; k < x->inputs; k++)
-        if (ppl_tensor_dtype(ppl_op_input(out, k)) == PPL_I64)
+    for (int k = 0; k < x->inputs; k++) {
+        input[k] = ppl_op_input(out, k);
+        if (ppl_tensor_dtype(input[k]) == PPL_I64)
             x->worked = PPL_F64;
+    }
     x->engine = &engines[isa][x->s.dtype];
     for (int k = 0; k < x->inputs; k++)
-        open_feed(x, k, &engines[isa][x->worked]);
+        open_feed(x, k, input[k], &engines[isa][x->worked]);
 }
 
 static int needs_block(const feed *e)
@@ -357,6 +396,68 @@ static void run_forward(node *x, size_t from, size_t to)
     }
 }
 
+/* ---- A node of one number ---------------------------------------------------------- */
+
+/* Its span, and the formula whose loops take it: NULL if it is another node, or an input
+ * would have to be converted. */
+static const ppl__formula *open_number(const ppl__formula *f, ppl_tensor *out, ppl__span *s)
+{
+    const int inputs = inputs_of(f, out);
+    const ppl_dtype dtype = ppl_tensor_dtype(out);
+
+    f = variant(f, widest());
+    if (ppl_numel(out) != 1 || !f->value[dtype])
+        return NULL;
+    *s = (ppl__span){ .n = 1, .dtype = dtype, .attr = ppl_op_attr(out) };
+    for (int k = 0; k < inputs; k++) {
+        if (ppl_tensor_dtype(ppl_op_input(out, k)) != dtype)
+            return NULL;
+        s->in[k] = ppl_operand(out, k);
+    }
+    return f;
+}
+
+/* *to = g d, or *to += g d: and 0 where g is 0. */
+static void add_product(ppl_dtype dtype, const void *g, const void *d, void *to, int fresh)
+{
+    float *narrow = to;
+    double *wide = to;
+
+    if (dtype == PPL_F32) {
+        const float x = *(const float *)g, y = x == 0 ? 0 : x * *(const float *)d;
+        *narrow = fresh ? y : *narrow + y;
+    } else {
+        const double x = *(const double *)g, y = x == 0 ? 0 : x * *(const double *)d;
+        *wide = fresh ? y : *wide + y;
+    }
+}
+
+static void number_vjp_all(const ppl__formula *f, int inputs, ppl__span *s, ppl_tensor *out,
+                           void *const *grads, unsigned fresh)
+{
+    const void *g = ppl_adjoint(out);
+    double d[PPL__MAX_INPUTS];
+    void *slope[PPL__MAX_INPUTS];
+
+    s->y = ppl_result(out);
+    s->due = 0;
+    for (int k = 0; k < inputs; k++) {
+        slope[k] = &d[k];
+        s->due |= (unsigned)(grads[k] != NULL) << k;
+    }
+    if (f->slopes[s->dtype])
+        f->slopes[s->dtype](s, slope);
+    for (int k = 0; k < inputs; k++) {
+        if (!grads[k])
+            continue;
+        if (!f->slopes[s->dtype])
+            f->slope[s->dtype](s, k, &d[k]);
+        add_product(s->dtype, g, &d[k], grads[k], (fresh & 1u << k) != 0);
+    }
+}
+
+/* ---- Values ------------------------------------------------------------------------ */
+
 /* What a thread needs to know to work some blocks of a node. */
 typedef struct task {
     const ppl__formula *f;
@@ -384,32 +485,68 @@ static void forward_blocks(void *arg, size_t from, size_t to)
 
 void ppl__formula_forward(const ppl__formula *f, ppl_tensor *out)
 {
-    ppl_maths_split(ppl_tensor_ctx(out), blocks_of(out), LEAST, forward_blocks,
-                    &(task){ f, out, NULL, 0 });
+    ppl__span s;
+    const ppl__formula *loops = open_number(f, out, &s);
+
+    if (loops)
+        loops->value[s.dtype](&s, ppl_result(out));
+    else
+        ppl_maths_split(ppl_tensor_ctx(out), blocks_of(out), LEAST, forward_blocks,
+                        &(task){ f, out, NULL, 0 });
 }
 
 /* ---- For programs ------------------------------------------------------------------ */
+
+enum { MOST_KEPT = 16 * PPL__SPAN };        /* of more elements nothing is kept */
+
+/* Room to keep what is made of inputs that have no gradient; 0 when out of memory. */
+static int make_kept(node *x)
+{
+    ppl_ctx *c = ppl_tensor_ctx(x->out);
+
+    x->s.kept = x->kept;
+    for (int k = 0; k < x->inputs; k++) {
+        const size_t n = x->feed[k].kind == SINGLE ? 1 : x->n;
+        x->kept[k] = (ppl__kept){ NULL, NULL, NULL, 0 };
+        if (n > MOST_KEPT || ppl_requires_grad(ppl_op_input(x->out, k)))
+            continue;
+        if (!(x->kept[k].x = ppl_alloc(c, 2 * n * sizeof(double))))
+            return 0;
+        x->kept[k].y = x->kept[k].x + n * sizeof(double);
+    }
+    return 1;
+}
 
 void *ppl__formula_plan(const ppl__formula *f, ppl_tensor *out)
 {
     ppl_ctx *c = ppl_tensor_ctx(out);
     node *x = ppl_alloc(c, sizeof *x);
+    ppl__span s;
 
     if (!x)
         return NULL;
     open_node(x, f, out);
+    x->number = open_number(f, out, &s) != NULL;
+    if (x->number)
+        x->s = s;
     for (int k = 0; k < x->inputs; k++)
         if (needs_block(&x->feed[k]) &&
             !(x->feed[k].block = ppl_alloc(c, (x->n < PPL__SPAN ? x->n : PPL__SPAN) *
                                                   sizeof(double))))
             return NULL;
-    return x;
+    return make_kept(x) ? x : NULL;
 }
 
 void ppl__formula_forward_planned(ppl_tensor *out, void *plan)
 {
-    begin(plan);
-    run_forward(plan, 0, blocks_of(out));
+    node *x = plan;
+
+    if (x->number) {
+        x->f->value[x->worked](&x->s, ppl_result(out));
+        return;
+    }
+    begin(x);
+    run_forward(x, 0, blocks_of(out));
 }
 
 /* ---- Gradients --------------------------------------------------------------------- */
@@ -541,11 +678,17 @@ static void backward_blocks(void *arg, size_t from, size_t to)
 void ppl__formula_vjp_all(const ppl__formula *f, ppl_tensor *out, void *const *grads,
                           unsigned fresh)
 {
-    const int inputs = f->inputs >= 0 ? f->inputs : ppl_op_inputs(out);
+    const int inputs = inputs_of(f, out);
     const size_t blocks = blocks_of(out);
     size_t least = LEAST;
     task t = { f, out, grads, fresh };
+    ppl__span s;
+    const ppl__formula *loops = open_number(f, out, &s);
 
+    if (loops) {
+        number_vjp_all(loops, inputs, &s, out, grads, fresh);
+        return;
+    }
     for (int k = 0; k < inputs; k++)
         if (grads[k] && ppl_numel(ppl_op_input(out, k)) != ppl_numel(out))
             least = blocks + 1;
@@ -558,7 +701,12 @@ void ppl__formula_vjp_all(const ppl__formula *f, ppl_tensor *out, void *const *g
 void ppl__formula_vjp_all_planned(ppl_tensor *out, void *plan, void *const *grads,
                                   unsigned fresh)
 {
-    run_vjp_all(plan, grads, fresh, 0, blocks_of(out));
+    node *x = plan;
+
+    if (x->number)
+        number_vjp_all(x->f, x->inputs, &x->s, out, grads, fresh);
+    else
+        run_vjp_all(x, grads, fresh, 0, blocks_of(out));
 }
 
 void ppl__formula_vjp(const ppl__formula *f, ppl_tensor *out, int i, void *grad)

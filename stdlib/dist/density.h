@@ -22,6 +22,14 @@
 #define PPL__SPAN 256
 #define PPL__MAX_INPUTS 8
 
+/* What a function made of an input in a program's run before this one. Most parameters of
+ * most nodes are the same numbers in every run, and their logarithms need not be. */
+typedef struct ppl__kept {
+    void (*function)(ppl_dtype dtype, size_t n, const void *x, void *y);
+    char *x, *y;                            /* of all elements; NULL: nothing is kept */
+    size_t made;                            /* how many, from the first on */
+} ppl__kept;
+
 /* Some elements of a node. */
 typedef struct ppl__span {
     size_t n, start;                        /* how many; which one of all is the first */
@@ -31,6 +39,7 @@ typedef struct ppl__span {
     ppl_dtype dtype;                        /* of the node, also where it is widened */
     unsigned single;                        /* bit k: in[k] is one number, repeated */
     unsigned due;                           /* bit k: the slope by in[k] is asked for */
+    ppl__kept *kept;                        /* of each input; NULL: this is no program */
 } ppl__span;
 
 /* A loop over the elements of a span, whose arrays do not overlap: the compiler is told so,
@@ -74,8 +83,9 @@ void ppl__formula_forward_planned(ppl_tensor *out, void *plan);
 void ppl__formula_vjp_all_planned(ppl_tensor *out, void *plan, void *const *grads,
                                   unsigned fresh);
 
-/* y = a function of kiln/maths.h of input k, once where that is a single number; loops
- * written with REAL have MAPPED(function, s, k, y). */
+/* y = a function of kiln/maths.h of input k, once where that is a single number, and not
+ * at all where a program's run before has made it of the same numbers; loops written with
+ * REAL have MAPPED(function, s, k, y). */
 #define PPL__MAPPED(function, s, k, y)                                                   \
     ppl__mapped(ppl_maths_##function, PPL_F64, s, k, y)
 void ppl__mapped(void (*function)(ppl_dtype dtype, size_t n, const void *x, void *y),

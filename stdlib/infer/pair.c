@@ -14,29 +14,39 @@ static int is_latent(const ppl_msg *m)
 
 /* ---- Model and guide must fit ------------------------------------------------------ */
 
-static int check_guide_site(ppl_ctx *c, const ppl_msg *q, const ppl_trace *model)
+/* Why a latent of the guide does not fit the model's site of that address (NULL: none). */
+static void fail_fit(ppl_ctx *c, const ppl_msg *q, const ppl_msg *p)
 {
-    const ppl_msg *p = ppl_trace_find(model, q->name, q->index);
     char site[128];
 
     ppl_site_text(q, site, sizeof site);
-    if ((q->flags & PPL_AUXILIARY) != 0) {
-        if (p != NULL)
-            ppl_fail(c, PPL_EMISMATCH, "guide site %s is auxiliary and the model has it "
-                     "too; sample it with ppl_sample, or rename it", site);
-    } else if (p == NULL) {
+    if ((q->flags & PPL_AUXILIARY) != 0)
+        ppl_fail(c, PPL_EMISMATCH, "guide site %s is auxiliary and the model has it "
+                 "too; sample it with ppl_sample, or rename it", site);
+    else if (p == NULL)
         ppl_fail(c, PPL_EMISMATCH, "guide site %s is not in the model; give it the name "
                  "of a latent of the model, or sample it with ppl_sample_auxiliary",
                  site);
-    } else if (!is_latent(p)) {
+    else if (!is_latent(p))
         ppl_fail(c, PPL_EMISMATCH, "guide site %s is %s in the model; the guide samples "
                  "the model's latents only", site,
                  p->kind == PPL_SITE_SAMPLE ? "observed" : "no sample");
-    } else if (p->dist->event_dim != q->dist->event_dim) {
+    else
         ppl_fail(c, PPL_EMISMATCH, "event dims disagree at site %s: %d in the model, %d "
                  "in the guide; make them equal with ppl_event", site,
                  p->dist->event_dim, q->dist->event_dim);
-    }
+}
+
+static int check_guide_site(ppl_ctx *c, const ppl_msg *q, const ppl_trace *model)
+{
+    const ppl_msg *p = ppl_trace_find(model, q->name, q->index);
+    const int fits = (q->flags & PPL_AUXILIARY) != 0
+                         ? p == NULL
+                         : p != NULL && is_latent(p) &&
+                               p->dist->event_dim == q->dist->event_dim;
+
+    if (!fits)
+        fail_fit(c, q, p);
     return ppl_ok(c);
 }
 
