@@ -35,8 +35,8 @@
  *   1024x1024x1024           150    148            57     71
  *
  * Hence LIBXSMM below 10^9 multiplications and the BLAS from there on; without AVX-512 and
- * panels LIBXSMM is ahead (87 to 75) for few rows only and behind (86 to 101) for many. What
- * LIBXSMM calls A cannot be transposed: such a B is packed, 0.12 to 0.2 ns an element.
+ * panels LIBXSMM is ahead (87 to 75) for few rows only and behind (86 to 101) for many.
+ * What LIBXSMM calls A cannot be transposed: such a B is packed, 0.12 to 0.2 ns an element.
  */
 #ifdef HAVE_CONFIG_H
 #include <config.h>
@@ -274,12 +274,23 @@ static product part(const product *p, size_t i, size_t m, size_t j, size_t n, si
     return q;
 }
 
-static void run_block(libxsmm_xmmfunction kernel, const product *p)
+static void clean(const ppl__gemm *g)
 {
-    if (kernel.xmm != NULL)
-        kernel.xmm(p->b, p->a, p->c);
-    else
+    if (g->wide)
+        __asm__ volatile("vzeroupper" ::: "memory", "xmm0", "xmm1", "xmm2", "xmm3",
+                         "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
+                         "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+}
+
+/* Cleaned after each: the way to the next block may have SSE instructions. */
+static void run_block(const ppl__gemm *g, libxsmm_xmmfunction kernel, const product *p)
+{
+    if (kernel.xmm == NULL) {
         blas(p);
+        return;
+    }
+    kernel.xmm(p->b, p->a, p->c);
+    clean(g);
 }
 
 /* A strip of rows of p, block by block; a kernel is looked up where the width changes. */
@@ -293,7 +304,7 @@ static void strip(ppl__gemm *g, const product *p, size_t columns)
         if (q.n != width)
             kernel = kernel_for(g, &q);
         width = q.n;
-        run_block(kernel, &q);
+        run_block(g, kernel, &q);
     }
 }
 
@@ -371,7 +382,7 @@ static void panel_strip(ppl__gemm *g, const product *p, size_t columns)
             if (q.n != width)
                 kernel = kernel_for(g, &q);
             width = q.n;
-            run_block(kernel, &q);
+            run_block(g, kernel, &q);
         }
     }
 }
@@ -391,14 +402,6 @@ static void with_panels(ppl__gemm *g, const product *p)
         q.c = (char *)(uintptr_t)at(p->dtype, p->c, i * p->ldc);
         panel_strip(g, &q, columns);
     }
-}
-
-static void clean(const ppl__gemm *g)
-{
-    if (g->wide)
-        __asm__ volatile("vzeroupper" ::: "memory", "xmm0", "xmm1", "xmm2", "xmm3",
-                         "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
-                         "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
 }
 #endif
 
@@ -499,10 +502,8 @@ static void run_plain(ppl__gemm *g, const product *p)
         plain(p);
 #ifdef USE_LIBXSMM
     /* For a row or two, packing would cost more than the product. */
-    else if (work < g->large && (p->m > 2 || !p->transposed_b)) {
+    else if (work < g->large && (p->m > 2 || !p->transposed_b))
         with_libxsmm(g, p);
-        clean(g);
-    }
 #endif
     else
         blas(p);
@@ -515,7 +516,6 @@ static void run_panels(ppl__gemm *g, const product *p)
 #ifdef USE_LIBXSMM
     if (g->panels != NULL) {
         with_panels(g, p);
-        clean(g);
         return;
     }
 #endif

@@ -45,7 +45,7 @@ static void LOOP(draw)(const ppl__span *s, void *out)
 {
     const REAL *loc = s->in[0], *scale = s->in[1];
     double room[PPL__SPAN];
-    const double *eps = eps_of(s, room);
+    const double *eps = draw_eps(s, room);
     REAL *restrict y = out;
 
     PPL__EACH(i, s)
@@ -117,22 +117,29 @@ static void LOOP(kl_slope)(const ppl__span *s, int input, void *slope)
 #define HALF_LOG_TWO_PI PPL__HALF_LOG_TWO_PI
 
 /* Few draws keep their standard normals, which are cheaper to draw again than to keep where
- * they would leave the cache. */
+ * they would leave the cache. They are drawn block by block, by the thread that uses
+ * them. */
 typedef struct draw_attr {
     const ppl_shape *shape;
-    const double *eps;                      /* NULL: not kept */
+    double *eps;                            /* NULL: not kept */
     ppl_rng rng;
 } draw_attr;
 enum { KEPT = 16384 };
+
+static const double *draw_eps(const ppl__span *s, double *room)
+{
+    const draw_attr *attr = s->attr;
+    double *eps = attr->eps ? attr->eps + s->start : room;
+
+    ppl_rng_normals_from(&attr->rng, 0, s->start / 2, s->n, eps);
+    return eps;
+}
 
 static const double *eps_of(const ppl__span *s, double *room)
 {
     const draw_attr *attr = s->attr;
 
-    if (attr->eps)
-        return attr->eps + s->start;
-    ppl_rng_normals_from(&attr->rng, 0, s->start / 2, s->n, room);
-    return room;
+    return attr->eps ? attr->eps + s->start : draw_eps(s, room);
 }
 
 #define LOOPS "normal.c"
@@ -168,9 +175,11 @@ PPL__QUANTILES(2, "normal")
 
 static ppl_tensor *sample(const ppl_dist *d, const ppl_rng *rng)
 {
-    const int kept = ppl__dist_numel(d) <= KEPT;
-    const draw_attr attr = { &d->shape, kept ? ppl__noise(d, rng, ppl_rng_normals) : NULL,
-                             *rng };
+    const size_t n = ppl__dist_numel(d);
+    const int kept = n <= KEPT;
+    const draw_attr attr = {
+        &d->shape, kept ? ppl_alloc_raw(d->ctx, n * sizeof(double)) : NULL, *rng
+    };
     return attr.eps || !kept ? ppl_apply(&draw_op, d->param, 2, &attr, sizeof attr) : NULL;
 }
 
