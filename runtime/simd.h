@@ -327,11 +327,37 @@ static inline V FN(v_sigmoid)(V x)
     return FN(v_select)(x < 0, e, FN(v_splat)(1)) / (1 + e);
 }
 
+/* log(1 + t) for 0 <= t <= 1, below 1 ULP and a quarter of the cost of one for all t: with
+ * s = t / (2 + t) it is 2 artanh s = 2 s + s r(s^2), and t - 2 s = s t, so that what is
+ * rounded is small beside t. r(z) / z up to z = 1/9 as Chebyshev interpolation (mpmath's
+ * chebyfit), error 9e-17 and for float 3e-7, of which at most 1/27 is seen. */
+static inline V FN(v_log1p_of_unit)(V t)
+{
+    static const double wide[] = {
+        0.6666666666666666, 0.40000000000014585, 0.2857142856710876, 0.22222222717427864,
+        0.18181789436132859, 0.15385570064958623, 0.13314144209654935, 0.12001072809590713,
+        0.08800738486144674, 0.1616404561194353
+    };
+    static const double narrow[] = {
+        0.6666664033669923, 0.40007560644911205, 0.2823661980531048, 0.2685149802283715
+    };
+    const double *fit = sizeof(REAL) == sizeof(double) ? wide : narrow;
+    const size_t last = sizeof(REAL) == sizeof(double) ? 9 : 3;
+    const V s = t / (2 + t), z = s * s, square = z * z;
+    V even = FN(v_splat)(fit[last - 1]), odd = FN(v_splat)(fit[last]);
+
+    UNROLL for (size_t k = last - 1; k > 0; k -= 2) {
+        even = even * square + (REAL)fit[k - 2];
+        odd = odd * square + (REAL)fit[k - 1];
+    }
+    return t - s * (t - z * (even + odd * z));
+}
+
 /* log(1 + exp x) = max(x, 0) + log1p(exp(-|x|)). */
 static inline V FN(v_softplus)(V x)
 {
     V above = FN(v_select)(x <= 0, FN(v_splat)(0), x);
-    return above + FN(v_log1p)(FN(v_exp)(-FN(v_abs)(x)));
+    return above + FN(v_log1p_of_unit)(FN(v_exp)(-FN(v_abs)(x)));
 }
 
 #include "special.inc"
