@@ -32,6 +32,8 @@ typedef struct family_row {
     int composed;                       /* made of other families' functions, each of
                                            which is rounded: draws in float are near those
                                            in double, not the same rounded */
+    int slow;                           /* quantiles are a search with integrals: how draws
+                                           move is left to the family's own test */
 } family_row;
 
 static const ppl_rng test_rng = { { 0x12345678, 0x9abcdef0 } };

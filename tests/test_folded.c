@@ -68,6 +68,36 @@ START_TEST(known_folds)
 }
 END_TEST
 
+/* A half Normal's, and how they move: by the scale as they are, by p as 1 / density. */
+START_TEST(quantiles)
+{
+    ppl_ctx *c = context(_i);
+    const double at[] = { 0.03125, 0.25, 0.5, 0.875, 0.9990234375 };
+    ppl_tensor *scale = ppl_variable(c, PPL_SCALAR, LIST(1.5)), *zero = ppl_scalar(c, 0);
+    ppl_tensor *p = ppl_variable(c, PPL_SHAPE(5), at);
+    ppl_dist *half = ppl_half_normal(ppl_scalar(c, 1.5));
+    ppl_dist *d = ppl_folded(ppl_normal(zero, scale));
+    ppl_tensor *x = ppl_icdf(d, p);
+    double expected[5], density[5], total = 0;
+    ppl_read(ppl_icdf(half, p), expected, 5);
+    assert_elements("icdf", x, 5, expected, 16 * rounding(_i));
+    ppl_read(ppl_inverse_survival(half, p), expected, 5);
+    assert_elements("inverse_survival", ppl_inverse_survival(d, p), 5, expected,
+                    64 * rounding(_i));
+    ck_assert_int_eq(ppl_backward(ppl_sum(x, PPL_ALL)), PPL_OK);
+    ppl_read(ppl_log_prob(half, x), density, 5);
+    ppl_read(x, expected, 5);
+    for (int k = 0; k < 5; k++) {
+        total += expected[k] / 1.5;
+        density[k] = exp(-density[k]);
+    }
+    assert_values(ppl_grad(scale), 64 * rounding(_i), total);
+    assert_elements("by p", ppl_grad(p), 5, density, 64 * rounding(_i));
+    assert_values(ppl_icdf(d, numbers(c, 0, -0.5)), rounding(_i), 0, NAN);
+    ppl_ctx_free(c);
+}
+END_TEST
+
 START_TEST(expanded_masked_made_events_of)
 {
     ppl_ctx *c = context(_i);
@@ -105,8 +135,9 @@ START_TEST(bad_input_is_explained)
             "folded: normal is of events of 1 axes");
     REFUSED(ppl_log_prob(d, ppl_scalar(c, -1)), PPL_ECONSTRAINT,
             "folded(normal): value is -1");
+    d = ppl_folded(ppl_improper_uniform(c, ppl_constraint_real, PPL_SCALAR, PPL_SCALAR));
     REFUSED(ppl_icdf(d, ppl_scalar(c, 0.5)), PPL_EUNSUPPORTED,
-            "folded(normal): it has no icdf in closed form");
+            "folded(improper_uniform): it has no icdf in closed form");
 #undef REFUSED
     ck_assert_ptr_null(ppl_folded(NULL));
     ppl_ctx_free(c);
@@ -115,7 +146,7 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = { draws_move_as_the_mean_does, known_folds,
+    const TTest *const tests[] = { draws_move_as_the_mean_does, known_folds, quantiles,
                                    expanded_masked_made_events_of, bad_input_is_explained,
                                    NULL };
     return run_tests("folded", tests);

@@ -4,6 +4,7 @@
  *
  *   log p(y)    log (p(y) + p(-y)) for y >= 0, -inf below
  *   P(Y <= y)   F(y) - F(-y), and P(Y > y) = F(-y) + S(y), F and S the base's tails
+ *   quantile    by search with both (search.h)
  *   draw        |draw of the base|, with its gradient
  *
  * At 0 the two densities are one, counted twice, as it is the limit from above. As
@@ -12,7 +13,7 @@
  */
 #include "density.h"
 #include "pointwise.h"
-#include "tails.h"
+#include "search.h"
 
 #include <kiln/constructed.h>
 
@@ -79,6 +80,48 @@ static ppl_tensor *cdf(const ppl_dist *d, ppl_tensor *y)
     return ppl_exp(log_cdf(d, y));
 }
 
+/* ---- Quantiles --------------------------------------------------------------------- */
+
+static ppl__tails searched_tails(const ppl__searched *law, ppl_tensor *y)
+{
+    return tails_of(law->d, y);
+}
+
+static ppl_tensor *searched_log_prob(const ppl__searched *law, ppl_tensor *y)
+{
+    return log_prob(law->d, y);
+}
+
+/* y, or NaN of what is no probability. Inputs: y, p. */
+static double checked(double y, double p)
+{
+    return p >= 0 && p <= 1 ? y : (double)NAN;
+}
+
+PPL__POINTWISE_VALUE(checked, 2, "folded icdf", checked(PPL__IN_2(0)))
+
+static ppl_tensor *quantile(const ppl_dist *d, ppl_tensor *below, ppl_tensor *above)
+{
+    const ppl__searched law = { d, NULL, 0, searched_tails, searched_log_prob };
+    const int was = ppl_set_grad_enabled(d->ctx, 0);
+    ppl_tensor *y = ppl__search(&law, ppl_scalar(d->ctx, 0), NULL, below, above);
+    y = ppl_apply(&checked_op, (ppl_tensor *[]){ y, below }, 2, NULL, 0);
+    ppl_set_grad_enabled(d->ctx, was);
+    return was ? ppl__moved(&law, y, below) : y;
+}
+
+static ppl_tensor *icdf(const ppl_dist *d, ppl_tensor *probability)
+{
+    return quantile(d, probability, ppl_affine(probability, -1, 1));
+}
+
+static ppl_tensor *inverse_survival(const ppl_dist *d, ppl_tensor *probability)
+{
+    return quantile(d, ppl_affine(probability, -1, 1), probability);
+}
+
+/* ---- The family -------------------------------------------------------------------- */
+
 static ppl_tensor *sample(const ppl_dist *d, const ppl_rng *rng)
 {
     return ppl_abs(ppl_dist_sample(ppl_expand_dist(base_of(d), d->shape), rng));
@@ -93,6 +136,8 @@ const ppl_family ppl_family_folded = {
     .cdf = cdf,
     .log_cdf = log_cdf,
     .log_survival = log_survival,
+    .icdf = icdf,
+    .inverse_survival = inverse_survival,
 };
 
 static const ppl_family *family_of(const ppl_dist *base)
@@ -109,6 +154,8 @@ static const ppl_family *family_of(const ppl_dist *base)
     f->cdf = of->cdf ? cdf : NULL;
     f->log_cdf = of->cdf ? log_cdf : NULL;
     f->log_survival = of->cdf ? log_survival : NULL;
+    f->icdf = of->cdf ? icdf : NULL;
+    f->inverse_survival = of->cdf ? inverse_survival : NULL;
     return f->name ? f : NULL;
 }
 

@@ -7,7 +7,7 @@
  *              at a = 1 the limit, 1 + i b sign(t) (2 / pi) log |c t|
  *   log p(x)   by integrals (stable_contour.c); a = 2: Normal of variance 2 c^2; a = 1,
  *              b = 0: Cauchy; a = 1/2, b = 1: Levy, at m - c on
- *   P(X <= x)  by the same
+ *   P(X <= x)  by the same; quantiles by search with them
  *   mean       m - b c tan(pi a / 2) if a > 1, else NaN; variance infinite but for a = 2
  *   draw       Chambers, Mallows and Stuck: with V uniform between -pi/2 and pi/2, W
  *              exponential, e = a - 1, B = -b e / tan(pi e / 2),
@@ -22,6 +22,8 @@
  */
 #include "pointwise.h"
 #include "stable_contour.h"
+
+#include <float.h>
 
 /* ---- Density and tails: x, a, b, c, m ---------------------------------------------- */
 
@@ -82,6 +84,128 @@ QUANTITY(log_prob, "log_prob", DENSITY, 0)
 QUANTITY(cdf, "cdf", 0, 1)
 QUANTITY(log_cdf, "log_cdf", 0, 0)
 QUANTITY(log_survival, "log_survival", 1, 0)
+
+/* ---- Quantiles: p, a, b, c, m, of the lower tail or the upper ---------------------- */
+
+/* tan(pi a / 2), from a - 1, as it has a pole there. */
+static double slant(double a)
+{
+    double cot[2];
+
+    ppl__stable_cot(a - 1, cot);
+    return -cot[0] / (a - 1);
+}
+
+/* A search between lo and hi for the x whose tail has the logarithm `goal`. */
+typedef struct search {
+    double lo, hi, x, goal, off;            /* off: by how much x misses it */
+    int tail;
+    ppl__stable_point at;
+} search;
+
+/* Looks at x, and narrows the search. */
+static void look(search *s, double x, double a, double b)
+{
+    s->x = x;
+    ppl__stable_at(x, a, b, &s->at);
+    s->off = s->at.log_tail[s->tail] - s->goal;
+    *((s->off < 0) == (s->tail == 0) ? &s->lo : &s->hi) = x;
+}
+
+/* Newton's step on the logarithm, in log x where x is large, since far out a tail is a power
+ * or lighter. NaN where there is none. */
+static double step_from(const search *s)
+{
+    const double slope = s->at.by_tail[s->tail][0], t = s->off / (slope * s->x);
+    if (!isfinite(s->off) || slope == 0)
+        return NAN;
+    return fabs(s->x) > 2 && fabs(t) < 600 ? s->x * exp(-t) : s->x - s->off / slope;
+}
+
+/* Half way, by the orders of magnitude where they are far from 0. */
+static double half_way(double lo, double hi)
+{
+    const double low = asinh(fmax(lo, -DBL_MAX)), high = asinh(fmin(hi, DBL_MAX));
+    return sinh(low / 2 + high / 2);
+}
+
+/* Of scale 1 and loc 0, by whichever tail is less. A step that leads out of what is left, or
+ * did not halve what was missing, gives way to half of what is left. Steps square the error,
+ * so that a small one is the last. */
+static double standard_quantile(int upper, double p, double a, double b)
+{
+    const int tail = p > 0.5 ? !upper : upper;
+    const double rest = p > 0.5 ? 1 - p : p, end = a < 1 && fabs(b) == 1 ? -b * slant(a) : NAN;
+    search s = { .lo = b == 1 && a < 1 ? end : -INFINITY, .tail = tail, .goal = log(rest),
+                 .hi = b == -1 && a < 1 ? end : INFINITY };
+    if (!(a > 0 && a <= 2 && fabs(b) <= 1))
+        return NAN;
+    if (rest == 0)
+        return tail ? s.hi : s.lo;
+    look(&s, fmax(s.lo, fmin(s.hi, 0)), a, b);
+    for (int k = 0; k < 200 && s.off != 0 && s.lo < s.hi; k++) {
+        const double missed = fabs(s.off), from = s.x;
+        const double newton = step_from(&s);
+        if (fabs(newton - from) <= 1e-10 * fabs(from))
+            return newton;
+        if (newton > s.lo && newton < s.hi) {
+            look(&s, newton, a, b);
+            if (fabs(s.off) < missed / 2)
+                continue;
+        }
+        const double half = half_way(s.lo, s.hi);
+        if (!(half > s.lo && half < s.hi))
+            return isinf(s.hi) ? s.hi : isinf(s.lo) ? s.lo : s.x;
+        look(&s, half, a, b);
+    }
+    return s.x;
+}
+
+static double quantile_element(const ppl__span *s, size_t i, int upper)
+{
+    const double p = PPL__IN(0);
+    return p >= 0 && p <= 1
+               ? PPL__IN(4) + PPL__IN(3) * standard_quantile(upper, p, PPL__IN(1), PPL__IN(2))
+               : (double)NAN;
+}
+
+/* log T(x; a) = log p holds whatever the parameters are (pointwise.h). */
+static void quantile_slopes(const ppl__span *s, int upper, void *const *d)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        const double scale = PPL__IN(3), x = quantile_element(s, i, upper);
+        const double z = (x - PPL__IN(4)) / scale;
+        ppl__stable_point p;
+        ppl__stable_at(z, PPL__IN(1), PPL__IN(2), &p);
+        const double *by = p.by_tail[upper];
+        const double of[INPUTS] = { scale / (PPL__IN(0) * by[0]), -scale * by[1] / by[0],
+                                    -scale * by[2] / by[0], z, 1 };
+        for (int k = 0; k < INPUTS; k++)
+            if (s->due & 1u << k)
+                ((double *)d[k])[i] = of[k];
+    }
+}
+
+#define QUANTILE(name, upper)                                                            \
+    static void name##_values(const ppl__span *s, void *out)                             \
+    {                                                                                    \
+        double *y = out;                                                                 \
+        for (size_t i = 0; i < s->n; i++)                                                \
+            y[i] = quantile_element(s, i, upper);                                        \
+    }                                                                                    \
+    static void name##_slopes(const ppl__span *s, void *const *d)                        \
+    {                                                                                    \
+        quantile_slopes(s, upper, d);                                                    \
+    }                                                                                    \
+    static const ppl__formula name##_formula =                                           \
+        PPL__FUSED_IN_DOUBLE(INPUTS, name##_values, name##_slopes);                      \
+    PPL__FORMULA_OP(name##_op, "stable " #name, name##_formula)                          \
+    static ppl_tensor *name(const ppl_dist *d, ppl_tensor *p)                            \
+    {                                                                                    \
+        return ppl__apply_at(&name##_op, d, p);                                          \
+    }
+QUANTILE(icdf, 0)
+QUANTILE(inverse_survival, 1)
 
 /* ---- Draws ------------------------------------------------------------------------- */
 
@@ -178,15 +302,6 @@ PPL__DRAWS_OF_RNG(4, "stable")
 
 /* ---- Moments: a, b, c, m ----------------------------------------------------------- */
 
-/* tan(pi a / 2), from a - 1, as it has a pole there. */
-static double slant(double a)
-{
-    double cot[2];
-
-    ppl__stable_cot(a - 1, cot);
-    return -cot[0] / (a - 1);
-}
-
 static double mean(double a, double b, double scale, double loc)
 {
     return a > 1 ? loc - b * scale * slant(a) : (double)NAN;
@@ -267,4 +382,6 @@ const ppl_family ppl_family_stable = {
     .cdf = cdf,
     .log_cdf = log_cdf,
     .log_survival = log_survival,
+    .icdf = icdf,
+    .inverse_survival = inverse_survival,
 };

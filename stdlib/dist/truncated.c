@@ -9,7 +9,7 @@
  *
  * Probabilities between two numbers are those of tails.h, in logarithms: they hold where
  * both bounds lie in one tail. Where M is too small to be a number, and of a base without
- * quantiles, one is searched for by the cdf, which is monotone, between the bounds.
+ * quantiles, one is searched for by the cdf, which is monotone, between the bounds (search.h).
  *
  * Draws move as F(x) = u says, F being the cdf of the whole: dx/da = -(dF/da) / p(x)
  * (Figurnov, Mohamed, Mnih, Implicit Reparameterization Gradients, 2018), taken of log F
@@ -20,13 +20,11 @@
  * makes that instead (ppl_family.truncated).
  */
 #include "pointwise.h"
-#include "tails.h"
+#include "search.h"
 
 #include <kiln/constructed.h>
 
 #include "../shape_text.h"
-
-#include <float.h>
 
 enum { LOW, HIGH };
 
@@ -53,13 +51,6 @@ static ppl_tensor *bound(const ppl_dist *d, int i)
 static ppl_tensor *floating(ppl_tensor *t)
 {
     return t && ppl_tensor_dtype(t) == PPL_I64 ? ppl_to_float(t) : t;
-}
-
-static int recording(ppl_ctx *c)
-{
-    const int was = ppl_set_grad_enabled(c, 0);
-    ppl_set_grad_enabled(c, was);
-    return was;
 }
 
 /* ---- Probabilities of the base --------------------------------------------------- */
@@ -161,138 +152,7 @@ static ppl_tensor *log_prob(const ppl_dist *d, ppl_tensor *x)
     return log_prob_by(d, &e, x);
 }
 
-/* ---- Quantiles by search --------------------------------------------------------- */
-
-/* The floats or doubles in order as integers, -0 and 0 as one. */
-static int64_t key_of(ppl_dtype dtype, double x)
-{
-    const float narrow = (float)x;
-    int32_t half;
-    int64_t k;
-    if (dtype == PPL_F32) {
-        memcpy(&half, &narrow, sizeof half);
-        return half < 0 ? (int64_t)INT32_MIN - half : half;
-    }
-    memcpy(&k, &x, sizeof k);
-    return k < 0 ? INT64_MIN - k : k;
-}
-
-static double of_key(ppl_dtype dtype, int64_t k)
-{
-    float narrow;
-    double x;
-    if (dtype == PPL_F32) {
-        const int32_t half = (int32_t)(k < 0 ? INT32_MIN - k : k);
-        memcpy(&narrow, &half, sizeof narrow);
-        return narrow;
-    }
-    k = k < 0 ? INT64_MIN - k : k;
-    memcpy(&x, &k, sizeof x);
-    return x;
-}
-
-/* Half way between a and b by the numbers that there are: 64 halvings leave none, however
- * far apart they are, infinite ones included. */
-static double middle(ppl_dtype dtype, double a, double b)
-{
-    const int64_t i = key_of(dtype, a), k = key_of(dtype, b);
-    return isnan(a) || isnan(b) ? (double)NAN
-                                : of_key(dtype, (i & k) + ((i ^ k) >> 1));
-}
-
-/* The same by the integers: a if there is none between. */
-static double whole_middle(ppl_dtype dtype, double a, double b)
-{
-    const double m = floor(middle(dtype, a, b));
-    return m > a ? m : floor(a + (b - a) / 2);
-}
-
-/* How a search goes on: from x between lo and hi, with the logarithms of the tails and of
- * the density there, and the probabilities that are looked for. */
-typedef struct place {
-    double lo, hi, x, log_cdf, log_survival, log_p, below, above;
-} place;
-
-static place narrow(place p)
-{
-    const int early = p.below < 0.5 ? p.log_cdf < log(p.below)
-                                    : p.log_survival > log(p.above);
-    *(early ? &p.lo : &p.hi) = p.x;
-    return p;
-}
-
-static double epsilon_of(ppl_dtype dtype)
-{
-    return dtype == PPL_F32 ? (double)FLT_EPSILON : DBL_EPSILON;
-}
-
-/* Newton's step on the logarithm of the lesser part; half way where it leads out, and
- * where the logarithms are so large that their difference is but their rounding. */
-static double next_number(ppl_dtype dtype, place p)
-{
-    const int lower = p.below < 0.5;
-    const double log_tail = lower ? p.log_cdf : p.log_survival;
-    const double off = log_tail - log(lower ? p.below : p.above);
-    const double x = p.x + (lower ? -off : off) * exp(log_tail - p.log_p);
-    const int sound = fabs(log_tail) * epsilon_of(dtype) < 1e-3;
-    return sound && x >= p.lo && x <= p.hi ? x : middle(dtype, p.lo, p.hi);
-}
-
-static double next_integer(ppl_dtype dtype, place p)
-{
-    return whole_middle(dtype, p.lo, p.hi);
-}
-
-/* The attr of a step: set where x still moves by more than its rounding. C code does not
- * read x itself, as all that follows would then count as depending on it. */
-typedef struct unrest {
-    int *found;
-} unrest;
-
-static double notice(const unrest *u, ppl_dtype dtype, double from, double to)
-{
-    *u->found |= fabs(to - from) > 8 * epsilon_of(dtype) * fabs(to);
-    return to;
-}
-
-#define PLACE narrow((place){ PPL__IN_4(0), PPL__IN_4(4) })
-PPL__POINTWISE_VALUE(lo, 8, "truncated icdf", (PLACE).lo)
-PPL__POINTWISE_VALUE(hi, 8, "truncated icdf", (PLACE).hi)
-PPL__POINTWISE_VALUE(number, 8, "truncated icdf",
-                     notice(s->attr, s->dtype, PPL__IN(2), next_number(s->dtype, PLACE)))
-PPL__POINTWISE_VALUE(integer, 8, "truncated icdf",
-                     notice(s->attr, s->dtype, PPL__IN(2), next_integer(s->dtype, PLACE)))
-PPL__POINTWISE_VALUE(start, 2, "truncated icdf", middle(s->dtype, PPL__IN_2(0)))
-PPL__POINTWISE_VALUE(whole_start, 2, "truncated icdf",
-                     whole_middle(s->dtype, PPL__IN_2(0)))
-
-enum { STEPS = 64 };
-
-/* The x with P(X <= x) = below; of integers the least at which it is not less. */
-static ppl_tensor *search(const ppl_dist *d, const ends *e, ppl_tensor *below,
-                          ppl_tensor *above)
-{
-    const int whole = is_discrete(d);
-    const unrest u = { ppl_alloc(d->ctx, sizeof *u.found) };
-    ppl_tensor *in[] = { before_low(d), floating(bound(d, HIGH)), NULL, NULL, NULL, NULL,
-                         below, above };
-    in[0] = in[0] ? in[0] : ppl_scalar(d->ctx, -INFINITY);
-    in[1] = in[1] ? in[1] : ppl_scalar(d->ctx, INFINITY);
-    in[2] = ppl_apply(whole ? &whole_start_op : &start_op, in, 2, NULL, 0);
-    for (int k = 0; k < STEPS && u.found && (k == 0 || *u.found); k++) {
-        const ppl__tails at = tails_of(d, e, in[2]);
-        in[3] = at.log_cdf;
-        in[4] = at.log_survival;
-        in[5] = whole ? at.log_cdf : log_prob_by(d, e, in[2]);
-        *u.found = 0;
-        ppl_tensor *x = ppl_apply(whole ? &integer_op : &number_op, in, 8, &u, sizeof u);
-        ppl_tensor *lo = ppl_apply(&lo_op, in, 8, NULL, 0);
-        in[1] = ppl_apply(&hi_op, in, 8, NULL, 0);
-        in[0] = lo;
-        in[2] = x;
-    }
-    return in[whole ? 1 : 2];
-}
+/* ---- Whether there is mass -------------------------------------------------------- */
 
 /* Looks for an element less than `limit`, and tells it through the attr as well. */
 typedef struct probe {
@@ -317,6 +177,21 @@ static int64_t first_less(ppl_tensor *t, double limit)
 }
 
 /* ---- Quantiles ------------------------------------------------------------------- */
+
+static ppl__tails searched_tails(const ppl__searched *s, ppl_tensor *x)
+{
+    return tails_of(s->d, s->more, x);
+}
+
+static ppl_tensor *searched_log_prob(const ppl__searched *s, ppl_tensor *x)
+{
+    return log_prob_by(s->d, s->more, x);
+}
+
+static ppl__searched law_of(const ppl_dist *d, const ends *e)
+{
+    return (ppl__searched){ d, e, is_discrete(d), searched_tails, searched_log_prob };
+}
 
 /* A probability of this much of less than M may not be a number. */
 static double least_log_mass(const ppl_dist *d)
@@ -368,7 +243,9 @@ static ppl_tensor *quantile_value(const ppl_dist *d, const ends *e, ppl_tensor *
     if (known)
         x = by_tails(d, e, below, above);
     if (!known || first_less(e->log_mass, least_log_mass(d))) {
-        ppl_tensor *found = search(d, e, below, above);
+        const ppl__searched law = law_of(d, e);
+        ppl_tensor *found = ppl__search(&law, before_low(d), floating(bound(d, HIGH)), below,
+                                        above);
         x = known ? ppl_where(ppl_less(e->log_mass, limit), found, x) : found;
     }
     if (drawn && d->family->support)
@@ -379,35 +256,16 @@ static ppl_tensor *quantile_value(const ppl_dist *d, const ends *e, ppl_tensor *
     return x;
 }
 
-/* x, which moves as P(X <= x) = below says. Inputs: x, log F, log (1 - F) and log p
- * there, below. */
-static double move_slope(int input, double log_cdf, double log_survival, double log_p)
-{
-    const int lower = log_cdf < log_survival;
-    switch (input) {
-    case 1:
-        return lower ? -exp(log_cdf - log_p) : 0;
-    case 2:
-        return lower ? 0 : exp(log_survival - log_p);
-    case 4:
-        return exp(-log_p);
-    }
-    return 0;
-}
-
-PPL__POINTWISE(move, 5, "truncated icdf", PPL__IN(0), move_slope(input, PPL__IN_3(1)))
-
 static ppl_tensor *quantile(const ppl_dist *d, ppl_tensor *below, ppl_tensor *above,
                             int drawn)
 {
     const ends e = ends_of(d);
     ppl_tensor *x = quantile_value(d, &e, below, above, drawn);
-    if (is_discrete(d) || !recording(d->ctx) ||
+    if (is_discrete(d) || !ppl__recording(d->ctx) ||
         !(ppl_requires_grad(e.log_mass) || ppl_requires_grad(below)))
         return x;
-    const ppl__tails at = tails_of(d, &e, x);
-    ppl_tensor *in[] = { x, at.log_cdf, at.log_survival, log_prob_by(d, &e, x), below };
-    return ppl_apply(&move_op, in, 5, NULL, 0);
+    const ppl__searched law = law_of(d, &e);
+    return ppl__moved(&law, x, below);
 }
 
 static ppl_tensor *icdf(const ppl_dist *d, ppl_tensor *probability)

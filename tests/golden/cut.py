@@ -152,6 +152,13 @@ def cut(base, two_sided, side=None):
 
 def fold(base):
     class Folded:
+        probabilities = ("1e-12", "0.001", "0.75")
+        survivals = ("1e-17", "0.25")
+
+        @staticmethod
+        def range(*params):
+            return mpf(0), mpf(10) ** 4
+
         @staticmethod
         def log_prob(x, *params):
             return log(exp(base.log_prob(x, *params)) + exp(base.log_prob(-x, *params)))
