@@ -418,6 +418,18 @@ static size_t panel_width(const ppl__gemm *g, ppl_dtype dtype, int side, size_t 
     return columns;
 }
 
+/* Without a call where it is whole vectors, as in all panels but the last. */
+static void copy_line(size_t bytes, const char *from, char *to)
+{
+    if (bytes == 128)
+        memcpy(to, from, 128);
+    else if (bytes % 16 != 0)
+        memcpy(to, from, bytes);
+    else
+        for (size_t i = 0; i < bytes; i += 16)
+            memcpy(to + i, from + i, 16);
+}
+
 void ppl__gemm_pack(const ppl__gemm *g, ppl_dtype dtype, int side, size_t rows,
                     size_t columns, const void *x, size_t ldx, size_t room, size_t first,
                     void *panels)
@@ -432,10 +444,7 @@ void ppl__gemm_pack(const ppl__gemm *g, ppl_dtype dtype, int side, size_t rows,
             size_t n = columns - j < width ? columns - j : width;
             char *to = (char *)panels + (j * room + (first + r) * n) * size;
 
-            if (n * size == 128)    /* copied without a call */
-                memcpy(to, from + j * size, 128);
-            else
-                memcpy(to, from + j * size, n * size);
+            copy_line(n * size, from + j * size, to);
         }
     }
 }
