@@ -31,6 +31,21 @@ static int furnish(ppl_tensor *out, ppl_tensor *const *inputs, int count,
     return 1;
 }
 
+/* One by one: as an assignment gcc makes a `rep movs` of it, which a scalar waits for. */
+static void copy_shape(ppl_shape *to, const ppl_shape *from)
+{
+    _Static_assert(PPL_MAX_RANK == 8, "as many as here");
+    to->rank = from->rank;
+    to->dim[0] = from->dim[0];
+    to->dim[1] = from->dim[1];
+    to->dim[2] = from->dim[2];
+    to->dim[3] = from->dim[3];
+    to->dim[4] = from->dim[4];
+    to->dim[5] = from->dim[5];
+    to->dim[6] = from->dim[6];
+    to->dim[7] = from->dim[7];
+}
+
 /* The rule of PPL_OP_BROADCAST: floating inputs (or, where the row takes them, integers),
  * and the shape they broadcast to. */
 static ppl_status broadcast_rule(const ppl_op *op, ppl_tensor *out)
@@ -51,7 +66,7 @@ static ppl_status broadcast_rule(const ppl_op *op, ppl_tensor *out)
         out->numel = ppl__shape_numel(out->shape);
         return PPL_OK;
     }
-    out->shape = inputs[0]->shape;
+    copy_shape(&out->shape, &inputs[0]->shape);
     out->numel = inputs[0]->numel;
     return PPL_OK;
 }
@@ -66,7 +81,7 @@ static ppl_status own_rule(const ppl_op *op, ppl_tensor *out)
         return ppl_fail(out->ctx, status != PPL_OK ? status : PPL_ESHAPE,
                         "%s: its inputs do not fit", op->name);
     out->dtype = (unsigned char)dtype;
-    out->shape = shape;
+    copy_shape(&out->shape, &shape);
     out->numel = ppl__shape_numel(shape);
     return PPL_OK;
 }

@@ -176,11 +176,12 @@ void ppl_rng_normals_from(const ppl_rng *rng, uint32_t stream, uint64_t pair, si
                           double *out)
 {
     const ppl__draws from = draws_from(rng, stream, pair, 0);
-    double both[2];
+    uint64_t w[4];
+    double unused;
 
-    if (n == 1) {
-        ppl_rng_normal_pair(rng, stream, pair, 0, both);
-        out[0] = both[0];
+    if (n == 1) {                       /* the other one of the pair need not be made */
+        words_of(rng, stream, pair, 0, w);
+        out[0] = random_normal(w, &unused);
         return;
     }
     ppl__kernels_for(PPL_F64)->normals(&from, n, 1, out);

@@ -408,7 +408,13 @@ static const ppl__formula *open_number(const ppl__formula *f, ppl_tensor *out, p
     f = variant(f, widest());
     if (ppl_numel(out) != 1 || !f->value[dtype])
         return NULL;
-    *s = (ppl__span){ .n = 1, .dtype = dtype, .attr = ppl_op_attr(out) };
+    s->n = 1;                               /* all but in[]: clearing it costs a sweep */
+    s->start = 0;
+    s->y = NULL;
+    s->attr = ppl_op_attr(out);
+    s->dtype = dtype;
+    s->single = s->due = 0;
+    s->kept = NULL;
     for (int k = 0; k < inputs; k++) {
         if (ppl_tensor_dtype(ppl_op_input(out, k)) != dtype)
             return NULL;
@@ -438,13 +444,14 @@ static void number_vjp_all(const ppl__formula *f, int inputs, ppl__span *s, ppl_
     const void *g = ppl_adjoint(out);
     double d[PPL__MAX_INPUTS];
     void *slope[PPL__MAX_INPUTS];
+    unsigned due = 0;
 
-    s->y = ppl_result(out);
-    s->due = 0;
     for (int k = 0; k < inputs; k++) {
         slope[k] = &d[k];
-        s->due |= (unsigned)(grads[k] != NULL) << k;
+        due |= (unsigned)(grads[k] != NULL) << k;
     }
+    s->y = ppl_result(out);
+    s->due = due;
     if (f->slopes[s->dtype])
         f->slopes[s->dtype](s, slope);
     for (int k = 0; k < inputs; k++) {
@@ -560,12 +567,13 @@ typedef struct gathering {
 
 static int open_gathering(node *x, gathering *w, void *const *grads)
 {
+    unsigned due = 0;
+
     for (int k = 0; k < x->inputs; k++) {
         w->slope[k] = &w->d[k];
         w->total[k] = 0;
         w->sums[k] = &w->total[k];
-        x->s.due &= ~(1u << k);
-        x->s.due |= (unsigned)(grads[k] != NULL) << k;
+        due |= (unsigned)(grads[k] != NULL) << k;
         if (grads[k] && x->feed[k].kind == STRETCHED) {
             const ppl_tensor *t = ppl_op_input(x->out, k);
             const size_t size = (size_t)ppl_numel(t) * sizeof(double);
@@ -573,6 +581,7 @@ static int open_gathering(node *x, gathering *w, void *const *grads)
                 return 0;
         }
     }
+    x->s.due = due;
     return 1;
 }
 
@@ -612,7 +621,8 @@ static void sum_up(const node *x, gathering *w, int k, const double *product)
 /* Rounds the sums of stretched input k to its gradient. */
 static void settle(const node *x, const gathering *w, int k, void *grad, int fresh)
 {
-    const size_t n = (size_t)ppl_numel(ppl_op_input(x->out, k));
+    const int single = x->feed[k].kind == SINGLE;
+    const size_t n = single ? 1 : (size_t)ppl_numel(ppl_op_input(x->out, k));
     const double *sums = w->sums[k];
     float *narrow = grad;
     double *wide = grad;
