@@ -222,6 +222,56 @@ static ppl_tensor *integer(ppl_ctx *c, int64_t x)
     return ppl_from_integers(c, PPL_SCALAR, &x);
 }
 
+/* By sums; how the mean moves: d mean / d rate = variance / rate. Ends may differ but where
+ * values are listed. */
+START_TEST(cut_counts_have_moments_and_lists)
+{
+    static const int64_t low[] = { 2, 0, 9 }, high[] = { 6, 3, 9 };
+    ppl_ctx *c = context(_i);
+    double m[3] = { 0 }, v[3] = { 0 }, rate = 4.5, by_rate = 0, values[5];
+    for (int k = 0; k < 3; k++) {
+        double mass = 0;
+        for (int64_t x = low[k]; x <= high[k]; x++)
+            mass += poisson(rate, (double)x);
+        for (int64_t x = low[k]; x <= high[k]; x++)
+            m[k] += (double)x * poisson(rate, (double)x) / mass;
+        for (int64_t x = low[k]; x <= high[k]; x++)
+            v[k] += pow((double)x - m[k], 2) * poisson(rate, (double)x) / mass;
+        by_rate += v[k] / rate;
+    }
+    ppl_tensor *r = ppl_variable(c, PPL_SCALAR, &rate);
+    ppl_dist *d = ppl_truncated(ppl_poisson(r), ppl_from_integers(c, PPL_SHAPE(3), low),
+                                ppl_from_integers(c, PPL_SHAPE(3), high));
+    ppl_tensor *mean = ppl_dist_mean(d);
+    assert_elements("mean", mean, 3, m, 64 * rounding(_i));
+    assert_elements("variance", ppl_dist_variance(d), 3, v, 64 * rounding(_i));
+    ck_assert_int_eq(ppl_backward(ppl_sum(mean, PPL_ALL)), PPL_OK);
+    assert_values(ppl_grad(r), 256 * rounding(_i), by_rate);
+    ck_assert_ptr_null(d->family->enumerate(d));
+    ck_assert_int_eq(ppl_error(c), PPL_EUNSUPPORTED);
+    ppl_clear_error(c);
+    d = ppl_truncated(ppl_poisson(ppl_scalar(c, rate)), integer(c, 2), integer(c, 6));
+    ck_assert(d->family->flags & PPL_ENUMERABLE);
+    ck_assert_int_eq(ppl_read(d->family->enumerate(d), values, 5), 5);
+    for (int k = 0; k < 5; k++)
+        ck_assert(values[k] == 2 + k);
+    assert_values(ppl_dist_mean(ppl_expand_dist(d, PPL_SHAPE(2))), 64 * rounding(_i), m[0],
+                  m[0]);
+    ppl_dist *gated = ppl_hurdle(ppl_scalar(c, 0.25), d);
+    ck_assert_int_eq(ppl_numel(gated->family->enumerate(gated)), 6);
+    assert_values(ppl_sum(ppl_exp(ppl_log_prob(gated, gated->family->enumerate(gated))), 0),
+                  64 * rounding(_i), 1);
+    assert_values(ppl_dist_mean(gated), 64 * rounding(_i), 0.75 * m[0]);
+    /* A Binomial ends by itself; a Poisson does not, and has neither. */
+    d = ppl_truncated(ppl_binomial(integer(c, 4), ppl_scalar(c, 0.5)), integer(c, 3), NULL);
+    ck_assert_int_eq(ppl_read(d->family->enumerate(d), values, 5), 2);
+    assert_values(ppl_dist_mean(d), 64 * rounding(_i), 3.2);
+    d = ppl_truncated(ppl_poisson(ppl_scalar(c, rate)), integer(c, 2), NULL);
+    ck_assert(!d->family->enumerate && !d->family->mean && !d->family->variance);
+    ppl_ctx_free(c);
+}
+END_TEST
+
 START_TEST(counts_are_cut_at_integers)
 {
     static const int64_t low[] = { 2, 0, 9, 40, INT64_MIN }, high[] = { 6, 3, 9, 60, 4 };
@@ -391,8 +441,8 @@ int main(void)
     const TTest *const tests[] = {
         every_base_with_a_cdf_can_be_cut, infinite_bounds_are_none,
         draws_move_with_bounds_and_base, far_in_either_tail, a_mixture_is_cut_by_search,
-        counts_are_cut_at_integers, counts_are_cut_far_out,
-        a_cut_normal_is_truncated_normal, cut_twice_expanded_masked,
+        cut_counts_have_moments_and_lists, counts_are_cut_at_integers,
+        counts_are_cut_far_out, a_cut_normal_is_truncated_normal, cut_twice_expanded_masked,
         bad_input_is_explained, NULL
     };
     return run_tests("truncated", tests);

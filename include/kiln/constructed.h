@@ -42,8 +42,8 @@ PPL_API ppl_dist *ppl_improper_uniform(ppl_ctx *c, ppl_constraint support,
  * then integers. log_prob is -inf outside, and has gradients in the bounds, the base and
  * the value. However far in a tail: masses are differences of the logarithms of tails
  * (those of very narrow intervals cancel). Reparameterised where the base is continuous.
- * cdf, icdf and their like; moments where the cut base is a family of its own: that of a
- * Normal is its TruncatedNormal. PPL_ECONSTRAINT where low is not below high (integers:
+ * cdf, icdf and their like; moments of a Normal (its TruncatedNormal) and of integers
+ * between two ends, which can be enumerated as well. PPL_ECONSTRAINT where low is not below high (integers:
  * where it is above) and, when validating, where there is no mass between; without
  * validation log_prob and draws are NaN then. A mask of the base is one of the whole. A
  * VonMises is to be cut within [-pi, pi), where its cdf is. */

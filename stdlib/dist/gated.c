@@ -48,9 +48,22 @@ ppl_tensor *ppl__gate_draw(const ppl_dist *d, const ppl_rng *rng, ppl_tensor *x)
     return ppl_where(ppl_less(ppl_scalar(d->ctx, 0.5), closed), ppl__no_count(d->ctx), x);
 }
 
+/* The base's, and 0 before them if it is none of them, as of one that is cut. */
 ppl_tensor *ppl__gated_enumerate(const ppl_dist *d)
 {
-    return part(d)->family->enumerate(part(d));
+    ppl_tensor *own = part(d)->family->enumerate(part(d));
+    const int64_t *v = own && ppl_tensor_dtype(own) == PPL_I64 ? ppl_data(own) : NULL;
+    const int64_t n = v ? ppl_numel(own) : 0;
+
+    for (int64_t i = 0; i < n; i++)
+        if (v[i] == 0)
+            return own;
+    int64_t *all = n > 0 ? ppl_alloc(d->ctx, (size_t)(n + 1) * sizeof *all) : NULL;
+    if (!all)
+        return own;
+    all[0] = 0;
+    memcpy(all + 1, v, (size_t)n * sizeof *all);
+    return ppl_wrap(d->ctx, PPL_I64, PPL_SHAPE(n + 1), all);
 }
 
 /* The base's least count may be above 0, which the gate gives. */

@@ -112,8 +112,8 @@ static void look(search *s, double x, double a, double b)
     *((s->off < 0) == (s->tail == 0) ? &s->lo : &s->hi) = x;
 }
 
-/* Newton's step on the logarithm, in log x where x is large, since far out a tail is a power
- * or lighter. NaN where there is none. */
+/* Newton's step on the logarithm, in log x where x is large, since far out a tail is a
+ * power or lighter. NaN where there is none. */
 static double step_from(const search *s)
 {
     const double slope = s->at.by_tail[s->tail][0], t = s->off / (slope * s->x);
@@ -129,13 +129,14 @@ static double half_way(double lo, double hi)
     return sinh(low / 2 + high / 2);
 }
 
-/* Of scale 1 and loc 0, by whichever tail is less. A step that leads out of what is left, or
- * did not halve what was missing, gives way to half of what is left. Steps square the error,
- * so that a small one is the last. */
+/* Of scale 1 and loc 0, by whichever tail is less. A step that leads out of what is left,
+ * or did not halve what was missing, gives way to half of what is left. Steps square the
+ * error, so that a small one is the last. */
 static double standard_quantile(int upper, double p, double a, double b)
 {
     const int tail = p > 0.5 ? !upper : upper;
-    const double rest = p > 0.5 ? 1 - p : p, end = a < 1 && fabs(b) == 1 ? -b * slant(a) : NAN;
+    const double rest = p > 0.5 ? 1 - p : p;
+    const double end = a < 1 && fabs(b) == 1 ? -b * slant(a) : (double)NAN;
     search s = { .lo = b == 1 && a < 1 ? end : -INFINITY, .tail = tail, .goal = log(rest),
                  .hi = b == -1 && a < 1 ? end : INFINITY };
     if (!(a > 0 && a <= 2 && fabs(b) <= 1))
@@ -165,7 +166,8 @@ static double quantile_element(const ppl__span *s, size_t i, int upper)
 {
     const double p = PPL__IN(0);
     return p >= 0 && p <= 1
-               ? PPL__IN(4) + PPL__IN(3) * standard_quantile(upper, p, PPL__IN(1), PPL__IN(2))
+               ? PPL__IN(4) +
+                     PPL__IN(3) * standard_quantile(upper, p, PPL__IN(1), PPL__IN(2))
                : (double)NAN;
 }
 

@@ -9,7 +9,8 @@
  *
  * Probabilities between two numbers are those of tails.h, in logarithms: they hold where
  * both bounds lie in one tail. Where M is too small to be a number, and of a base without
- * quantiles, one is searched for by the cdf, which is monotone, between the bounds (search.h).
+ * quantiles, one is searched for by the cdf, which is monotone, between the bounds
+ * (search.h). Counts of which finitely many are left are listed; their moments are sums.
  *
  * Draws move as F(x) = u says, F being the cdf of the whole: dx/da = -(dF/da) / p(x)
  * (Figurnov, Mohamed, Mnih, Implicit Reparameterization Gradients, 2018), taken of log F
@@ -19,6 +20,7 @@
  * are of the kind ppl_family_truncated. A base that knows what it is when cut (a Normal)
  * makes that instead (ppl_family.truncated).
  */
+#include "counts.h"
 #include "pointwise.h"
 #include "search.h"
 
@@ -244,8 +246,8 @@ static ppl_tensor *quantile_value(const ppl_dist *d, const ends *e, ppl_tensor *
         x = by_tails(d, e, below, above);
     if (!known || first_less(e->log_mass, least_log_mass(d))) {
         const ppl__searched law = law_of(d, e);
-        ppl_tensor *found = ppl__search(&law, before_low(d), floating(bound(d, HIGH)), below,
-                                        above);
+        ppl_tensor *found = ppl__search(&law, before_low(d), floating(bound(d, HIGH)),
+                                        below, above);
         x = known ? ppl_where(ppl_less(e->log_mass, limit), found, x) : found;
     }
     if (drawn && d->family->support)
@@ -347,6 +349,82 @@ static void bounds(const ppl_dist *d, ppl_tensor **lower, ppl_tensor **upper)
     ppl_set_grad_enabled(d->ctx, was);
 }
 
+/* ---- Counts between two ends ----------------------------------------------------- */
+
+/* The least and the greatest element of t, or what stands for a missing one. */
+static void range_of(const ppl_tensor *t, double missing, double range[2])
+{
+    const void *elements = t ? ppl_data(t) : NULL;
+    range[0] = range[1] = missing;
+    for (size_t i = 0; t && i < (size_t)ppl_numel(t); i++) {
+        const double x = ppl__count_at(t, elements, i);
+        range[0] = i == 0 ? x : fmin(range[0], x);
+        range[1] = i == 0 ? x : fmax(range[1], x);
+    }
+}
+
+/* Those of all elements' lower and upper ends; NULL after an error. */
+static void ends_of_counts(const ppl_dist *d, double lower[2], double upper[2])
+{
+    ppl_tensor *low, *high;
+    bounds(d, &low, &high);
+    range_of(low, d->family->support ? d->family->support->lower : NAN, lower);
+    range_of(high, NAN, upper);
+}
+
+static ppl_tensor *enumerate(const ppl_dist *d)
+{
+    double lower[2], upper[2];
+    ends_of_counts(d, lower, upper);
+    if (ppl_ok(d->ctx) && (lower[0] != lower[1] || upper[0] != upper[1]))
+        ppl_fail(d->ctx, PPL_EUNSUPPORTED, "%s: its values can be listed only where the "
+                 "bounds are the same throughout", d->family->name);
+    return ppl_ok(d->ctx) ? ppl__integers_from(d->ctx, (int64_t)lower[0], (int64_t)upper[0])
+                          : NULL;
+}
+
+/* The mean of x - from (NULL: x), or of its square: a sum over all values of any element,
+ * k of shape [K,1,..]. */
+static ppl_tensor *expected(const ppl_dist *d, ppl_tensor *from, int squared)
+{
+    double lower[2], upper[2];
+    ppl_shape shape = { .rank = 1 + d->shape.rank };
+    ends_of_counts(d, lower, upper);
+    if (!ppl_ok(d->ctx))
+        return NULL;
+    ppl_tensor *k = ppl__integers_from(d->ctx, (int64_t)lower[0], (int64_t)upper[1]);
+    for (int i = 0; i < shape.rank; i++)
+        shape.dim[i] = i == 0 ? ppl_numel(k) : 1;
+    k = ppl_reshape(k, shape);
+    ppl_tensor *off = floating(k), *p = ppl_exp(log_prob(d, k));
+    off = from ? ppl_sub(off, from) : off;
+    p = ppl_mul(p, squared ? ppl_mul(off, off) : off);
+    return ppl__at_batch(ppl_sum(p, 0), d->shape, 0);
+}
+
+static ppl_tensor *mean(const ppl_dist *d)
+{
+    return expected(d, NULL, 0);
+}
+
+static ppl_tensor *variance(const ppl_dist *d)
+{
+    return expected(d, mean(d), 1);
+}
+
+/* Whether a discrete base has finitely many values between such bounds. */
+static int is_finite(const ppl_dist *base, const cut *as)
+{
+    const ppl_family *of = base->family;
+    ppl_tensor *low = NULL, *high = NULL;
+    if (of->bounds)
+        of->bounds(base, &low, &high);
+    return (as->given[LOW] || low || of->support == &ppl_constraint_nonnegative_integer) &&
+           (as->given[HIGH] || high);
+}
+
+/* ---- Rows ------------------------------------------------------------------------ */
+
 const ppl_family ppl_family_truncated = {
     .name = "truncated",
     .params = 2,
@@ -380,6 +458,12 @@ static const ppl_family *family_of(const ppl_dist *base, const cut *as)
         for (int i = LOW; i <= HIGH; i++) {
             f->param_dtype[i] = PPL_I64;
             f->param_constraint[i] = as->given[i] ? &ppl_constraint_integer : NULL;
+        }
+        if (is_finite(base, as)) {
+            f->flags |= PPL_ENUMERABLE;
+            f->enumerate = enumerate;
+            f->mean = mean;
+            f->variance = variance;
         }
     }
     return f->name ? f : NULL;
