@@ -27,7 +27,7 @@ typedef struct curve {
 static curve curves[CURVES] = {
     [STEPS] = { "time steps", { 16, 32, 64, 128, 256 }, { 0 } },
     [BATCH] = { "batch", { 5, 10, 20, 40, 80 }, { 0 } },
-    [WIDTH] = { "width of the RNN (others in proportion)", { 75, 150, 300, 600, 1200 },
+    [WIDTH] = { "width of the RNN, others in proportion", { 75, 150, 300, 600, 1200 },
                 { 0 } },
     [THREADS] = { "threads", { 1, 2, 4, 8, 16 }, { 0 } },
 };
@@ -134,17 +134,18 @@ static double across(const curve *k, int i)
 /* Panels side by side, both axes logarithmic. */
 static void picture(FILE *out)
 {
-    const double width = 260, height = 200, low = log10(0.01), high = log10(10);
+    const double width = 240, height = 200, low = log10(0.01), high = log10(10);
 
     fprintf(out, "<svg xmlns='http://www.w3.org/2000/svg' width='%d' height='280' "
             "font-family='sans-serif' font-size='11'>\n"
-            "<rect width='%d' height='280' fill='white'/>\n", 300 * CURVES + 20,
+            "<rect width='%d' height='280' fill='white'/>\n"
+            "<text x='8' y='16'>seconds per epoch</text>\n", 300 * CURVES + 20,
             300 * CURVES + 20);
     for (int c = 0; c < CURVES; c++) {
         const curve *k = &curves[c];
         double left = 40 + c * 300;
 
-        fprintf(out, "<text x='%.0f' y='268'>%s (s per epoch)</text>\n<path fill='none' "
+        fprintf(out, "<text x='%.0f' y='268'>%s</text>\n<path fill='none' "
                 "stroke='#ccc' d='M%.0f 30v%.0fh%.0f'/>\n<polyline fill='none' "
                 "stroke='#06c' stroke-width='2' points='", left, k->name, left, height,
                 width);
