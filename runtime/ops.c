@@ -74,15 +74,16 @@ static ppl_status broadcast_rule(const ppl_op *op, ppl_tensor *out)
 /* The row's own rule, and whether what it set can be. */
 static ppl_status own_rule(const ppl_op *op, ppl_tensor *out)
 {
+    static const ppl_shape scalar;
     ppl_dtype dtype = out->ctx->dtype;
-    ppl_shape shape = PPL_SCALAR;
-    ppl_status status = op->shape(op, out->input, out->inputs, out->attr, &dtype, &shape);
-    if (status != PPL_OK || ppl__shape_check(out->ctx, op->name, &shape) != PPL_OK)
+    ppl_shape *shape = &out->shape;     /* in place: a copy would wait for what was written */
+    copy_shape(shape, &scalar);
+    ppl_status status = op->shape(op, out->input, out->inputs, out->attr, &dtype, shape);
+    if (status != PPL_OK || ppl__shape_check(out->ctx, op->name, shape) != PPL_OK)
         return ppl_fail(out->ctx, status != PPL_OK ? status : PPL_ESHAPE,
                         "%s: its inputs do not fit", op->name);
     out->dtype = (unsigned char)dtype;
-    copy_shape(&out->shape, &shape);
-    out->numel = ppl__shape_numel(shape);
+    out->numel = ppl__shape_numel(*shape);
     return PPL_OK;
 }
 
