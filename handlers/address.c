@@ -73,7 +73,7 @@ int ppl__address_enter(ppl_ctx *c, ppl__addresses *t, ppl_name name, int64_t ind
 {
     size_t slot;
 
-    if (!make_room(c, t))
+    if (t->count == t->capacity && !make_room(c, t))
         return -1;
     slot = slot_of(t, name, index);
     if (t->slot[slot] == 0) {

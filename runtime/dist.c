@@ -95,7 +95,10 @@ static void fail_broadcast(ppl_ctx *c, const ppl_family *f, ppl_tensor *const *p
 static int batch_of(ppl_ctx *c, const ppl_family *f, ppl_tensor *const *params,
                     ppl_shape *batch)
 {
-    *batch = f->params > 0 ? param_batch(f, params, 0) : PPL_SCALAR;
+    if (f->params > 0 && f->param_event_dim[0] == 0)
+        *batch = params[0]->shape;      /* from where it is: a copy waits for its rank */
+    else
+        *batch = f->params > 0 ? param_batch(f, params, 0) : PPL_SCALAR;
     for (int i = 1; i < f->params; i++) {
         if (f->param_event_dim[i] == 0 && ppl__same_shape(&params[i]->shape, batch))
             continue;

@@ -85,6 +85,15 @@ static int have_table(ppl_ctx *c)
     return c->names != NULL;
 }
 
+/* Whether two texts are the same: names are short, and a call would take longer. */
+static int same_text(const char *a, const char *b)
+{
+    for (int i = 0; i < 16; i++)
+        if (a[i] != b[i] || a[i] == '\0')
+            return a[i] == b[i];
+    return strcmp(a + 16, b + 16) == 0;
+}
+
 /* NULL with the error recorded. */
 static ppl_name refuse(ppl_ctx *c, const char *is)
 {
@@ -102,7 +111,8 @@ ppl_name ppl_intern(ppl_ctx *c, const char *text)
     if (!have_table(c))
         return NULL;
     r = recent_slot(c->names, text, NULL);
-    if (r->prefix == text && r->suffix == NULL && strcmp(r->name, text) == 0)
+    if (r->prefix == text && r->suffix == NULL &&
+        (r->name == text || same_text(r->name, text)))   /* itself a name: never changes */
         return r->name;
     name = find_or_add(c, text, strlen(text));
     if (name != NULL)

@@ -196,7 +196,7 @@ static void apply_default(ppl_ctx *c, ppl_msg *m)
     c->last_index = m->index;
     c->at_site = 1;
     visit(c, m);
-    if (ppl_ok(c)) {
+    if (c->status == PPL_OK) {
         if (m->kind == PPL_SITE_SAMPLE || m->kind == PPL_SITE_SUBSAMPLE)
             sample_default(c, m);
         else if (m->kind == PPL_SITE_PARAM)
@@ -214,7 +214,7 @@ static void call(ppl_ctx *c, ppl_handler *h, void (*function)(ppl_handler *h, pp
 {
     int depth = c->depth, floor = c->floor;
 
-    if (function == NULL || !ppl_ok(c))
+    if (function == NULL || c->status != PPL_OK)
         return;
     c->top = h->outer;
     c->floor = depth;
@@ -234,7 +234,7 @@ static void descend(ppl_ctx *c, ppl_handler *h, ppl_msg *m)
         return;
     }
     call(c, h, h->ops->process, m);
-    if (ppl_ok(c) && (m->flags & PPL_SKIP) == 0)
+    if (c->status == PPL_OK && (m->flags & PPL_SKIP) == 0)
         descend(c, (m->flags & PPL_STOP) != 0 ? NULL : h->outer, m);
     call(c, h, h->ops->postprocess, m);
 }
@@ -242,15 +242,15 @@ static void descend(ppl_ctx *c, ppl_handler *h, ppl_msg *m)
 /* Whether a message has what it takes to travel; one filled in by hand may not. */
 static int complete(ppl_ctx *c, const ppl_msg *m)
 {
-    if (m->kind == PPL_SITE_INSPECT || !ppl_ok(c))
-        return ppl_ok(c);
+    if (m->kind == PPL_SITE_INSPECT || c->status != PPL_OK)
+        return c->status == PPL_OK;
     if (m->name == NULL)
         ppl_fail(c, PPL_EINVAL, "ppl_send: the message has no name; make one with "
                  "ppl_intern");
     else if (m->dist == NULL &&
              (m->kind == PPL_SITE_SAMPLE || m->kind == PPL_SITE_SUBSAMPLE))
         ppl_fail(c, PPL_EINVAL, "the distribution of site %s is NULL", m->name);
-    return ppl_ok(c);
+    return c->status == PPL_OK;
 }
 
 void ppl_send(ppl_msg *m)
@@ -312,7 +312,7 @@ ppl_scope ppl_push(ppl_ctx *c, ppl_handler *h)
 {
     ppl_scope mark = c->depth;
 
-    if (h == NULL || !ppl_ok(c))
+    if (h == NULL || c->status != PPL_OK)
         return mark;
     if (h->installed) {
         ppl_fail(c, PPL_ENEST, "ppl_push: this %s handler is installed already; make "
@@ -382,14 +382,14 @@ static ppl_tensor *sample_statement(ppl_ctx *c, const char *name, int64_t index,
 {
     ppl_msg m;
 
-    if (!ppl_ok(c))
+    if (c->status != PPL_OK)
         return NULL;
     begin_message(&m, c, PPL_SITE_SAMPLE, name, index);
     m.dist = d;
     m.value = value;
     m.flags = flags;
     ppl_send(&m);
-    return ppl_ok(c) ? m.value : NULL;
+    return c->status == PPL_OK ? m.value : NULL;
 }
 
 static int index_ok(ppl_ctx *c, const char *name, int64_t index)
@@ -397,7 +397,7 @@ static int index_ok(ppl_ctx *c, const char *name, int64_t index)
     if (index < 0)
         ppl_fail(c, PPL_EINVAL, "site %s has index %lld; an index is 0 or more",
                  name != NULL ? name : "(NULL)", (long long)index);
-    return ppl_ok(c);
+    return c->status == PPL_OK;
 }
 
 ppl_tensor *ppl_sample(ppl_ctx *c, const char *name, ppl_dist *d)
@@ -433,7 +433,7 @@ static ppl_tensor *deterministic_statement(ppl_ctx *c, const char *name, int64_t
 {
     ppl_msg m;
 
-    if (!ppl_ok(c))
+    if (c->status != PPL_OK)
         return NULL;
     if (ppl__check(c, value, "ppl_deterministic: the value") != PPL_OK)
         return NULL;
@@ -441,7 +441,7 @@ static ppl_tensor *deterministic_statement(ppl_ctx *c, const char *name, int64_t
     m.value = value;
     m.flags = PPL_DONE;
     ppl_send(&m);
-    return ppl_ok(c) ? m.value : NULL;
+    return c->status == PPL_OK ? m.value : NULL;
 }
 
 ppl_tensor *ppl_deterministic(ppl_ctx *c, const char *name, ppl_tensor *value)
@@ -461,20 +461,21 @@ ppl_tensor *ppl_param(ppl_ctx *c, const char *name, ppl_shape shape, ppl_init in
 {
     ppl_msg m;
 
-    if (!ppl_ok(c))
+    if (c->status != PPL_OK)
         return NULL;
     begin_message(&m, c, PPL_SITE_PARAM, name, -1);
     m.shape = shape;
     m.init = init;
     m.constraint = constraint;
     ppl_send(&m);
-    return ppl_ok(c) ? m.value : NULL;
+    return c->status == PPL_OK ? m.value : NULL;
 }
 
 /* An observation whose log-probability is given. */
 void ppl_factor(ppl_ctx *c, const char *name, ppl_tensor *log_factor)
 {
-    if (!ppl_ok(c) || ppl__check(c, log_factor, "ppl_factor: log_factor") != PPL_OK)
+    if (c->status != PPL_OK ||
+        ppl__check(c, log_factor, "ppl_factor: log_factor") != PPL_OK)
         return;
     sample_statement(c, name, -1, ppl_unit(log_factor), NULL, PPL_OBSERVED);
 }
@@ -485,7 +486,7 @@ ppl_tensor *ppl_site_log_prob(ppl_msg *m)
 {
     ppl_ctx *c = m->ctx;
 
-    if (m->log_prob == NULL && ppl_ok(c)) {
+    if (m->log_prob == NULL && c->status == PPL_OK) {
         c->last_name = m->name;
         c->last_index = m->index;
         c->at_site = 1;
@@ -542,14 +543,14 @@ ppl_status ppl_run(ppl_ctx *c, ppl_model model, const void *arg,
     for (; handlers != NULL && *handlers != NULL; handlers++)
         ppl_push(c, *handlers);
     c->floor = c->depth;
-    if (ppl_ok(c))
+    if (c->status == PPL_OK)
         model(c, arg);
     if (c->depth > c->floor)
         ppl_fail(c, PPL_ENEST, "the model returned with %d handlers still pushed; match "
                  "each ppl_push with a ppl_pop", c->depth - c->floor);
     c->floor = floor;
     ppl__unwind(c, depth);
-    if (!ppl_ok(c))
+    if (c->status != PPL_OK)
         undo_run(c, params, step);
     else if (!in_step(c))
         ppl_param_commit(c);

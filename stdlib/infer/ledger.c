@@ -61,12 +61,19 @@ static int make_room(ppl__ledger *l)
     return 1;
 }
 
+static int is_at(const ppl__ledger *l, int i, ppl_name name, int64_t index)
+{
+    return i < l->count && l->entry[i].row.name == name && l->entry[i].row.index == index;
+}
+
 /* The entry of an address, made on first use; -1 when out of memory. */
 static int entry_of(ppl__ledger *l, ppl_name name, int64_t index)
 {
     size_t slot;
     ppl__entry *e;
 
+    if (is_at(l, l->next, name, index))
+        return l->next++;
     if (!make_room(l))
         return -1;
     slot = slot_of(l, name, index);
@@ -77,7 +84,8 @@ static int entry_of(ppl__ledger *l, ppl_name name, int64_t index)
         e->row.index = index;
         l->slot[slot] = ++l->count;
     }
-    return l->slot[slot] - 1;
+    l->next = l->slot[slot];
+    return l->next - 1;
 }
 
 int ppl__ledger_note(ppl__ledger *l, const ppl_msg *m, const ppl__note *note)
