@@ -405,19 +405,20 @@ void ppl_leaf_write(ppl_tensor *leaf, const double *data)
 {
     if (!leaf || ppl__check(leaf->ctx, leaf, "leaf_write: the leaf") != PPL_OK)
         return;
-    for (int64_t i = 0; i < leaf->numel; i++)
-        if (leaf->dtype == PPL_F32)
-            ((float *)leaf->data)[i] = (float)data[i];
-        else
-            ((double *)leaf->data)[i] = data[i];
+    if (leaf->dtype == PPL_F64 && leaf->numel > 0)
+        memcpy(leaf->data, data, (size_t)leaf->numel * sizeof *data);
+    for (int64_t i = 0; leaf->dtype == PPL_F32 && i < leaf->numel; i++)
+        ((float *)leaf->data)[i] = (float)data[i];
 }
 
 void ppl_leaf_grad(const ppl_tensor *leaf, double *out)
 {
+    if (leaf && leaf->grad && leaf->dtype == PPL_F64 && leaf->numel > 0) {
+        memcpy(out, leaf->grad, (size_t)leaf->numel * sizeof *out);
+        return;
+    }
     for (int64_t i = 0; leaf && i < leaf->numel; i++)
-        out[i] = !leaf->grad ? 0
-                 : leaf->dtype == PPL_F32 ? (double)((const float *)leaf->grad)[i]
-                                          : ((const double *)leaf->grad)[i];
+        out[i] = leaf->grad ? (double)((const float *)leaf->grad)[i] : 0;
 }
 
 int ppl_set_grad_enabled(ppl_ctx *c, int enabled)

@@ -109,14 +109,14 @@ GATHER(gather, REAL)
 GATHER(gather_wide, double)
 #undef GATHER
 
-/* n elements of what stands in the first. */
-static void LOOP(repeat)(size_t n, void *elements)
+/* n times what stands at `from`, which may be the first of them. */
+static void LOOP(repeat)(size_t n, const void *from, void *to)
 {
-    REAL *y = elements;
-    const REAL first = y[0];
+    const REAL x = *(const REAL *)from;
+    REAL *y = to;
 
     for (size_t i = 0; i < n; i++)
-        y[i] = first;
+        y[i] = x;
 }
 
 #else
@@ -129,22 +129,19 @@ static void LOOP(repeat)(size_t n, void *elements)
 typedef void copy_loop(size_t n, const void *from, void *to);
 typedef void product_loop(size_t n, const void *g, const void *d, void *y);
 typedef double sum_loop(size_t n, const void *g, const void *d);
-typedef void repeat_loop(size_t n, void *elements);
 
 /* The loops above for one dtype; products by whether d is double where g is float. */
 typedef struct engine {
-    copy_loop *from_float, *from_double, *from_integers;
+    copy_loop *from_float, *from_double, *from_integers, *repeat;
     product_loop *write[2], *add[2], *gather[2];
     sum_loop *sum[2];
-    repeat_loop *repeat;
 } engine;
 
 #define ENGINE(r)                                                                        \
     {                                                                                    \
-        from_float_##r, from_double_##r, from_integers_##r,                              \
+        from_float_##r, from_double_##r, from_integers_##r, repeat_##r,                  \
             { write_##r, write_wide_##r }, { add_##r, add_wide_##r },                    \
             { gather_##r, gather_wide_##r }, { product_sum_##r, product_sum_wide_##r },  \
-            repeat_##r                                                                   \
     }
 static const engine engines[][2] = {
     { ENGINE(f32), ENGINE(f64) },
@@ -318,21 +315,20 @@ void ppl__mapped(void (*function)(ppl_dtype dtype, size_t n, const void *x, void
         keep(e, size_of(dtype), from, n, s->in[k], y);
     }
     if (single)
-        engines[widest()][dtype].repeat(s->n, y);
+        engines[widest()][dtype].repeat(s->n, y, y);
 }
 
 /* Copies n elements of an input into a block, or the one again and again. */
 static void fill(const node *x, const feed *e, size_t from, size_t n, int same, void *to)
 {
     const void *elements = e->elements + from * e->size;
-    const size_t count = same ? 1 : n;
 
     if (e->convert)
-        e->convert(count, elements, to);
-    else
-        memcpy(to, elements, count * e->size);
+        e->convert(same ? 1 : n, elements, to);
     if (same)
-        x->working->repeat(n, to);
+        x->working->repeat(n, e->convert ? to : elements, to);
+    else if (!e->convert)
+        memcpy(to, elements, n * e->size);
 }
 
 /* How input k, which is t, comes. */
@@ -671,20 +667,27 @@ static void sum_up(const node *x, gathering *w, int k, const char *adjoint)
     }
 }
 
-/* Rounds the sums of stretched input k to its gradient. */
-static void settle(const node *x, const gathering *w, int k, void *grad, int fresh)
+/* Rounds a sum to element i of a gradient. */
+static void settle_number(ppl_dtype dtype, double sum, void *grad, size_t i, int fresh)
 {
-    const int single = x->feed[k].kind == SINGLE;
-    const size_t n = single ? 1 : (size_t)ppl_numel(ppl_op_input(x->out, k));
-    const double *sums = w->sums[k];
     float *narrow = grad;
     double *wide = grad;
 
-    for (size_t i = 0; i < n; i++)
-        if (x->s.dtype == PPL_F32)
-            narrow[i] = (float)(fresh ? sums[i] : (double)narrow[i] + sums[i]);
-        else
-            wide[i] = fresh ? sums[i] : wide[i] + sums[i];
+    if (dtype == PPL_F32)
+        narrow[i] = (float)(fresh ? sum : (double)narrow[i] + sum);
+    else
+        wide[i] = fresh ? sum : wide[i] + sum;
+}
+
+/* The sums of stretched input k, to its gradient. */
+static void settle(const node *x, const gathering *w, int k, void *grad, int fresh)
+{
+    if (x->feed[k].kind == SINGLE) {
+        settle_number(x->s.dtype, w->total[k], grad, 0, fresh);
+        return;
+    }
+    for (size_t i = 0, n = (size_t)ppl_numel(ppl_op_input(x->out, k)); i < n; i++)
+        settle_number(x->s.dtype, w->sums[k][i], grad, i, fresh);
 }
 
 static void run_vjp_all(node *x, void *const *grads, unsigned fresh, size_t from, size_t to)
