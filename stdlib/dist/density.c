@@ -298,6 +298,17 @@ static void keep(ppl__kept *e, size_t size, size_t from, size_t n, const void *x
     e->made = e->made > from + n ? e->made : from + n;
 }
 
+/* y = function of the n numbers of an input from `from` on. Of an input's only number the
+ * logarithm, which nearly every scale needs, is not worth a vector. */
+static void map(void (*function)(ppl_dtype dtype, size_t n, const void *x, void *y),
+                ppl_dtype dtype, size_t from, size_t n, const void *x, void *y)
+{
+    if (n == 1 && from == 0 && dtype == PPL_F64 && function == ppl_maths_log)
+        *(double *)y = log(*(const double *)x);
+    else
+        function(dtype, n, x, y);
+}
+
 /* An input keeps one function, the first that asks. */
 void ppl__mapped(void (*function)(ppl_dtype dtype, size_t n, const void *x, void *y),
                  ppl_dtype dtype, const ppl__span *s, int k, void *y)
@@ -309,9 +320,9 @@ void ppl__mapped(void (*function)(ppl_dtype dtype, size_t n, const void *x, void
     if (e && !e->function)
         e->function = function;
     if (!e || e->function != function) {
-        function(dtype, n, s->in[k], y);
+        map(function, dtype, from, n, s->in[k], y);
     } else if (!take_kept(e, size_of(dtype), from, n, s->in[k], y)) {
-        function(dtype, n, s->in[k], y);
+        map(function, dtype, from, n, s->in[k], y);
         keep(e, size_of(dtype), from, n, s->in[k], y);
     }
     if (single)
