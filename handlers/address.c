@@ -40,7 +40,8 @@ static size_t slot_of(const ppl__addresses *t, ppl_name name, int64_t index)
     return i;
 }
 
-/* Makes room for one more entry; with the entries the slots double. */
+/* Makes room for one more entry; with the entries the slots grow fourfold, since all are
+ * entered anew. */
 static int make_room(ppl_ctx *c, ppl__addresses *t)
 {
     size_t slots;
@@ -48,8 +49,8 @@ static int make_room(ppl_ctx *c, ppl__addresses *t)
 
     if (t->count < t->capacity)
         return 1;
-    if (!ppl__make_room(c, (void **)&t->entry, &t->capacity, t->count + 1,
-                        sizeof *t->entry))
+    if (!ppl__make_room(c, (void **)&t->entry, &t->capacity,
+                        t->count > 0 ? 4 * t->count : 1, sizeof *t->entry))
         return 0;
     slots = 4 * (size_t)t->capacity;
     slot = ppl_alloc(c, slots * sizeof *slot);

@@ -28,7 +28,7 @@ struct ppl_trace {
 static int make_room(ppl_trace *t)
 {
     if (t->chunk_left == 0) {
-        t->chunk = ppl_alloc(t->ctx, CHUNK * sizeof *t->chunk);
+        t->chunk = ppl_alloc_raw(t->ctx, CHUNK * sizeof *t->chunk);
         t->chunk_left = t->chunk != NULL ? CHUNK : 0;
     }
     return t->chunk_left > 0 &&
