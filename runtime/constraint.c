@@ -27,7 +27,7 @@
     static int name(const ppl_constraint *self, double *value, const ppl_shape *event)   \
     {                                                                                    \
         const double lower = self->lower, upper = self->upper;                           \
-        const int64_t n = ppl__shape_numel(*event);                                      \
+        const int64_t n = ppl__shape_numel(event);                                       \
         for (int64_t i = 0; i < n; i++)                                                  \
             if (!inside(value[i]))                                                       \
                 return 0;                                                                \

@@ -79,10 +79,10 @@ typedef const ppl_constraint_map *choice(const ppl_constraint *k);
 static int check_block(const ppl_constraint *part, double *value, const ppl_shape *block)
 {
     ppl_shape event = { ppl_constraint_event_dim(part), { 0 } };
-    const int64_t all = ppl__shape_numel(*block);
+    const int64_t all = ppl__shape_numel(block);
     for (int a = 0; a < event.rank; a++)
         event.dim[a] = block->dim[block->rank - event.rank + a];
-    const int64_t own = ppl__shape_numel(event);
+    const int64_t own = ppl__shape_numel(&event);
     for (int64_t i = 0; own > 0 && i < all; i += own)
         if (!part->type->check(part, value + i, &event))
             return 0;
@@ -112,7 +112,8 @@ static int64_t length_of(const struct ppl_constraint_parts *p, int i)
 static int check_joined(const ppl_constraint *self, double *value, const ppl_shape *event)
 {
     const struct ppl_constraint_parts *p = self->parts;
-    int64_t row = ppl__shape_numel(without_axis(*event, 0)), rows = 0;
+    const ppl_shape rest = without_axis(*event, 0);
+    int64_t row = ppl__shape_numel(&rest), rows = 0;
     for (int i = 0; i < p->count; i++)
         rows += length_of(p, i);
     if (rows != event->dim[0])

@@ -132,7 +132,14 @@ void ppl__program_read(struct ppl_program *p);
 /* Forgets the one that is being recorded if it was begun in an epoch that ends. */
 void ppl__program_epoch_end(ppl_ctx *c, ppl_epoch mark);
 size_t ppl__dtype_size(ppl_dtype dtype);
-int64_t ppl__shape_numel(ppl_shape shape);
+/* From where it is and in line: passing a shape would copy what was written only now. */
+static inline int64_t ppl__shape_numel(const ppl_shape *shape)
+{
+    int64_t n = 1;
+    for (int i = 0; i < shape->rank; i++)
+        n *= shape->dim[i];
+    return n;
+}
 /* dst [shape] = src [from] stretched; and its transpose, of the context's floating dtype:
  * dst [from] += src [shape] summed. */
 void ppl__expand_into(ppl_dtype dtype, ppl_shape shape, void *dst, ppl_shape from,

@@ -56,7 +56,7 @@ static void move_parts(const ppl_tensor *out, const ppl_shape *matrices, void *m
 {
     const ppl_part part = *(const ppl_part *)out->attr;
     const size_t n = (size_t)matrices->dim[matrices->rank - 1], m = part_size(part, n);
-    const size_t count = n > 0 ? (size_t)ppl__shape_numel(*matrices) / (n * n) : 0;
+    const size_t count = n > 0 ? (size_t)ppl__shape_numel(matrices) / (n * n) : 0;
     for (size_t b = 0; b < count; b++)
         move_part(out, part, n, ppl__at(out, matrix, b * n * n),
                   ppl__at(out, vector, b * m), embed, add);

@@ -50,7 +50,7 @@ static ppl_status max_shape(const ppl_op *op, ppl_tensor *const *inputs, int cou
                             void *attr, ppl_dtype *dtype, ppl_shape *shape)
 {
     ppl_status status = reduced_shape(op, inputs, count, attr, dtype, shape);
-    if (status == PPL_OK && inputs[0]->numel == 0 && ppl__shape_numel(*shape) > 0) {
+    if (status == PPL_OK && inputs[0]->numel == 0 && ppl__shape_numel(shape) > 0) {
         char text[PPL_SHAPE_TEXT];
         return ppl_fail(inputs[0]->ctx, PPL_ESHAPE,
                         "%s: shape %s has no elements to take one of",

@@ -40,7 +40,7 @@ static int complete(ppl_shape *shape, int64_t n)
     }
     if (open >= 0 && known > 0)
         shape->dim[open] = n / known;
-    return ppl__shape_numel(*shape) == n;
+    return ppl__shape_numel(shape) == n;
 }
 
 ppl_tensor *ppl_reshape(ppl_tensor *t, ppl_shape shape)

@@ -46,15 +46,6 @@ static void copy_shape(ppl_shape *to, const ppl_shape *from)
     to->dim[7] = from->dim[7];
 }
 
-/* ppl__shape_numel from where it is: passing it would copy what was written only now. */
-static int64_t numel_of(const ppl_shape *shape)
-{
-    int64_t n = 1;
-    for (int i = 0; i < shape->rank; i++)
-        n *= shape->dim[i];
-    return n;
-}
-
 /* The rule of PPL_OP_BROADCAST: floating inputs (or, where the row takes them, integers),
  * and the shape they broadcast to. */
 static ppl_status broadcast_rule(const ppl_op *op, ppl_tensor *out)
@@ -72,7 +63,7 @@ static ppl_status broadcast_rule(const ppl_op *op, ppl_tensor *out)
     if (!same) {
         if (ppl__broadcast_shape(op->name, inputs, count, 0, &out->shape) != PPL_OK)
             return PPL_ESHAPE;
-        out->numel = numel_of(&out->shape);
+        out->numel = ppl__shape_numel(&out->shape);
         return PPL_OK;
     }
     copy_shape(&out->shape, &inputs[0]->shape);
@@ -92,7 +83,7 @@ static ppl_status own_rule(const ppl_op *op, ppl_tensor *out)
         return ppl_fail(out->ctx, status != PPL_OK ? status : PPL_ESHAPE,
                         "%s: its inputs do not fit", op->name);
     out->dtype = (unsigned char)dtype;
-    out->numel = numel_of(shape);
+    out->numel = ppl__shape_numel(shape);
     return PPL_OK;
 }
 

@@ -206,7 +206,7 @@ static void drop_last(ppl_ctx *c)
 /* A parameter with `count` zero elements; NULL with PPL_ENOMEM recorded. */
 static struct param *add(ppl_ctx *c, ppl_name name, ppl_shape shape, ppl_shape leaf_shape)
 {
-    int64_t count = ppl__shape_numel(leaf_shape);
+    int64_t count = ppl__shape_numel(&leaf_shape);
     int64_t unit = ALIGNMENT / (int64_t)ppl__dtype_size(c->dtype);
     int64_t padded = (count + unit - 1) / unit * unit;
     ppl__store *s;
@@ -346,7 +346,7 @@ static void initial_identity(ppl_shape shape, double diagonal, double *out)
 {
     int64_t columns = shape.rank >= 1 ? shape.dim[shape.rank - 1] : 1;
     int64_t rows = shape.rank >= 2 ? shape.dim[shape.rank - 2] : 1;
-    int64_t n = ppl__shape_numel(shape);
+    int64_t n = ppl__shape_numel(&shape);
 
     for (int64_t i = 0; i < n; i++)
         out[i] = i % (rows * columns) / columns == i % columns ? diagonal : 0;
@@ -355,7 +355,7 @@ static void initial_identity(ppl_shape shape, double diagonal, double *out)
 /* The values that `init` asks for, in constrained space, as doubles. */
 static double *initial_values(ppl_ctx *c, const ppl_msg *m)
 {
-    int64_t n = ppl__shape_numel(m->shape);
+    int64_t n = ppl__shape_numel(&m->shape);
     double *out = ppl__arena_alloc(&c->data, (size_t)n * sizeof *out);
     ppl_rng rng;
     uint64_t seed = c->seed, particle = c->particle;
@@ -446,14 +446,14 @@ static int shape_leaf(ppl_ctx *c, struct param *p, const ppl_constraint *constra
     if (map->shape == NULL)
         return 1;
     map->shape(constraint, &free);
-    if (ppl__shape_numel(free) == p->info.count) {
+    if (ppl__shape_numel(&free) == p->info.count) {
         p->leaf_shape = free;
         return 1;
     }
     ppl_fail(c, PPL_ESHAPE, "parameter %s: %lld unconstrained elements were loaded, and a "
              "%s value of shape %s has %lld", p->info.name, (long long)p->info.count,
              constraint->type->name, ppl_shape_text(&p->info.shape, text),
-             (long long)ppl__shape_numel(free));
+             (long long)ppl__shape_numel(&free));
     return 0;
 }
 
@@ -651,7 +651,7 @@ ppl_status ppl_param_read(ppl_ctx *c, const char *name, double *out, int64_t cou
         return ppl_error(c);
     p = named(c, "ppl_param_read", name);
     if (p != NULL && count_ok(c, "ppl_param_read", name, count,
-                              ppl__shape_numel(p->info.shape)))
+                              ppl__shape_numel(&p->info.shape)))
         read_constrained(c, p, out, count);
     return ppl_boundary_leave(c);
 }
@@ -685,7 +685,7 @@ ppl_status ppl_param_write(ppl_ctx *c, const char *name, ppl_shape shape,
     if (ppl_ok(c) && shape_ok(c, interned, &shape)) {
         p = find(c, interned);
         i = ppl_param_declare(c, name, shape, p != NULL && p->info.constraint.type != NULL
-                              ? p->info.count : ppl__shape_numel(shape));
+                              ? p->info.count : ppl__shape_numel(&shape));
     }
     if (i >= 0)
         write_values(c, c->store->param[i], values);
@@ -758,7 +758,7 @@ int ppl_param_declare(ppl_ctx *c, const char *name, ppl_shape shape, int64_t cou
         return -1;
     p = find(c, interned);
     if (p == NULL) {
-        p = add(c, interned, shape, ppl__shape_numel(shape) == count ? shape : flat);
+        p = add(c, interned, shape, ppl__shape_numel(&shape) == count ? shape : flat);
         return p != NULL ? c->store->count - 1 : -1;
     }
     if (!same_size(c, p, &shape, count))

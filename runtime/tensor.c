@@ -34,14 +34,6 @@ static const char *dtype_text(ppl_dtype dtype)
     return text[dtype];
 }
 
-int64_t ppl__shape_numel(ppl_shape shape)
-{
-    int64_t n = 1;
-    for (int i = 0; i < shape.rank; i++)
-        n *= shape.dim[i];
-    return n;
-}
-
 const char *ppl_shape_text(const ppl_shape *shape, char buffer[PPL_SHAPE_TEXT])
 {
     size_t used = 0;
@@ -119,7 +111,7 @@ ppl_tensor *ppl__tensor_make(ppl_ctx *c, ppl_dtype dtype, ppl_shape shape, void 
         return NULL;
     t->dtype = (unsigned char)dtype;
     t->shape = shape;
-    t->numel = ppl__shape_numel(shape);
+    t->numel = ppl__shape_numel(&shape);
     t->data = data;
     return data || ppl__make_elements(t) ? t : NULL;
 }
@@ -186,7 +178,7 @@ static ppl_tensor *make(ppl_ctx *c, const char *what, ppl_dtype dtype,
     ppl_shape clean = { shape->rank, { 0 } };
     for (int i = 0; i < shape->rank; i++)
         clean.dim[i] = shape->dim[i];
-    if (!source && ppl__shape_numel(clean) > 0) {
+    if (!source && ppl__shape_numel(&clean) > 0) {
         ppl_fail(c, PPL_EINVAL, "%s: the elements are NULL", what);
         return NULL;
     }
@@ -425,7 +417,7 @@ void ppl__expand_into(ppl_dtype dtype, ppl_shape shape, void *dst, ppl_shape fro
                       const void *src)
 {
     span spans[PPL_MAX_RANK];
-    if (ppl__shape_numel(shape) > 0)
+    if (ppl__shape_numel(&shape) > 0)
         expand_spans(ppl__dtype_size(dtype), spans, spans_of(&shape, &from, spans), dst,
                      src);
 }
@@ -451,7 +443,7 @@ void ppl__reduce_into(const ppl_ctx *c, ppl_shape from, void *dst, ppl_shape sha
                       const void *src)
 {
     span spans[PPL_MAX_RANK];
-    if (ppl__shape_numel(shape) > 0)
+    if (ppl__shape_numel(&shape) > 0)
         reduce_spans(c, spans, spans_of(&shape, &from, spans), dst, src);
 }
 
