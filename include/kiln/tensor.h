@@ -239,7 +239,7 @@ enum {
 /* For programs (ppl_program_begin): `make` gives, in memory of the epoch, what is the same in
  * every run of a node - where its elements are, how they are gone through - or NULL when
  * out of memory. The row's forward and vjp_all are then these; vjp_all comes after forward
- * on the same numbers. */
+ * on the same numbers, its arguments and the place of the adjoint the same in every run. */
 typedef struct ppl_op_plan {
     void *(*make)(ppl_tensor *out);
     void (*forward)(ppl_tensor *out, void *plan);

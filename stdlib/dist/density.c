@@ -9,8 +9,10 @@
  * its block once. The gradient of a stretched input is summed in double over the whole
  * node and rounded once. Nothing is allocated but those sums, where an input of more than
  * one element is stretched. For a program the node is opened once; what its value has made
- * of the inputs, the gradient finds there. A node of one number, which is what a scalar
- * site has, needs no block: its loops run on the inputs where they are.
+ * of the inputs, the gradient finds there, and a node of one block whose inputs are whole or
+ * single is laid out as the few loops that a run takes (a plain one). A node of one number,
+ * which is what a scalar site has, needs no block: its loops run on the inputs where they
+ * are.
  */
 #ifdef REAL
 
@@ -57,6 +59,23 @@ PRODUCT(write_wide, double, REAL, =)
 PRODUCT(add, REAL, REAL, +=)
 PRODUCT(add_wide, double, REAL, +=)
 #undef PRODUCT
+
+/* The first two of them for one number. */
+static void LOOP(write_one)(size_t n, const void *adjoint, const void *slope, void *to)
+{
+    const REAL g = *(const REAL *)adjoint;
+
+    (void)n;
+    *(REAL *)to = g == 0 ? 0 : g * *(const REAL *)slope;
+}
+
+static void LOOP(add_one)(size_t n, const void *adjoint, const void *slope, void *to)
+{
+    const REAL g = *(const REAL *)adjoint;
+
+    (void)n;
+    *(REAL *)to += g == 0 ? 0 : g * *(const REAL *)slope;
+}
 
 /* The sum of g d in double, 0 where g is 0; in eight parts and a rest, whatever the
  * instruction set. In vectors, since GCC 12 takes the first four g's zeros for those of the
@@ -130,10 +149,11 @@ typedef void copy_loop(size_t n, const void *from, void *to);
 typedef void product_loop(size_t n, const void *g, const void *d, void *y);
 typedef double sum_loop(size_t n, const void *g, const void *d);
 
-/* The loops above for one dtype; products by whether d is double where g is float. */
+/* The loops above for one dtype; products by whether d is double where g is float, and of
+ * one number by whether they are to write. */
 typedef struct engine {
     copy_loop *from_float, *from_double, *from_integers, *repeat;
-    product_loop *write[2], *add[2], *gather[2];
+    product_loop *write[2], *add[2], *gather[2], *one[2];
     sum_loop *sum[2];
 } engine;
 
@@ -141,7 +161,8 @@ typedef struct engine {
     {                                                                                    \
         from_float_##r, from_double_##r, from_integers_##r, repeat_##r,                  \
             { write_##r, write_wide_##r }, { add_##r, add_wide_##r },                    \
-            { gather_##r, gather_wide_##r }, { product_sum_##r, product_sum_wide_##r },  \
+            { gather_##r, gather_wide_##r }, { add_one_##r, write_one_##r },             \
+            { product_sum_##r, product_sum_wide_##r },                                   \
     }
 static const engine engines[][2] = {
     { ENGINE(f32), ENGINE(f64) },
@@ -255,6 +276,16 @@ typedef struct feed {
     path path;
 } feed;
 
+/* What a plain node does for an input that is due: a product to a whole one's gradient, or
+ * a sum to a single one's. */
+typedef struct share {
+    product_loop *product;                  /* or NULL */
+    sum_loop *sum;
+    const void *slope;
+    void *grad;
+    int fresh;
+} share;
+
 typedef struct node {
     int inputs;
     const ppl__formula *f;
@@ -263,10 +294,15 @@ typedef struct node {
     ppl_dtype worked;                       /* in which type the loops run */
     size_t n;
     size_t entered;                         /* 1 + the start of the block that is made */
-    int number;                             /* a node of one number, see open_number */
     ppl__span s;
     feed feed[PPL__MAX_INPUTS];
     ppl__kept kept[PPL__MAX_INPUTS];
+    int plain;                              /* see make_plain; the rest is for such a node */
+    void *result;
+    void *slope[PPL__MAX_INPUTS];
+    const void *adjoint;                    /* NULL: its gradient was never asked for */
+    int shares;
+    share share[PPL__MAX_INPUTS];
 } node;
 
 static size_t size_of(ppl_dtype dtype)
@@ -280,21 +316,36 @@ static void *at(void *elements, ppl_dtype dtype, size_t i)
     return (char *)elements + i * size_of(dtype);
 }
 
+/* Of a single double, the commonest case, in line. */
+static int same_bytes(const void *x, const void *y, size_t size)
+{
+    return size == sizeof(double) ? memcmp(x, y, sizeof(double)) == 0
+                                  : memcmp(x, y, size) == 0;
+}
+
+static void copy_bytes(void *to, const void *from, size_t size)
+{
+    if (size == sizeof(double))
+        memcpy(to, from, sizeof(double));
+    else
+        memcpy(to, from, size);
+}
+
 /* Copies what was made of the same n numbers before; 0 if there is nothing of the kind. */
 static int take_kept(const ppl__kept *e, size_t size, size_t from, size_t n, const void *x,
                      void *y)
 {
-    if (e->made < from + n || memcmp(x, e->x + from * size, n * size) != 0)
+    if (e->made < from + n || !same_bytes(x, e->x + from * size, n * size))
         return 0;
-    memcpy(y, e->y + from * size, n * size);
+    copy_bytes(y, e->y + from * size, n * size);
     return 1;
 }
 
 static void keep(ppl__kept *e, size_t size, size_t from, size_t n, const void *x,
                  const void *y)
 {
-    memcpy(e->x + from * size, x, n * size);
-    memcpy(e->y + from * size, y, n * size);
+    copy_bytes(e->x + from * size, x, n * size);
+    copy_bytes(e->y + from * size, y, n * size);
     e->made = e->made > from + n ? e->made : from + n;
 }
 
@@ -326,7 +377,7 @@ void ppl__mapped(void (*function)(ppl_dtype dtype, size_t n, const void *x, void
         keep(e, size_of(dtype), from, n, s->in[k], y);
     }
     if (single)
-        engines[widest()][dtype].repeat(s->n, y, y);
+        s->repeat[dtype](s->n, y, y);
 }
 
 /* Copies n elements of an input into a block, or the one again and again. */
@@ -369,7 +420,7 @@ static void open_node(node *x, const ppl__formula *f, ppl_tensor *out)
     x->inputs = inputs_of(f, out);
     x->n = (size_t)ppl_numel(out);
     x->entered = 0;
-    x->number = 0;
+    x->plain = 0;
     x->s = (ppl__span){ .dtype = ppl_tensor_dtype(out), .attr = ppl_op_attr(out) };
     x->worked = x->f->value[x->s.dtype] ? x->s.dtype : PPL_F64;
     for (int k = 0; k < x->inputs; k++) {
@@ -379,6 +430,8 @@ static void open_node(node *x, const ppl__formula *f, ppl_tensor *out)
     }
     x->engine = &engines[isa][x->s.dtype];
     x->working = &engines[isa][x->worked];
+    x->s.repeat[PPL_F32] = engines[isa][PPL_F32].repeat;
+    x->s.repeat[PPL_F64] = engines[isa][PPL_F64].repeat;
     for (int k = 0; k < x->inputs; k++)
         open_feed(x, k, input[k]);
 }
@@ -481,21 +534,6 @@ static const ppl__formula *open_number(const ppl__formula *f, ppl_tensor *out, p
     return f;
 }
 
-/* *to = g d, or *to += g d: and 0 where g is 0. */
-static void add_product(ppl_dtype dtype, const void *g, const void *d, void *to, int fresh)
-{
-    float *narrow = to;
-    double *wide = to;
-
-    if (dtype == PPL_F32) {
-        const float x = *(const float *)g, y = x == 0 ? 0 : x * *(const float *)d;
-        *narrow = fresh ? y : *narrow + y;
-    } else {
-        const double x = *(const double *)g, y = x == 0 ? 0 : x * *(const double *)d;
-        *wide = fresh ? y : *wide + y;
-    }
-}
-
 static void number_vjp_all(const ppl__formula *f, int inputs, ppl__span *s, ppl_tensor *out,
                            void *const *grads, unsigned fresh)
 {
@@ -517,7 +555,7 @@ static void number_vjp_all(const ppl__formula *f, int inputs, ppl__span *s, ppl_
             continue;
         if (!f->slopes[s->dtype])
             f->slope[s->dtype](s, k, &d[k]);
-        add_product(s->dtype, g, &d[k], grads[k], (fresh & 1u << k) != 0);
+        engines[0][s->dtype].one[fresh >> k & 1](1, g, &d[k], grads[k]);
     }
 }
 
@@ -582,32 +620,63 @@ static int make_kept(node *x)
     return 1;
 }
 
+/* Lays out a node of one block whose inputs are whole or single, none to be converted: the
+ * block is made but for single inputs, and there is room for the slopes. 1 if it is another
+ * node, or this is done; 0 when out of memory. */
+static int make_plain(node *x)
+{
+    x->plain = x->n > 0 && x->n <= PPL__SPAN && x->worked == x->s.dtype;
+    for (int k = 0; k < x->inputs; k++)
+        x->plain = x->plain && x->feed[k].kind != STRETCHED && !x->feed[k].convert;
+    if (!x->plain)
+        return 1;
+    x->s.n = x->n;
+    x->s.y = x->result = ppl_result(x->out);
+    x->adjoint = NULL;
+    for (int k = 0; k < x->inputs; k++) {
+        x->s.in[k] = x->feed[k].kind == WHOLE ? x->feed[k].elements : x->feed[k].block;
+        if (!(x->slope[k] = ppl_alloc(ppl_tensor_ctx(x->out), x->n * sizeof(double))))
+            return 0;
+    }
+    begin(x);
+    return 1;
+}
+
 void *ppl__formula_plan(const ppl__formula *f, ppl_tensor *out)
 {
     ppl_ctx *c = ppl_tensor_ctx(out);
     node *x = ppl_alloc(c, sizeof *x);
-    ppl__span s;
 
     if (!x)
         return NULL;
     open_node(x, f, out);
-    x->number = open_number(f, out, &s) != NULL;
-    if (x->number)
-        x->s = s;
     for (int k = 0; k < x->inputs; k++)
         if (needs_block(&x->feed[k]) &&
             !(x->feed[k].block = ppl_alloc(c, (x->n < PPL__SPAN ? x->n : PPL__SPAN) *
                                                   sizeof(double))))
             return NULL;
-    return make_kept(x) ? x : NULL;
+    return make_kept(x) && make_plain(x) ? x : NULL;
+}
+
+/* A single input that is what it was in the run before stands in its block already. */
+static void run_plain(node *x)
+{
+    const size_t size = size_of(x->s.dtype);
+
+    for (int k = 0; k < x->inputs; k++) {
+        const feed *e = &x->feed[k];
+        if (e->kind == SINGLE && !same_bytes(e->elements, e->block, size))
+            x->working->repeat(x->n, e->elements, e->block);
+    }
+    x->f->value[x->worked](&x->s, x->result);
 }
 
 void ppl__formula_forward_planned(ppl_tensor *out, void *plan)
 {
     node *x = plan;
 
-    if (x->number) {
-        x->f->value[x->worked](&x->s, ppl_result(out));
+    if (x->plain) {
+        run_plain(x);
         return;
     }
     begin(x);
@@ -644,15 +713,15 @@ static int open_gathering(node *x, gathering *w, void *const *grads)
 }
 
 /* The slopes of the block, for all inputs that are due. */
-static void differentiate(node *x, gathering *w)
+static void differentiate(const node *x, void *const *slope)
 {
     if (x->f->slopes[x->worked]) {
-        x->f->slopes[x->worked](&x->s, w->slope);
+        x->f->slopes[x->worked](&x->s, slope);
         return;
     }
     for (int k = 0; k < x->inputs; k++)
         if (x->s.due & 1u << k)
-            x->f->slope[x->worked](&x->s, k, &w->d[k]);
+            x->f->slope[x->worked](&x->s, k, slope[k]);
 }
 
 /* The block's products with the adjoint, to the sums of stretched input k. */
@@ -721,7 +790,7 @@ static void run_vjp_all(node *x, void *const *grads, unsigned fresh, size_t from
             engines[0][PPL_F64].from_float(x->s.n, x->s.y, &y);
             x->s.y = &y;
         }
-        differentiate(x, &w);
+        differentiate(x, w.slope);
         for (int k = 0; k < x->inputs; k++) {
             if (!grads[k])
                 continue;
@@ -773,13 +842,51 @@ void ppl__formula_vjp_all(const ppl__formula *f, ppl_tensor *out, void *const *g
         ppl_maths_split(ppl_tensor_ctx(out), blocks, least, backward_blocks, &t);
 }
 
+/* Lays out the sweep over a plain node, in the first run. */
+static void open_shares(node *x, void *const *grads, unsigned fresh)
+{
+    x->adjoint = ppl_adjoint(x->out);
+    x->shares = 0;
+    x->s.due = 0;
+    for (int k = 0; k < x->inputs; k++) {
+        const int writes = (int)(fresh >> k & 1);
+        if (!grads[k])
+            continue;
+        x->s.due |= 1u << k;
+        x->share[x->shares++] = (share){
+            .product = x->feed[k].kind == SINGLE ? NULL
+                       : x->n == 1               ? x->engine->one[writes]
+                                                 : (writes ? x->engine->write
+                                                           : x->engine->add)[0],
+            .sum = x->engine->sum[0], .slope = x->slope[k], .grad = grads[k],
+            .fresh = writes
+        };
+    }
+}
+
+static void plain_vjp_all(node *x)
+{
+    differentiate(x, x->slope);
+    for (int i = 0; i < x->shares; i++) {
+        const share *h = &x->share[i];
+        if (h->product)
+            h->product(x->n, x->adjoint, h->slope, h->grad);
+        else
+            settle_number(x->s.dtype, h->sum(x->n, x->adjoint, h->slope), h->grad, 0,
+                          h->fresh);
+    }
+}
+
+/* A program's call has the same arguments in each run. */
 void ppl__formula_vjp_all_planned(ppl_tensor *out, void *plan, void *const *grads,
                                   unsigned fresh)
 {
     node *x = plan;
 
-    if (x->number)
-        number_vjp_all(x->f, x->inputs, &x->s, out, grads, fresh);
+    if (x->plain && !x->adjoint)
+        open_shares(x, grads, fresh);
+    if (x->plain)
+        plain_vjp_all(x);
     else
         run_vjp_all(x, grads, fresh, 0, blocks_of(out));
 }

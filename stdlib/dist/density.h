@@ -40,6 +40,8 @@ typedef struct ppl__span {
     unsigned single;                        /* bit k: in[k] is one number, repeated */
     unsigned due;                           /* bit k: the slope by in[k] is asked for */
     ppl__kept *kept;                        /* of each input; NULL: this is no program */
+    /* Fills y with x of a dtype, PPL_F32 or PPL_F64; set where any input is single. */
+    void (*repeat[2])(size_t n, const void *x, void *y);
 } ppl__span;
 
 /* A loop over the elements of a span, whose arrays do not overlap: the compiler is told so,
