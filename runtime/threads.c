@@ -2,18 +2,19 @@
 /*
  * threads.c - the threads of a context: ppl_maths_split, a loop run in pieces by all.
  *
- * A split is one task at a time. The caller sets down what is to be done, publishes it in
- * a word, the ticket (serial number and pieces of the task), and works on piece 0; piece k
- * is thread k's. A thread that the system keeps waiting holds up nobody: a piece has to be
- * claimed, and the caller claims what is left when it is through with its own. Who does a
- * piece never matters to the result: pieces are cut by n alone, none reads what another
- * writes, and sums are not cut.
+ * A split is one task at a time. The caller sets down for each thread what its piece is,
+ * publishes it by the task's serial number, and works on piece 0; piece k is thread k's. A
+ * thread that the system keeps waiting holds up nobody: a piece has to be claimed, and the
+ * caller claims what is left when it is through with its own. Who does a piece never matters
+ * to the result: pieces are cut by n alone, none reads what another writes, and sums are not
+ * cut.
  *
- * What belongs to a task is read only by those who have claimed a piece of it, and it stays
- * until all are done. What a thread and the caller tell each other is in a cache line of
- * their own, so a split costs two ways from core to core, a third of a microsecond. Out of
- * work, a thread looks at the ticket for a while (to sleep and be woken takes longer than
- * most operations), then waits on a condition.
+ * A piece is read only by the one who has claimed it, and it stays until it is done. What the
+ * caller tells a thread and what the thread tells it are in a cache line each, so a split
+ * costs two ways from core to core, a third of a microsecond. Out of work, a thread looks
+ * for a while (to sleep and be woken takes longer than most operations), then waits on a
+ * condition. A thread that falls asleep just as it is offered a piece sleeps on, and the
+ * caller does it: that is cheaper than a fence in every split.
  */
 #include "impl.h"
 
@@ -28,27 +29,27 @@ enum {
     PATIENCE = 400                  /* of the caller before it offers its processor */
 };
 
-/* What a thread and the caller tell each other: serial numbers of tasks. */
+/* Tasks are told apart by serial numbers. */
 typedef struct worker {
+    _Alignas(64) _Atomic uint64_t offered;  /* the latest that has a piece for the thread */
+    ppl_maths_part *part;                   /* which is part(arg, from, to) */
+    void *arg;
+    size_t from, to;
     _Alignas(64) _Atomic uint64_t claimed;  /* the latest whose piece somebody does */
     _Atomic uint64_t done;                  /* the latest whose piece the thread did */
     struct ppl__pool *pool;
-    size_t piece;
     pthread_t thread;
 } worker;
 
 struct ppl__pool {
-    _Alignas(64) _Atomic uint64_t ticket;   /* serial << 8 | pieces */
-    ppl_maths_part *part;
-    void *arg;
-    size_t n, pieces;
+    uint64_t serial;                /* of the latest task */
     int busy;                       /* a split is on: those within it are not cut */
+    int started;
+    void *block;                    /* the memory that holds all this */
     _Alignas(64) _Atomic int asleep;        /* threads that wait, or are about to */
     _Atomic int ending;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    void *block;                    /* the memory that holds all this */
-    int started;
     worker worker[PPL_MOST_THREADS];        /* the first is unused: it is the caller */
 };
 
@@ -75,16 +76,9 @@ static int claim(worker *w, uint64_t serial)
 /* The serial number of a task of which the worker has a piece to do; 0: there is none. */
 static uint64_t offered(worker *w)
 {
-    const uint64_t ticket = atomic_load(&w->pool->ticket), serial = ticket >> 8;
+    const uint64_t serial = atomic_load_explicit(&w->offered, memory_order_acquire);
 
-    return w->piece < (ticket & 0xff) &&
-                   atomic_load_explicit(&w->claimed, memory_order_relaxed) < serial
-               ? serial : 0;
-}
-
-static void do_piece(const ppl__pool *p, size_t k)
-{
-    p->part(p->arg, p->n * k / p->pieces, p->n * (k + 1) / p->pieces);
+    return atomic_load_explicit(&w->claimed, memory_order_relaxed) < serial ? serial : 0;
 }
 
 /* ---- Threads ----------------------------------------------------------------------- */
@@ -111,7 +105,7 @@ static void *work(void *arg)
         const uint64_t serial = offered(w);
 
         if (serial > 0 && claim(w, serial)) {
-            do_piece(p, w->piece);
+            w->part(w->arg, w->from, w->to);
             atomic_store_explicit(&w->done, serial, memory_order_release);
             looks = 0;
         } else if (++looks < LOOKS) {
@@ -143,7 +137,6 @@ static int start_threads(ppl__pool *p, int count)
         worker *w = &p->worker[p->started + 1];
 
         w->pool = p;
-        w->piece = (size_t)p->started + 1;
         failed = pthread_create(&w->thread, NULL, work, w);
         p->started += failed == 0;
     }
@@ -191,14 +184,23 @@ int ppl_ctx_threads(const ppl_ctx *c)
 
 /* ---- Splitting --------------------------------------------------------------------- */
 
-/* Until the worker has done its piece, or, where it has not begun, the caller has. */
-static void await(ppl__pool *p, size_t k, uint64_t serial)
+static void offer(worker *w, uint64_t serial, ppl_maths_part *part, void *arg, size_t from,
+                  size_t to)
 {
-    worker *w = &p->worker[k];
+    w->part = part;
+    w->arg = arg;
+    w->from = from;
+    w->to = to;
+    atomic_store_explicit(&w->offered, serial, memory_order_release);
+}
+
+/* Until the worker has done its piece, or, where it has not begun, the caller has. */
+static void await(worker *w, uint64_t serial)
+{
     int looks = 0;
 
     if (claim(w, serial)) {
-        do_piece(p, k);
+        w->part(w->arg, w->from, w->to);
         return;
     }
     while (atomic_load_explicit(&w->done, memory_order_acquire) < serial)
@@ -206,19 +208,6 @@ static void await(ppl__pool *p, size_t k, uint64_t serial)
             relax();
         else
             sched_yield();
-}
-
-static void run_pieces(ppl__pool *p)
-{
-    const uint64_t serial =
-        (atomic_load_explicit(&p->ticket, memory_order_relaxed) >> 8) + 1;
-
-    atomic_store(&p->ticket, serial << 8 | p->pieces);
-    if (atomic_load(&p->asleep) > 0)
-        wake_all(p);
-    do_piece(p, 0);
-    for (size_t k = 1; k < p->pieces; k++)
-        await(p, k, serial);
 }
 
 size_t ppl__split_pieces(const ppl_ctx *c, size_t n, size_t least)
@@ -241,11 +230,14 @@ void ppl_maths_split(ppl_ctx *c, size_t n, size_t least, ppl_maths_part *part, v
         part(arg, 0, n);
         return;
     }
-    p->part = part;
-    p->arg = arg;
-    p->n = n;
-    p->pieces = pieces;
     p->busy = 1;
-    run_pieces(p);
+    p->serial++;
+    for (size_t k = 1; k < pieces; k++)
+        offer(&p->worker[k], p->serial, part, arg, n * k / pieces, n * (k + 1) / pieces);
+    if (atomic_load_explicit(&p->asleep, memory_order_relaxed) > 0)
+        wake_all(p);
+    part(arg, 0, n / pieces);
+    for (size_t k = 1; k < pieces; k++)
+        await(&p->worker[k], p->serial);
     p->busy = 0;
 }
