@@ -40,8 +40,21 @@ static size_t slot_of(const ppl__addresses *t, ppl_name name, int64_t index)
     return i;
 }
 
+/* Puts what was added since somebody looked last into its slots, which are cleared for the
+ * first. */
+static void fill_slots(ppl__addresses *t)
+{
+    if (t->filled == 0)
+        memset(t->slot, 0, t->slots * sizeof *t->slot);
+    for (; t->filled < t->count; t->filled++) {
+        const ppl__address *a = &t->entry[t->filled];
+
+        t->slot[slot_of(t, a->name, a->index)] = t->filled + 1;
+    }
+}
+
 /* Makes room for one more entry; with the entries the slots grow fourfold, since all are
- * entered anew. */
+ * entered anew, when somebody looks. */
 static int make_room(ppl_ctx *c, ppl__addresses *t)
 {
     size_t slots;
@@ -53,21 +66,31 @@ static int make_room(ppl_ctx *c, ppl__addresses *t)
                         t->count > 0 ? 4 * t->count : 1, sizeof *t->entry))
         return 0;
     slots = 4 * (size_t)t->capacity;
-    slot = ppl_alloc(c, slots * sizeof *slot);
+    slot = ppl_alloc_raw(c, slots * sizeof *slot);
     if (slot == NULL) {
         t->capacity = t->count;     /* as if there were no room: the slots are the old */
         return 0;
     }
     t->slot = slot;
     t->slots = slots;
-    for (int i = 0; i < t->count; i++)
-        slot[slot_of(t, t->entry[i].name, t->entry[i].index)] = i + 1;
+    t->filled = 0;
     return 1;
 }
 
 int ppl__address_find(const ppl__addresses *t, ppl_name name, int64_t index)
 {
-    return t->count > 0 ? t->slot[slot_of(t, name, index)] - 1 : -1;
+    if (t->count == 0)
+        return -1;
+    fill_slots((ppl__addresses *)(uintptr_t)t);
+    return t->slot[slot_of(t, name, index)] - 1;
+}
+
+int ppl__address_add(ppl_ctx *c, ppl__addresses *t, ppl_name name, int64_t index)
+{
+    if (t->count == t->capacity && !make_room(c, t))
+        return -1;
+    t->entry[t->count] = (ppl__address){ name, index };
+    return t->count++;
 }
 
 int ppl__address_enter(ppl_ctx *c, ppl__addresses *t, ppl_name name, int64_t index)
@@ -76,10 +99,12 @@ int ppl__address_enter(ppl_ctx *c, ppl__addresses *t, ppl_name name, int64_t ind
 
     if (t->count == t->capacity && !make_room(c, t))
         return -1;
+    fill_slots(t);
     slot = slot_of(t, name, index);
     if (t->slot[slot] == 0) {
         t->entry[t->count] = (ppl__address){ name, index };
         t->slot[slot] = ++t->count;
+        t->filled = t->count;
     }
     return t->slot[slot] - 1;
 }

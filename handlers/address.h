@@ -17,6 +17,7 @@ typedef struct ppl__address {
 typedef struct ppl__addresses {
     ppl__address *entry;            /* in order */
     int count, capacity;
+    int filled;                     /* entries that are in the slots */
     int *slot;                      /* 1 + number, 0 for empty; a power of two */
     size_t slots;
 } ppl__addresses;
@@ -29,6 +30,8 @@ int ppl__make_room(ppl_ctx *c, void **array, int *capacity, int need, size_t siz
 int ppl__address_find(const ppl__addresses *t, ppl_name name, int64_t index);
 /* The same, entered now (and numbered count - 1) if it was not; -1 when out of memory. */
 int ppl__address_enter(ppl_ctx *c, ppl__addresses *t, ppl_name name, int64_t index);
+/* Of one that is known not to have been: nothing is looked up. */
+int ppl__address_add(ppl_ctx *c, ppl__addresses *t, ppl_name name, int64_t index);
 /* Enters the names of a list that ends with NULL (NULL: none), without an index; 0 with
  * the error recorded. */
 int ppl__address_enter_names(ppl_ctx *c, ppl__addresses *t, const char *const *names);

@@ -10,6 +10,7 @@
 
 #include <kiln/handlers_trace.h>
 
+#include <limits.h>
 #include <string.h>
 
 #define CHUNK 32                    /* messages allocated together */
@@ -20,6 +21,7 @@ struct ppl_trace {
     ppl__addresses address;         /* of the messages, in order of visit */
     ppl_msg **msg;
     int count, capacity, next;      /* next: where to look first */
+    int newest;                     /* the largest of their ids, which count up */
     ppl_msg *chunk;
     int chunk_left;
 };
@@ -36,11 +38,22 @@ static int make_room(ppl_trace *t)
                           sizeof *t->msg);
 }
 
-/* A parameter visited again is there already. */
+/* A parameter visited again is there already; a larger id than all before is of an address
+ * that was not met before. What was answered on the way has no id, and may be met again. */
 static void record(ppl_trace *t, const ppl_msg *m)
 {
-    if (!make_room(t) ||
-        ppl__address_enter(t->ctx, &t->address, m->name, m->index) != t->count)
+    int at;
+
+    if (!make_room(t))
+        return;
+    at = m->site > t->newest
+             ? ppl__address_add(t->ctx, &t->address, m->name, m->index)
+             : ppl__address_enter(t->ctx, &t->address, m->name, m->index);
+    if ((m->flags & PPL_SKIP) != 0)
+        t->newest = INT_MAX;
+    else if (m->site > t->newest)
+        t->newest = m->site;
+    if (at != t->count)
         return;
     *t->chunk = *m;
     t->msg[t->count++] = t->chunk++;
@@ -58,7 +71,7 @@ static void trace_enter(ppl_handler *h, ppl_ctx *c)
 {
     ppl_trace *t = (ppl_trace *)h;
 
-    *t = (ppl_trace){ .base = t->base, .ctx = c };
+    *t = (ppl_trace){ .base = t->base, .ctx = c, .newest = -1 };
 }
 
 static const ppl_handler_ops trace_ops = { .name = "trace",

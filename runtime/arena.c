@@ -12,28 +12,18 @@
 
 #include <string.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define PPL__ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define PPL__ASAN 1
-#endif
-#endif
 #ifdef PPL__ASAN
-#include <sanitizer/asan_interface.h>
 #define POISON(at, size) ASAN_POISON_MEMORY_REGION(at, size)
-#define UNPOISON(at, size) ASAN_UNPOISON_MEMORY_REGION(at, size)
 #else
 #define POISON(at, size) ((void)(at), (void)(size))
-#define UNPOISON(at, size) ((void)(at), (void)(size))
 #endif
 
-#define ALIGNMENT 64
+#define ALIGNMENT PPL__ARENA_ALIGNMENT
 #define FIRST_BLOCK ((size_t)64 * 1024)
 
 struct ppl__block {
     struct ppl__block *next;
-    size_t capacity, used;          /* of bytes, aligned */
+    size_t capacity;                /* of bytes, aligned */
     char *bytes;                    /* the first aligned byte */
 };
 
@@ -57,7 +47,6 @@ static struct ppl__block *add_block(ppl__arena *a, size_t size)
     at = ((uintptr_t)(b + 1) + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1);
     b->bytes = (char *)at;
     b->capacity = capacity;
-    b->used = 0;
     b->next = NULL;
     POISON(b->bytes, capacity);
     if (a->current != NULL) {
@@ -69,11 +58,15 @@ static struct ppl__block *add_block(ppl__arena *a, size_t size)
     return b;
 }
 
-void *ppl__arena_alloc(ppl__arena *a, size_t size)
+static void enter_block(ppl__arena *a, struct ppl__block *b, char *at)
 {
-    struct ppl__block *b = a->current;
-    void *at;
+    a->current = b;
+    a->at = at;
+    a->end = b != NULL ? b->bytes + b->capacity : NULL;
+}
 
+void *ppl__arena_alloc_more(ppl__arena *a, size_t size)
+{
     if (size > SIZE_MAX / 4) {
         ppl_fail(a->ctx, PPL_ENOMEM, "out of memory: %zu bytes asked for, %zu in use",
                  size, a->ctx->in_use);
@@ -82,38 +75,31 @@ void *ppl__arena_alloc(ppl__arena *a, size_t size)
     size = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
     if (size == 0)
         size = ALIGNMENT;
-    while (b == NULL || b->capacity - b->used < size) {
-        struct ppl__block *next = b == NULL ? a->first : b->next;
+    while ((size_t)(a->end - a->at) < size) {
+        struct ppl__block *next = a->current == NULL ? a->first : a->current->next;
 
         if (next == NULL && (next = add_block(a, size)) == NULL)
             return NULL;
-        a->current = b = next;
+        enter_block(a, next, next->bytes);
     }
-    at = b->bytes + b->used;
-    b->used += size;
-    UNPOISON(at, size);
-    return at;
+    return ppl__arena_alloc(a, size);
 }
 
 ppl__arena_mark ppl__arena_here(const ppl__arena *a)
 {
-    ppl__arena_mark mark = { a->current, a->current != NULL ? a->current->used : 0 };
-
-    return mark;
+    return (ppl__arena_mark){ a->current, a->at };
 }
 
 void ppl__arena_release(ppl__arena *a, ppl__arena_mark mark)
 {
     struct ppl__block *b = mark.block != NULL ? mark.block : a->first;
-    size_t used = mark.block != NULL ? mark.used : 0;
 
-    a->current = b;
-    for (; b != NULL; b = b->next) {
-        if (!a->readable)
-            POISON(b->bytes + used, b->capacity - used);
-        b->used = used;
-        used = 0;
-    }
+    enter_block(a, b, mark.block != NULL ? mark.at : b != NULL ? b->bytes : NULL);
+    if (a->readable || b == NULL)
+        return;
+    POISON(a->at, (size_t)(a->end - a->at));
+    while ((b = b->next) != NULL)
+        POISON(b->bytes, b->capacity);
 }
 
 void ppl__arena_free(ppl__arena *a)
@@ -123,9 +109,10 @@ void ppl__arena_free(ppl__arena *a)
     while (b != NULL) {
         struct ppl__block *next = b->next;
 
-        UNPOISON(b->bytes, b->capacity);
+        PPL__UNPOISON(b->bytes, b->capacity);
         ppl__free(a->ctx, b, block_size(b->capacity));
         b = next;
     }
-    a->first = a->current = NULL;
+    a->first = NULL;
+    enter_block(a, NULL, NULL);
 }

@@ -531,13 +531,13 @@ ppl_dist *ppl_expand_dist(ppl_dist *d, ppl_shape batch)
 const ppl_sites *ppl_dist_sites(const ppl_dist *d)
 {
     ppl_ctx *c = d->ctx;
-    const ppl_sites *set = ppl_tensor_sites(d->mask);
+    const ppl_sites *set = d->mask ? d->mask->sites : NULL;
     for (int i = 0; i < d->family->params; i++)
-        set = ppl_sites_union(c, set, ppl_tensor_sites(d->param[i]));
+        set = ppl__sites_join(c, set, d->param[i]->sites);
     for (int i = 0; d->parts && i < d->parts->tensors; i++)
-        set = ppl_sites_union(c, set, ppl_tensor_sites(d->parts->tensor[i]));
+        set = ppl__sites_join(c, set, d->parts->tensor[i]->sites);
     for (int i = 0; d->parts && i < d->parts->dists; i++)
-        set = ppl_sites_union(c, set, ppl_dist_sites(d->parts->dist[i]));
+        set = ppl__sites_join(c, set, ppl_dist_sites(d->parts->dist[i]));
     return set;
 }
 

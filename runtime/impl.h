@@ -23,22 +23,52 @@
 
 /* ---- Memory (arena.c, ctx.c) ------------------------------------------------------- */
 
+#if defined(__SANITIZE_ADDRESS__)
+#define PPL__ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define PPL__ASAN 1
+#endif
+#endif
+#ifdef PPL__ASAN
+#include <sanitizer/asan_interface.h>
+#define PPL__UNPOISON(at, size) ASAN_UNPOISON_MEMORY_REGION(at, size)
+#else
+#define PPL__UNPOISON(at, size) ((void)(at), (void)(size))
+#endif
+
 struct ppl__block;
 
 /* Doubling blocks, kept until the context ends; a mark is a block and a fill. */
 typedef struct ppl__arena {
     ppl_ctx *ctx;
+    char *at, *end;                 /* what is free of the current block */
     struct ppl__block *first, *current;
     int readable;                   /* what is released may still be read: see tensors */
 } ppl__arena;
 
 typedef struct ppl__arena_mark {
     struct ppl__block *block;
-    size_t used;
+    char *at;
 } ppl__arena_mark;
 
+#define PPL__ARENA_ALIGNMENT 64
+
+/* From another block; also nothing and what is too much, which wrap below. */
+void *ppl__arena_alloc_more(ppl__arena *a, size_t size);
+
 /* 64-aligned, not zeroed; NULL with PPL_ENOMEM recorded. */
-void *ppl__arena_alloc(ppl__arena *a, size_t size);
+static inline void *ppl__arena_alloc(ppl__arena *a, size_t size)
+{
+    const size_t last = PPL__ARENA_ALIGNMENT - 1, whole = (size + last) & ~last;
+    char *at = a->at;
+
+    if (whole - 1 >= (size_t)(a->end - at))
+        return ppl__arena_alloc_more(a, size);
+    a->at = at + whole;
+    PPL__UNPOISON(at, whole);
+    return at;
+}
 ppl__arena_mark ppl__arena_here(const ppl__arena *a);
 void ppl__arena_release(ppl__arena *a, ppl__arena_mark mark);
 void ppl__arena_free(ppl__arena *a);
@@ -65,6 +95,12 @@ struct ppl_sites {
     uint64_t word[];
 };
 const ppl_sites *ppl__sites_single(ppl_ctx *c, int site);
+/* The union with the set of one of the parts, which mostly has none. */
+static inline const ppl_sites *ppl__sites_join(ppl_ctx *c, const ppl_sites *a,
+                                               const ppl_sites *b)
+{
+    return b == NULL || a == b ? a : ppl_sites_union(c, a, b);
+}
 /* NULL for NULL. */
 const ppl_sites *ppl__sites_copy(ppl__arena *a, const ppl_sites *set);
 

@@ -129,11 +129,11 @@ static void visit(ppl_ctx *c, ppl_msg *m)
 /* What the density at this site depends on. */
 static const ppl_sites *density_parents(ppl_ctx *c, const ppl_msg *m)
 {
-    const ppl_sites *set = ppl_sites_union(c, c->taint, ppl_dist_sites(m->dist));
+    const ppl_sites *set = ppl__sites_join(c, c->taint, ppl_dist_sites(m->dist));
 
-    if ((m->flags & PPL_OBSERVED) != 0)
-        set = ppl_sites_union(c, set, ppl_tensor_sites(m->value));
-    return ppl_sites_union(c, set, ppl_tensor_sites(m->mask));
+    if ((m->flags & PPL_OBSERVED) != 0 && m->value != NULL)
+        set = ppl__sites_join(c, set, m->value->sites);
+    return m->mask != NULL ? ppl__sites_join(c, set, m->mask->sites) : set;
 }
 
 /* A latent's value depends on this very site. A tensor older than the draw belongs to

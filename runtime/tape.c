@@ -94,10 +94,11 @@ static void let_go(sweep *s, ppl_tensor *out)
 {
     size_t size = bytes_of(out);
     unused *u = out->grad;
-    if (--out->holds > 0 || !u)
+    if (--out->holds > 0)
         return;
+    out->flags &= (unsigned char)~PPL__FOLDED;
     out->grad = NULL;
-    if (out->numel <= 1)
+    if (!u || out->numel <= 1)
         return;                     /* in the record itself */
     int class = class_of(&size);
     u->next = s->unused[class];
@@ -301,7 +302,8 @@ static ppl_status run_sweep(sweep *s)
     return c->status;
 }
 
-/* Adjoints belong to one sweep; so that the next starts from none. */
+/* Adjoints belong to one sweep, which forgets them as it passes; one that has ended early
+ * forgets the rest here, so that the next starts from none. */
 static void forget_adjoints(ppl_ctx *c)
 {
     for (size_t k = 0; k < c->tape_count; k++) {
@@ -371,8 +373,8 @@ ppl_status ppl_backward_from(ppl_tensor *const *roots, ppl_tensor *const *seeds,
         sweep s = { .ctx = c };
         for (int i = 0; i < count; i++)
             seed_root(&s, roots[i], seeds ? seeds[i] : NULL);
-        run_sweep(&s);
-        forget_adjoints(c);
+        if (run_sweep(&s) != PPL_OK)
+            forget_adjoints(c);
     }
     return ppl_boundary_leave(c);
 }

@@ -119,27 +119,31 @@ static void LOOP(kl_slope)(const ppl__span *s, int input, void *slope)
 /* Few draws keep their standard normals, which are cheaper to draw again than to keep where
  * they would leave the cache. They are drawn block by block, by the thread that uses
  * them. */
-typedef struct draw_attr {
-    const ppl_shape *shape;
-    double *eps;                            /* NULL: not kept */
+typedef struct kept_draws {
     ppl_rng rng;
+    int kept;
+    double eps[];
+} kept_draws;
+typedef struct draw_attr {                  /* so small that the record has room for it */
+    const ppl_shape *shape;
+    kept_draws *draws;
 } draw_attr;
 enum { KEPT = 16384 };
 
 static const double *draw_eps(const ppl__span *s, double *room)
 {
-    const draw_attr *attr = s->attr;
-    double *eps = attr->eps ? attr->eps + s->start : room;
+    kept_draws *draws = ((const draw_attr *)s->attr)->draws;
+    double *eps = draws->kept ? draws->eps + s->start : room;
 
-    ppl_rng_normals_from(&attr->rng, 0, s->start / 2, s->n, eps);
+    ppl_rng_normals_from(&draws->rng, 0, s->start / 2, s->n, eps);
     return eps;
 }
 
 static const double *eps_of(const ppl__span *s, double *room)
 {
-    const draw_attr *attr = s->attr;
+    const kept_draws *draws = ((const draw_attr *)s->attr)->draws;
 
-    return attr->eps ? attr->eps + s->start : draw_eps(s, room);
+    return draws->kept ? draws->eps + s->start : draw_eps(s, room);
 }
 
 #define LOOPS "normal.c"
@@ -176,11 +180,15 @@ PPL__QUANTILES(2, "normal")
 static ppl_tensor *sample(const ppl_dist *d, const ppl_rng *rng)
 {
     const size_t n = ppl__dist_numel(d);
-    const int kept = n <= KEPT;
+    const size_t kept = n <= KEPT ? n : 0;
     const draw_attr attr = {
-        &d->shape, kept ? ppl_alloc_raw(d->ctx, n * sizeof(double)) : NULL, *rng
+        &d->shape, ppl_alloc_raw(d->ctx, sizeof(kept_draws) + kept * sizeof(double))
     };
-    return attr.eps || !kept ? ppl_apply(&draw_op, d->param, 2, &attr, sizeof attr) : NULL;
+    if (!attr.draws)
+        return NULL;
+    attr.draws->rng = *rng;
+    attr.draws->kept = n <= KEPT;
+    return ppl_apply(&draw_op, d->param, 2, &attr, sizeof attr);
 }
 
 static ppl_tensor *log_prob(const ppl_dist *d, ppl_tensor *x)

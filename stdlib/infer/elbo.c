@@ -307,8 +307,8 @@ static int make_roots(estimate *e)
     size_t most = 3 * (size_t)ppl_trace_count(e->pair->guide) +
                   (size_t)ppl_trace_count(e->pair->model);
 
-    e->roots.root = ppl_alloc(e->elbo->ctx, most * sizeof *e->roots.root);
-    e->roots.seed = ppl_alloc(e->elbo->ctx, most * sizeof *e->roots.seed);
+    e->roots.root = ppl_alloc_raw(e->elbo->ctx, most * sizeof *e->roots.root);
+    e->roots.seed = ppl_alloc_raw(e->elbo->ctx, most * sizeof *e->roots.seed);
     return e->roots.root != NULL && e->roots.seed != NULL;
 }
 
