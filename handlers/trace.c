@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define CHUNK 32                    /* messages allocated together */
+#define AHEAD 8                     /* messages looked at before the table is */
 
 struct ppl_trace {
     ppl_handler base;
@@ -127,6 +128,18 @@ ppl_msg *ppl_trace_at(const ppl_trace *t, int i)
     return t != NULL && i >= 0 && i < t->count ? t->msg[i] : NULL;
 }
 
+/* Where an address is that is asked for in order, after a few that are not asked for or at
+ * the beginning again; -1 if it is not there. */
+static int find_next(const ppl_trace *t, ppl_name name, int64_t index)
+{
+    const int first = t->next < t->count ? t->next : 0;
+
+    for (int at = first; at < t->count && at < first + AHEAD; at++)
+        if (t->msg[at]->name == name && t->msg[at]->index == index)
+            return at;
+    return -1;
+}
+
 ppl_msg *ppl_trace_find(const ppl_trace *t, const char *name, int64_t index)
 {
     ppl_name interned;
@@ -134,13 +147,12 @@ ppl_msg *ppl_trace_find(const ppl_trace *t, const char *name, int64_t index)
 
     if (t == NULL || t->count == 0)
         return NULL;
-    interned = ppl_intern(t->ctx, name);
-    if (interned == NULL)
-        return NULL;
     index = index < 0 ? PPL_NO_INDEX : index;
-    at = t->next;
-    if (at >= t->count || t->msg[at]->name != interned || t->msg[at]->index != index)
-        at = ppl__address_find(&t->address, interned, index);
+    at = find_next(t, name, index);             /* most names are interned ones */
+    if (at < 0) {
+        interned = ppl_intern(t->ctx, name);
+        at = interned != NULL ? ppl__address_find(&t->address, interned, index) : -1;
+    }
     if (at < 0)
         return NULL;
     ((ppl_trace *)(uintptr_t)t)->next = at + 1;     /* most are asked for in order */

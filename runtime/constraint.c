@@ -325,12 +325,15 @@ static size_t skip_vectors(const ppl_constraint *k, const ppl_tensor *t, size_t 
                                            ppl__at(t, t->data, start));
 }
 
+enum { FEW = 4 };                   /* numbers, which are as quick one by one */
+
 size_t ppl__first_violation(const ppl_constraint *k, const ppl_tensor *t, size_t start)
 {
     const size_t n = (size_t)t->numel;
     if (ppl_constraint_event_dim(k) > 0)
         return scan_events(k, t, start);
-    start = start < n ? skip_vectors(k, t, start) : n;
+    if (start + FEW <= n)
+        start = skip_vectors(k, t, start);
     return t->dtype == PPL_F32   ? scan_f32(k, t->data, start, n)
            : t->dtype == PPL_F64 ? scan_f64(k, t->data, start, n)
                                  : scan_i64(k, t->data, start, n);

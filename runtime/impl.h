@@ -79,6 +79,9 @@ void ppl__free(ppl_ctx *c, void *block, size_t size);
 /* Makes room for `need` elements in a growing array; 0, or PPL_ENOMEM recorded. */
 int ppl__grow(ppl_ctx *c, void **array, size_t *capacity, size_t need, size_t size);
 
+/* Zeros, in vectors also where the size is known. */
+void ppl__clear(void *bytes, size_t size);
+
 /* ---- Names (name.c) ---------------------------------------------------------------- */
 
 typedef struct ppl__names ppl__names;

@@ -17,7 +17,7 @@
 
 /* Eight indices that follow each other stay side by side, since sites are visited so: of
  * many sites a table would else cost a cache miss for each. */
-size_t ppl_address_hash(ppl_name name, int64_t index)
+static size_t hash_of(ppl_name name, int64_t index)
 {
     const uint64_t eight = (uint64_t)index >> 3;
     uint64_t h = eight * UINT64_C(0x9e3779b97f4a7c15) ^ (uintptr_t)name;
@@ -27,10 +27,15 @@ size_t ppl_address_hash(ppl_name name, int64_t index)
     return (size_t)((h ^ h >> 32) << 3 | ((uint64_t)index & 7));
 }
 
+size_t ppl_address_hash(ppl_name name, int64_t index)
+{
+    return hash_of(name, index);
+}
+
 static ppl__site *find_slot(const ppl_ctx *c, ppl__site *table, size_t capacity,
                             ppl_name name, int64_t index)
 {
-    size_t i = ppl_address_hash(name, index) & (capacity - 1);
+    size_t i = hash_of(name, index) & (capacity - 1);
 
     while (table[i].space == c->site_space && table[i].name != NULL &&
            (table[i].name != name || table[i].index != index))
@@ -356,20 +361,10 @@ void ppl_pop(ppl_ctx *c, ppl_scope mark)
 
 /* ---- Statements -------------------------------------------------------------------- */
 
-/* Of a known size, also one known from a caller, it would be `rep stos`, which takes longer
- * to begin than the rest of the statement takes. */
-#if defined(__GNUC__) && !defined(__clang__)
-__attribute__((noipa))
-#endif
-static void clear(void *bytes, size_t size)
-{
-    memset(bytes, 0, size);
-}
-
 static void begin_message(ppl_msg *m, ppl_ctx *c, ppl_kind kind, const char *name,
                           int64_t index)
 {
-    clear(m, sizeof *m);
+    ppl__clear(m, sizeof *m);
     m->ctx = c;
     m->kind = kind;
     m->name = ppl_intern(c, name);

@@ -370,7 +370,9 @@ ppl_status ppl_backward_from(ppl_tensor *const *roots, ppl_tensor *const *seeds,
     for (int i = 0; i < count && c->status == PPL_OK; i++)
         check_root(c, roots[i], seeds ? seeds[i] : NULL, i);
     if (c->status == PPL_OK) {
-        sweep s = { .ctx = c };
+        sweep s;
+        ppl__clear(&s, sizeof s);
+        s.ctx = c;
         for (int i = 0; i < count; i++)
             seed_root(&s, roots[i], seeds ? seeds[i] : NULL);
         if (run_sweep(&s) != PPL_OK)

@@ -358,7 +358,7 @@ double ppl_total(const ppl_tensor *t)
 {
     if (!open_to_read(t, "total: the tensor"))
         return (double)NAN;
-    if (t->dtype == t->ctx->dtype)
+    if (t->dtype == t->ctx->dtype && t->numel != 1)
         return t->ctx->kernels->sum((size_t)t->numel, t->data);
     double total = 0;
     for (int64_t i = 0; i < t->numel; i++)

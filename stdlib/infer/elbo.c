@@ -43,6 +43,7 @@ typedef struct estimate {
     double value;                   /* the ELBO of this particle, nats */
     double weight;                  /* of its gradient in the loss: -1 / particles */
     int gradient;
+    int scores;                     /* sites without a pathwise gradient */
     ppl_tensor *seed;               /* the latest one of add_weighted, and its number */
     double seed_number;
 } estimate;
@@ -217,6 +218,7 @@ static int enter_latent(estimate *e, ppl_msg *q, ppl_msg *p, int position)
     const ppl_estimator *asked = ppl_msg_option(q, &ppl_option_estimator);
     ppl__reason reason = { .why = PPL__WHY_SAMPLED };
 
+    e->scores += !reparameterised(q);
     if (p == NULL)
         reason.why = PPL__WHY_AUXILIARY;
     else if (e->elbo->analytic && asked != NULL && *asked == PPL_SAMPLED_RATIO)
@@ -293,7 +295,8 @@ static void add_score(estimate *e, ppl_msg *q, int position)
 /* The score of each site without a pathwise gradient. */
 static void add_scores(estimate *e)
 {
-    for (int i = 0; i < ppl_trace_count(e->pair->guide) && ppl_ok(e->elbo->ctx); i++) {
+    for (int i = 0; e->scores > 0 && i < ppl_trace_count(e->pair->guide) &&
+                    ppl_ok(e->elbo->ctx); i++) {
         ppl_msg *q = ppl_trace_at(e->pair->guide, i);
 
         if (q->kind == PPL_SITE_SAMPLE && (q->flags & PPL_OBSERVED) == 0 &&

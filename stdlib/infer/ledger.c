@@ -14,56 +14,42 @@ static size_t slot_of(const ppl__ledger *l, ppl_name name, int64_t index)
     size_t i = ppl_address_hash(name, index) & (l->slots - 1);
 
     while (l->slot[i] != 0) {
-        const ppl_ledger_row *row = &l->entry[l->slot[i] - 1].row;
+        const ppl__entry *e = &l->entry[l->slot[i] - 1];
 
-        if (row->name == name && row->index == index)
+        if (e->name == name && e->index == index)
             break;
         i = (i + 1) & (l->slots - 1);
     }
     return i;
 }
 
-/* Doubles a persistent array; 0 with PPL_ENOMEM recorded. */
-static int grow(ppl_ctx *c, void **array, size_t *capacity, size_t size)
+/* Doubles what there is room for; 0 with PPL_ENOMEM recorded. Rows are made anew. */
+static int grow(ppl__ledger *l)
 {
-    size_t larger = *capacity != 0 ? 2 * *capacity : 64;
-    void *block = ppl_persistent_alloc(c, larger * size);
+    const size_t capacity = l->capacity != 0 ? 2 * l->capacity : 64, slots = 2 * capacity;
+    ppl__ledger larger = *l;
 
-    if (block == NULL)
-        return 0;
-    if (*capacity > 0)
-        memcpy(block, *array, *capacity * size);
-    ppl_persistent_free(c, *array, *capacity * size);
-    *array = block;
-    *capacity = larger;
-    return 1;
-}
-
-static int make_room(ppl__ledger *l)
-{
-    int *slot;
-    size_t slots;
-
-    if ((size_t)l->count < l->capacity)
-        return 1;
-    slots = 4 * (l->capacity != 0 ? l->capacity : 32);
-    slot = ppl_persistent_alloc(l->ctx, slots * sizeof *slot);
-    if (slot == NULL ||
-        !grow(l->ctx, (void **)&l->entry, &l->capacity, sizeof *l->entry)) {
-        ppl_persistent_free(l->ctx, slot, slots * sizeof *slot);
+    larger.capacity = capacity;
+    larger.slots = slots;
+    larger.entry = ppl_persistent_alloc(l->ctx, capacity * sizeof *l->entry);
+    larger.row = ppl_persistent_alloc(l->ctx, capacity * sizeof *l->row);
+    larger.slot = ppl_persistent_alloc(l->ctx, slots * sizeof *l->slot);
+    if (larger.entry == NULL || larger.row == NULL || larger.slot == NULL) {
+        ppl__ledger_free(&larger);
         return 0;
     }
-    ppl_persistent_free(l->ctx, l->slot, l->slots * sizeof *l->slot);
-    l->slot = slot;
-    l->slots = slots;
+    if (l->count > 0)
+        memcpy(larger.entry, l->entry, (size_t)l->count * sizeof *l->entry);
+    ppl__ledger_free(l);
+    *l = larger;
     for (int i = 0; i < l->count; i++)
-        l->slot[slot_of(l, l->entry[i].row.name, l->entry[i].row.index)] = i + 1;
+        l->slot[slot_of(l, l->entry[i].name, l->entry[i].index)] = i + 1;
     return 1;
 }
 
 static int is_at(const ppl__ledger *l, int i, ppl_name name, int64_t index)
 {
-    return i < l->count && l->entry[i].row.name == name && l->entry[i].row.index == index;
+    return i < l->count && l->entry[i].name == name && l->entry[i].index == index;
 }
 
 /* The entry of an address, made on first use; -1 when out of memory. */
@@ -74,14 +60,14 @@ static int entry_of(ppl__ledger *l, ppl_name name, int64_t index)
 
     if (is_at(l, l->next, name, index))
         return l->next++;
-    if (!make_room(l))
+    if ((size_t)l->count == l->capacity && !grow(l))
         return -1;
     slot = slot_of(l, name, index);
     if (l->slot[slot] == 0) {
         e = &l->entry[l->count];
         memset(e, 0, sizeof *e);
-        e->row.name = name;
-        e->row.index = index;
+        e->name = name;
+        e->index = index;
         l->slot[slot] = ++l->count;
     }
     l->next = l->slot[slot];
@@ -135,7 +121,6 @@ static void commit_average(ppl__entry *e)
     a->sum = a->decay * a->sum + (1 - a->decay) * a->noted / a->notes;
     a->weight = a->decay * a->weight + (1 - a->decay);
     a->noted = a->notes = 0;
-    e->row.baseline = average_of(a);
 }
 
 static void forget_note(ppl__entry *e)
@@ -149,17 +134,16 @@ void ppl__ledger_commit(ppl__ledger *l, int particles)
 {
     while (l->noted > 0) {
         ppl__entry *e = &l->entry[l->noted - 1];
-        double value = e->note.value / particles, off = value - e->row.mean;
+        double value = e->note.value / particles, off = value - e->mean;
 
         l->noted = e->next;
         commit_average(e);
         e->noted = 0;
-        e->row.estimator = e->note.estimator;
+        e->estimator = e->note.estimator;
         e->reason = e->note.reason;
-        e->row.steps++;
-        e->row.mean += off / (double)e->row.steps;
-        e->squares += off * (value - e->row.mean);
-        e->row.variance = e->row.steps > 1 ? e->squares / (double)(e->row.steps - 1) : 0;
+        e->steps++;
+        e->mean += off / (double)e->steps;
+        e->squares += off * (value - e->mean);
     }
     l->kept = l->count;
 }
@@ -170,15 +154,16 @@ void ppl__ledger_drop(ppl__ledger *l)
     for (; l->noted > 0; l->noted = l->entry[l->noted - 1].next)
         forget_note(&l->entry[l->noted - 1]);
     for (; l->count > l->kept; l->count--) {
-        const ppl_ledger_row *row = &l->entry[l->count - 1].row;
+        const ppl__entry *e = &l->entry[l->count - 1];
 
-        l->slot[slot_of(l, row->name, row->index)] = 0;
+        l->slot[slot_of(l, e->name, e->index)] = 0;
     }
 }
 
 void ppl__ledger_free(ppl__ledger *l)
 {
     ppl_persistent_free(l->ctx, l->entry, l->capacity * sizeof *l->entry);
+    ppl_persistent_free(l->ctx, l->row, l->capacity * sizeof *l->row);
     ppl_persistent_free(l->ctx, l->slot, l->slots * sizeof *l->slot);
 }
 
@@ -196,7 +181,7 @@ const char *ppl__reason_text(const ppl__reason *r, char *out, size_t size)
 {
     char at[32] = "";
 
-    if (r->index >= 0 && r->why == PPL__WHY_DEPENDENCE)
+    if (r->why == PPL__WHY_DEPENDENCE && r->index >= 0)
         snprintf(at, sizeof at, "[%lld]", (long long)r->index);
     switch (r->why) {
     case PPL__WHY_OBSERVED:
@@ -245,22 +230,31 @@ int ppl_ledger_count(const ppl_elbo *elbo)
 
 const ppl_ledger_row *ppl_ledger_at(const ppl_elbo *elbo, int i)
 {
-    ppl__entry *e;
+    const ppl__entry *e;
+    ppl_ledger_row *row;
 
     if (i < 0 || i >= ppl_ledger_count(elbo))
         return NULL;
     e = &ppl__ledger_of(elbo)->entry[i];
-    ppl__reason_text(&e->reason, e->row.reason, sizeof e->row.reason);
-    return &e->row;
+    row = &ppl__ledger_of(elbo)->row[i];
+    row->name = e->name;
+    row->index = e->index;
+    row->estimator = e->estimator;
+    row->steps = e->steps;
+    row->mean = e->mean;
+    row->variance = e->steps > 1 ? e->squares / (double)(e->steps - 1) : 0;
+    row->baseline = average_of(&e->cost);
+    ppl__reason_text(&e->reason, row->reason, sizeof row->reason);
+    return row;
 }
 
 const ppl_ledger_row *ppl_ledger_find(const ppl_elbo *elbo, const char *name,
                                       int64_t index)
 {
     for (int i = 0; i < ppl_ledger_count(elbo); i++) {
-        const ppl_ledger_row *row = &ppl__ledger_of(elbo)->entry[i].row;
+        const ppl__entry *e = &ppl__ledger_of(elbo)->entry[i];
 
-        if (strcmp(row->name, name) == 0 && row->index == (index < 0 ? -1 : index))
+        if (strcmp(e->name, name) == 0 && e->index == (index < 0 ? -1 : index))
             return ppl_ledger_at(elbo, i);
     }
     return NULL;

@@ -25,10 +25,18 @@ typedef enum ppl__why {
 
 typedef struct ppl__reason {
     ppl__why why;
-    const char *q, *p;              /* NO_RULE: the families */
-    double q_scale, p_scale;        /* SCALE */
-    ppl_name name;                  /* DEPENDENCE: the latent at fault */
-    int64_t index;
+    union {
+        struct {
+            const char *q, *p;      /* NO_RULE: the families; NOT_REPARAMETERISED: q */
+        };
+        struct {
+            double q_scale, p_scale;    /* SCALE */
+        };
+        struct {
+            ppl_name name;          /* DEPENDENCE: the latent at fault */
+            int64_t index;
+        };
+    };
 } ppl__reason;
 
 /* In words, into a buffer; returns it. */
@@ -48,10 +56,14 @@ typedef struct ppl__average {
     int notes;
 } ppl__average;
 
+/* What an estimate touches of each site, in few cache lines: the row is made when somebody
+ * reads it. */
 typedef struct ppl__entry {
-    ppl_ledger_row row;
+    ppl_name name;
+    int64_t index, steps;
+    double mean, squares;           /* sum of squared deviations (Welford 1962) */
+    ppl_estimator estimator;
     ppl__reason reason;
-    double squares;                 /* sum of squared deviations (Welford 1962) */
     int noted;                      /* `note` is of the estimate in the making */
     int next;                       /* 1 + the entry noted before it, 0 for none */
     ppl__note note;
@@ -61,6 +73,7 @@ typedef struct ppl__entry {
 typedef struct ppl__ledger {
     ppl_ctx *ctx;
     ppl__entry *entry;
+    ppl_ledger_row *row;            /* as read last, of each entry */
     int *slot;                      /* 1 + entry, 0 for empty; a power of two */
     size_t capacity, slots;
     int count;

@@ -61,15 +61,22 @@ static int check_model_site(ppl_ctx *c, const ppl_msg *p, const ppl_trace *guide
     return ppl_ok(c);
 }
 
+/* Each latent of the guide that is not auxiliary has one of the model to itself; if the
+ * model has as many, none is left. */
 static int check_fit(ppl_ctx *c, const ppl_trace *model, const ppl_trace *guide)
 {
+    int left = 0;
+
+    for (int i = 0; i < ppl_trace_count(model); i++)
+        left += is_latent(ppl_trace_at(model, i));
     for (int i = 0; i < ppl_trace_count(guide); i++) {
         const ppl_msg *q = ppl_trace_at(guide, i);
 
         if (is_latent(q) && !check_guide_site(c, q, model))
             return 0;
+        left -= is_latent(q) && (q->flags & PPL_AUXILIARY) == 0;
     }
-    for (int i = 0; i < ppl_trace_count(model); i++) {
+    for (int i = 0; left > 0 && i < ppl_trace_count(model); i++) {
         const ppl_msg *p = ppl_trace_at(model, i);
 
         if (is_latent(p) && !check_model_site(c, p, guide))
