@@ -35,8 +35,9 @@ static int make_room(ppl_trace *t)
         t->chunk_left = t->chunk != NULL ? CHUNK : 0;
     }
     return t->chunk_left > 0 &&
-           ppl__make_room(t->ctx, (void **)&t->msg, &t->capacity, t->count + 1,
-                          sizeof *t->msg);
+           (t->count < t->capacity ||
+            ppl__make_room(t->ctx, (void **)&t->msg, &t->capacity, t->count + 1,
+                           sizeof *t->msg));
 }
 
 /* A parameter visited again is there already; a larger id than all before is of an address

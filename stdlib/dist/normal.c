@@ -75,7 +75,10 @@ static void LOOP(kl)(const ppl__span *s, void *out)
 
     PPL__EACH(i, s)
         y[i] = scale_q[i] / scale_p[i];
-    MATHS(log, s->n, y, y);
+    if (s->n == 1)                          /* not worth a vector */
+        *y = (REAL)log((double)*y);
+    else
+        MATHS(log, s->n, y, y);
     PPL__EACH(i, s) {
         const REAL z = (loc_q[i] - loc_p[i]) / scale_p[i];
         const REAL t = (scale_q[i] - scale_p[i]) / scale_p[i];

@@ -315,10 +315,11 @@ static int make_roots(estimate *e)
     return e->roots.root != NULL && e->roots.seed != NULL;
 }
 
-enum { SHARES = 64 };               /* of the gradient, to be looked at apart */
-
+enum { SHARES = 64, SMALL = 4096 }; /* of the gradient, to be looked at apart; of a small
+                                       one there is one */
 typedef struct look {
     ppl_slab slab;
+    size_t shares;
     double sum[SHARES];
 } look;
 
@@ -327,9 +328,12 @@ static void sum_shares(void *arg, size_t from, size_t to)
     look *l = arg;
     const size_t n = (size_t)l->slab.size, size = l->slab.dtype == PPL_F32 ? 4 : 8;
 
-    for (size_t i = from; i < to; i++)
-        l->sum[i] = ppl_maths_sum(l->slab.dtype, n * (i + 1) / SHARES - n * i / SHARES,
-                                  (const char *)l->slab.grad + n * i / SHARES * size);
+    for (size_t i = from; i < to; i++) {
+        const size_t first = n * i / l->shares, end = n * (i + 1) / l->shares;
+
+        l->sum[i] = ppl_maths_sum(l->slab.dtype, end - first,
+                                  (const char *)l->slab.grad + first * size);
+    }
 }
 
 /* A few sums tell whether there is anything to look for. */
@@ -337,13 +341,15 @@ static void check_gradient(const ppl_elbo *elbo)
 {
     ppl_ctx *c = elbo->ctx;
     ppl_slab s = ppl_param_slab(c);
-    look l = { .slab = s };
+    look l;                         /* all sums are set */
     double sum = 0;
 
     if (s.grad == NULL)
         return;
-    ppl_maths_split(c, SHARES, SHARES * 4000 / ((size_t)s.size + 1) + 1, sum_shares, &l);
-    for (int i = 0; i < SHARES; i++)
+    l.slab = s;
+    l.shares = s.size < SMALL ? 1 : SHARES;
+    ppl_maths_split(c, l.shares, SHARES * 4000 / ((size_t)s.size + 1) + 1, sum_shares, &l);
+    for (size_t i = 0; i < l.shares; i++)
         sum += l.sum[i];
     if (isfinite(sum))
         return;
