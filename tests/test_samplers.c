@@ -6,7 +6,8 @@
  * At fixed keys: fits at probability 1e-4 or more (Kolmogorov-Smirnov, or chi-square of
  * outcomes, of a million draws), moments and pathwise gradients (of 2e4) within 4
  * standard errors. A draw in float is the draw in double rounded, so that fits and
- * moments are those of doubles.
+ * moments are those of doubles. The second Stable fits at 2e-4 only by chance: over 60 keys
+ * such probabilities are uniform (themselves by Kolmogorov-Smirnov at 0.61; 0.93 the first).
  */
 #include "tensors.h"
 

@@ -7,6 +7,7 @@
 #include "tensors.h"
 
 #include "families.h"
+#include "golden_json.h"
 
 static double item(ppl_tensor *t)
 {
@@ -217,6 +218,66 @@ static double poisson(double rate, double x)
     return exp(x * log(rate) - rate - lgamma(x + 1));
 }
 
+/* An Exponential and a Geometric cut below are what they were, further up; ends move too. */
+START_TEST(moments_far_out)
+{
+    static const double lows[] = { 0.5, 3, 50, 2000 };
+    ppl_ctx *c = context(_i);
+    for (int k = 0; k < 4; k++) {
+        const double rate = 2, near = (_i ? 1e-12 : 2e-5) * (1 + lows[k] / 100);
+        ppl_tensor *low = ppl_variable(c, PPL_SCALAR, &lows[k]);
+        ppl_tensor *r = ppl_variable(c, PPL_SCALAR, &rate);
+        ppl_dist *d = ppl_truncated(ppl_exponential(r), low, NULL);
+        ppl_tensor *mean = ppl_dist_mean(d), *variance = ppl_dist_variance(d);
+        assert_elements("mean", mean, 1, LIST(lows[k] + 0.5), near);
+        assert_elements("variance", variance, 1, LIST(0.25), near);
+        ck_assert_int_eq(ppl_backward(mean), PPL_OK);
+        assert_elements("by low", ppl_grad(low), 1, LIST(1), near);
+        assert_elements("by rate", ppl_grad(r), 1, LIST(-0.25), near);
+        ck_assert_int_eq(ppl_backward(variance), PPL_OK);
+        assert_elements("by low, and 0", ppl_grad(low), 1, LIST(1), near);
+        assert_elements("by rate, and -0.25", ppl_grad(r), 1, LIST(-0.5), near);
+    }
+    const double p[] = { 0.25, 1e-3, 1e-6 };
+    const int64_t from[] = { 7, 20000, 10000000 };
+    ppl_dist *d = ppl_truncated(ppl_geometric(vector(c, 3, p)),
+                                ppl_from_integers(c, PPL_SHAPE(3), from), NULL);
+    assert_elements("mean", ppl_dist_mean(d), 3, LIST(10, 20999, 10999999),
+                    _i ? 1e-13 : 1e-6);
+    assert_elements("variance", ppl_dist_variance(d), 3, LIST(12, 999e3, 999999e6),
+                    _i ? 1e-12 : 1e-5);
+    ppl_ctx_free(c);
+}
+END_TEST
+
+/* Of Pareto laws: a mean where a > 1, a variance where a > 2, however little; a Cauchy's
+ * side that is left decides. */
+START_TEST(heavy_tails_have_no_moments)
+{
+    static const double a[] = { 0.5, 1, 1.0625, 2, 2.0625, 5 };
+    ppl_ctx *c = context(_i);
+    double mean[6], variance[6];
+    for (int k = 0; k < 6; k++) {
+        mean[k] = a[k] > 1 ? 3 * a[k] / (a[k] - 1) : INFINITY;
+        variance[k] = a[k] > 2 ? 3 * mean[k] / (a[k] - 1) / (a[k] - 2) : INFINITY;
+    }
+    ppl_dist *d = ppl_truncated(ppl_pareto(ppl_scalar(c, 1), vector(c, 6, a)),
+                                ppl_scalar(c, 3), NULL);
+    assert_elements("mean", ppl_dist_mean(d), 6, mean, _i ? 1e-12 : 1e-4);
+    assert_elements("variance", ppl_dist_variance(d), 6, variance, _i ? 1e-11 : 1e-3);
+    const double low[] = { -INFINITY, 4, -INFINITY, 0 }, high[] = { 2, INFINITY, INFINITY, 1 };
+    d = ppl_truncated(ppl_cauchy(ppl_scalar(c, 0), ppl_scalar(c, 1)), vector(c, 4, low),
+                      vector(c, 4, high));
+    const double of_unit = log(2) / 2 / atan(1);
+    assert_elements("mean", ppl_dist_mean(d), 4, LIST(-INFINITY, INFINITY, NAN, of_unit),
+                    _i ? 1e-13 : 1e-6);
+    assert_elements("variance", ppl_dist_variance(d), 4,
+                    LIST(INFINITY, INFINITY, NAN, 1 / atan(1) - 1 - of_unit * of_unit),
+                    _i ? 1e-13 : 1e-6);
+    ppl_ctx_free(c);
+}
+END_TEST
+
 static ppl_tensor *integer(ppl_ctx *c, int64_t x)
 {
     return ppl_from_integers(c, PPL_SCALAR, &x);
@@ -262,12 +323,72 @@ START_TEST(cut_counts_have_moments_and_lists)
     assert_values(ppl_sum(ppl_exp(ppl_log_prob(gated, gated->family->enumerate(gated))), 0),
                   64 * rounding(_i), 1);
     assert_values(ppl_dist_mean(gated), 64 * rounding(_i), 0.75 * m[0]);
-    /* A Binomial ends by itself; a Poisson does not, and has neither. */
+    /* A Binomial ends by itself; a Poisson does not. */
     d = ppl_truncated(ppl_binomial(integer(c, 4), ppl_scalar(c, 0.5)), integer(c, 3), NULL);
     ck_assert_int_eq(ppl_read(d->family->enumerate(d), values, 5), 2);
     assert_values(ppl_dist_mean(d), 64 * rounding(_i), 3.2);
     d = ppl_truncated(ppl_poisson(ppl_scalar(c, rate)), integer(c, 2), NULL);
-    ck_assert(!d->family->enumerate && !d->family->mean && !d->family->variance);
+    ck_assert(!d->family->enumerate);
+    ppl_ctx_free(c);
+}
+END_TEST
+
+static ppl_dist *cut_poisson_below(ppl_tensor *const *real, ppl_tensor *const *whole)
+{
+    return ppl_truncated(ppl_poisson(real[0]), whole[1], NULL);
+}
+
+static ppl_dist *cut_poisson(ppl_tensor *const *real, ppl_tensor *const *whole)
+{
+    return ppl_truncated(ppl_poisson(real[0]), whole[1], whole[2]);
+}
+
+static ppl_dist *cut_negative_binomial_below(ppl_tensor *const *real,
+                                             ppl_tensor *const *whole)
+{
+    return ppl_truncated(ppl_negative_binomial(real[0], real[1]), whole[2], NULL);
+}
+
+/* The records of a file of counts against the law of their parameters, as floating numbers
+ * and as integers. */
+static void check_counts(ppl_ctx *c, int i, const char *name,
+                         ppl_dist *(*make)(ppl_tensor *const *real, ppl_tensor *const *whole))
+{
+    const double tolerance = i ? 1e-12 : 2e-5;
+    char file[200];
+    snprintf(file, sizeof file, "distributions/%s.json", name);
+    json_t *root = golden_load(file), *records = json_object_get(root, "records");
+    for (size_t k = 0; k < json_array_size(records); k++) {
+        const json_t *record = json_array_get(records, k);
+        static const char *const names[] = { "log_prob", "cdf", "log_survival", "mean",
+                                             "variance" };
+        double p[4] = { 0 }, at, expected;
+        golden_numbers(record, "params", p, 4);
+        golden_numbers(record, "value", &at, 1);
+        ppl_tensor *real[4], *whole[4], *x = integer(c, (int64_t)at);
+        for (int j = 0; j < 4; j++) {
+            real[j] = ppl_scalar(c, p[j]);
+            whole[j] = integer(c, (int64_t)p[j]);
+        }
+        ppl_dist *d = make(real, whole);
+        ppl_tensor *found[] = { ppl_log_prob(d, x), ppl_cdf(d, x), ppl_log_survival(d, x),
+                                ppl_dist_mean(d), ppl_dist_variance(d) };
+        for (int j = 0; j < 5; j++) {
+            golden_numbers(record, names[j], &expected, 1);
+            assert_near(name, (int)k, names[j], item(found[j]), expected, tolerance,
+                        tolerance);
+        }
+    }
+    json_decref(root);
+}
+
+START_TEST(counts_meet_golden_numbers)
+{
+    ppl_ctx *c = context(_i);
+    check_counts(c, _i, "left_truncated_poisson", cut_poisson_below);
+    check_counts(c, _i, "truncated_poisson", cut_poisson);
+    check_counts(c, _i, "left_truncated_negative_binomial",
+                 cut_negative_binomial_below);
     ppl_ctx_free(c);
 }
 END_TEST
@@ -419,8 +540,6 @@ START_TEST(bad_input_is_explained)
     ppl_dist *d = ppl_truncated(ppl_exponential(one), one, two);
     REFUSED(ppl_log_prob(d, ppl_scalar(c, 5.25)), PPL_ECONSTRAINT,
             "truncated(exponential): value is 5.25; it must be between 1 and 2");
-    REFUSED(ppl_dist_mean(d), PPL_EUNSUPPORTED,
-            "truncated(exponential): it has no mean in closed form");
 #undef REFUSED
     ck_assert_ptr_null(ppl_truncated(NULL, one, two));
     ppl_ctx_free(c);
@@ -432,6 +551,7 @@ START_TEST(bad_input_is_explained)
     ck_assert(isnan(item(ppl_log_prob(d, ppl_scalar(c, -2.5)))));
     ck_assert(item(ppl_log_prob(d, ppl_scalar(c, 1))) == -INFINITY);
     ck_assert(isnan(item(ppl_dist_sample(d, &test_rng))));
+    ck_assert(isnan(item(ppl_dist_mean(d))) && isnan(item(ppl_dist_variance(d))));
     ppl_ctx_free(c);
 }
 END_TEST
@@ -441,7 +561,9 @@ int main(void)
     const TTest *const tests[] = {
         every_base_with_a_cdf_can_be_cut, infinite_bounds_are_none,
         draws_move_with_bounds_and_base, far_in_either_tail, a_mixture_is_cut_by_search,
-        cut_counts_have_moments_and_lists, counts_are_cut_at_integers,
+        moments_far_out, heavy_tails_have_no_moments,
+        cut_counts_have_moments_and_lists, counts_meet_golden_numbers,
+        counts_are_cut_at_integers,
         counts_are_cut_far_out, a_cut_normal_is_truncated_normal, cut_twice_expanded_masked,
         bad_input_is_explained, NULL
     };

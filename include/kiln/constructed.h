@@ -42,11 +42,15 @@ PPL_API ppl_dist *ppl_improper_uniform(ppl_ctx *c, ppl_constraint support,
  * then integers. log_prob is -inf outside, and has gradients in the bounds, the base and
  * the value. However far in a tail: masses are differences of the logarithms of tails
  * (those of very narrow intervals cancel). Reparameterised where the base is continuous.
- * cdf, icdf and their like; moments of a Normal (its TruncatedNormal) and of integers
- * between two ends, which can be enumerated as well. PPL_ECONSTRAINT where low is not below
- * high (integers: where it is above) and, when validating, where there is no mass between;
- * without validation log_prob and draws are NaN then. A mask of the base is one of the
- * whole. A VonMises is to be cut within [-pi, pi), where its cdf is. */
+ * cdf, icdf and their like. Mean and variance, with gradients: a Normal's in closed form (it
+ * is its TruncatedNormal), others by quadrature or sums of tails, some thousands of values of
+ * the base's cdf, and as exact as that is; their making reads numbers as ppl_item does. A
+ * mean is infinite, or NaN if both sides are, where the law falls off at the largest numbers
+ * as |x|^-2 or slower, a variance where it does as |x|^-3. Integers between two ends can be
+ * enumerated. PPL_ECONSTRAINT where low is not below high (integers: where it is above) and,
+ * when validating, where there is no mass between; without validation log_prob and draws are
+ * NaN then. A mask of the base is one of the whole. A VonMises is to be cut within
+ * [-pi, pi), where its cdf is. */
 PPL_API ppl_dist *ppl_truncated(ppl_dist *base, ppl_tensor *low, ppl_tensor *high);
 /* Unit: the value [batch,0], of no numbers, with log_prob log_factor [batch], in nats.
  * The distribution of ppl_factor's sites. */

@@ -305,7 +305,8 @@ static double log_far_tail(const ppl__count_kind *kind, const ppl__count_dist *d
     const double first = kind->log_mass(d, k);
     double sum = 1, term = 1;
 
-    for (k += step; first > -INFINITY && term > 1e-17 * sum && sum < 1e5; k += step)
+    for (k += step; first > -INFINITY && term > 1e-17 * sum && sum < 1e5 && k < 0x1p53;
+         k += step)
         sum += term = exp(kind->log_mass(d, k) - first);
     return first + log(sum);
 }

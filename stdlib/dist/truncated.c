@@ -10,7 +10,8 @@
  * Probabilities between two numbers are those of tails.h, in logarithms: they hold where
  * both bounds lie in one tail. Where M is too small to be a number, and of a base without
  * quantiles, one is searched for by the cdf, which is monotone, between the bounds
- * (search.h). Counts of which finitely many are left are listed; their moments are sums.
+ * (search.h). Moments are integrals, or sums, of tails (tail_moments.h). Counts of which
+ * finitely many are left are listed.
  *
  * Draws move as F(x) = u says, F being the cdf of the whole: dx/da = -(dF/da) / p(x)
  * (Figurnov, Mohamed, Mnih, Implicit Reparameterization Gradients, 2018), taken of log F
@@ -22,7 +23,7 @@
  */
 #include "counts.h"
 #include "pointwise.h"
-#include "search.h"
+#include "tail_moments.h"
 
 #include <kiln/constructed.h>
 
@@ -349,6 +350,31 @@ static void bounds(const ppl_dist *d, ppl_tensor **lower, ppl_tensor **upper)
     ppl_set_grad_enabled(d->ctx, was);
 }
 
+/* ---- Moments --------------------------------------------------------------------- */
+
+static ppl__tails tails_within(const ppl__searched *s, ppl_tensor *x)
+{
+    return tails_of(s->d, s->more, within(s->d, x));
+}
+
+static ppl_tensor *moment(const ppl_dist *d, ppl_tensor *(*of)(const ppl__searched *law))
+{
+    const ends e = ends_of(d);
+    ppl__searched law = law_of(d, &e);
+    law.tails = tails_within;
+    return of(&law);
+}
+
+static ppl_tensor *mean(const ppl_dist *d)
+{
+    return moment(d, ppl__tail_mean);
+}
+
+static ppl_tensor *variance(const ppl_dist *d)
+{
+    return moment(d, ppl__tail_variance);
+}
+
 /* ---- Counts between two ends ----------------------------------------------------- */
 
 /* The least and the greatest element of t, or what stands for a missing one. */
@@ -383,35 +409,6 @@ static ppl_tensor *enumerate(const ppl_dist *d)
                           : NULL;
 }
 
-/* The mean of x - from (NULL: x), or of its square: a sum over all values of any element,
- * k of shape [K,1,..]. */
-static ppl_tensor *expected(const ppl_dist *d, ppl_tensor *from, int squared)
-{
-    double lower[2], upper[2];
-    ppl_shape shape = { .rank = 1 + d->shape.rank };
-    ends_of_counts(d, lower, upper);
-    if (!ppl_ok(d->ctx))
-        return NULL;
-    ppl_tensor *k = ppl__integers_from(d->ctx, (int64_t)lower[0], (int64_t)upper[1]);
-    for (int i = 0; i < shape.rank; i++)
-        shape.dim[i] = i == 0 ? ppl_numel(k) : 1;
-    k = ppl_reshape(k, shape);
-    ppl_tensor *off = floating(k), *p = ppl_exp(log_prob(d, k));
-    off = from ? ppl_sub(off, from) : off;
-    p = ppl_mul(p, squared ? ppl_mul(off, off) : off);
-    return ppl__at_batch(ppl_sum(p, 0), d->shape, 0);
-}
-
-static ppl_tensor *mean(const ppl_dist *d)
-{
-    return expected(d, NULL, 0);
-}
-
-static ppl_tensor *variance(const ppl_dist *d)
-{
-    return expected(d, mean(d), 1);
-}
-
 /* Whether a discrete base has finitely many values between such bounds. */
 static int is_finite(const ppl_dist *base, const cut *as)
 {
@@ -433,6 +430,8 @@ const ppl_family ppl_family_truncated = {
     .flags = PPL_REPARAM,
     .sample = sample,
     .log_prob = log_prob,
+    .mean = mean,
+    .variance = variance,
     .bounds = bounds,
     .cdf = cdf,
     .icdf = icdf,
@@ -462,8 +461,6 @@ static const ppl_family *family_of(const ppl_dist *base, const cut *as)
         if (is_finite(base, as)) {
             f->flags |= PPL_ENUMERABLE;
             f->enumerate = enumerate;
-            f->mean = mean;
-            f->variance = variance;
         }
     }
     return f->name ? f : NULL;
