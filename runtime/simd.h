@@ -250,16 +250,29 @@ static inline W FN(v_accumulate)(W sum, V x)
     return (W){ sum.low + wide.low, sum.high + wide.high };
 }
 
-/* The sum of all lanes, pairwise. */
+/* The sum of all lanes, halves to halves: as vectors while they are more than 16 bytes, or the
+ * compiler takes every lane out by itself. */
+static inline REAL FN(v_across)(V v)
+{
+    enum { LAST = 16 / sizeof(REAL) };
+    typedef REAL last __attribute__((vector_size(16), may_alias));
+    const last *part = (const last *)&v;
+#if VECTOR_BYTES == 64
+    last sum = (part[0] + part[2]) + (part[1] + part[3]);
+#elif VECTOR_BYTES == 32
+    last sum = part[0] + part[1];
+#else
+    last sum = part[0];
+#endif
+    UNROLL for (size_t half = LAST / 2; half > 0; half /= 2)
+        UNROLL for (size_t i = 0; i < half; i++)
+            sum[i] += sum[i + half];
+    return sum[0];
+}
+
 static inline double FN(v_total)(W wide)
 {
-    vector_double sum = wide.low + wide.high;
-    double lane[sizeof sum / sizeof(double)];
-    memcpy(lane, &sum, sizeof sum);
-    UNROLL for (size_t half = sizeof sum / sizeof(double) / 2; half > 0; half /= 2)
-        UNROLL for (size_t i = 0; i < half; i++)
-            lane[i] += lane[i + half];
-    return lane[0];
+    return v_across_double(wide.low + wide.high);
 }
 
 /* ---- Functions --------------------------------------------------------------------- */
