@@ -138,23 +138,28 @@ double ppl_rng_gamma(const ppl_rng *rng, uint32_t stream, uint64_t element, doub
                      double *log_x)
 {
     const double d = (a < 1 ? a + 1 : a) - 1.0 / 3, c = random_gamma_spread(d);
-    double z[2], t, u;
+    const uint64_t pair = element / 2;
+    const int which = element % 2;
+    double z[2], u[2], t;
 
     if (!(a > 0 && a < INFINITY))
         return *log_x = NAN;
     for (uint32_t attempt = 0;; attempt++) {
-        ppl_rng_normal_pair(rng, stream, element, attempt, z);
-        u = ppl_rng_uniform(rng, stream + 1, element, attempt);
-        t = z[0] * c;
-        if (random_gamma_fits_at_once(z[0], t, u) || random_gamma_fits(d, z[0], t, u))
+        ppl_rng_normal_pair(rng, stream, pair, attempt, z);
+        ppl_rng_uniform_pair(rng, stream + 1, pair, attempt, u);
+        t = z[which] * c;
+        if (random_gamma_fits_at_once(d, t, u[which]) ||
+            random_gamma_fits(d, z[which], t, u[which]))
             break;
     }
     const double x = random_gamma(d, t);
     *log_x = random_log(x);
     if (a >= 1)
         return x;
-    *log_x += random_log(ppl_rng_uniform(rng, stream + 2, element, 0)) / a;
-    return random_exp(*log_x);
+    ppl_rng_uniform_pair(rng, stream + 2, pair, 0, u);
+    const double more = random_log(u[which]) * (1 / a);
+    *log_x += more;
+    return x * random_exp(more);
 }
 
 /* ---- Many -------------------------------------------------------------------------- */

@@ -63,9 +63,10 @@ PPL_API void ppl_rng_first_uniforms(const ppl_rng *rng, uint32_t stream, uint64_
 /* Draws of Gamma(a[i], rate 1) for n elements from `first` on, with a[0] for all if
  * `single`; and their logarithms, since for small a draws are beyond the range of any
  * floating type (a = 0.001: below 1e-300 every other time). NaN unless 0 < a < inf; log_x
- * NULL: not asked for; all arrays their own. Of the streams `stream`, stream + 1 and stream + 2.
- * Marsaglia and Tsang (2000): about 1.05 attempts of a normal and a uniform number, and one
- * uniform more where a < 1. How a draw moves with a: ppl_maths_gamma_slope. */
+ * NULL: not asked for; all arrays their own. Of the streams `stream`, stream + 1 and stream + 2,
+ * where elements 2k and 2k + 1 have the pair of k. Marsaglia and Tsang (2000): about 1.05
+ * attempts of a normal and a uniform number, and one uniform more where a < 1. How a draw
+ * moves with a: ppl_maths_gamma_slope. */
 PPL_API void ppl_rng_gammas(const ppl_rng *rng, uint32_t stream, uint64_t first, size_t n,
                             const double *a, int single, double *x, double *log_x);
 /* The same of one element; returns x. */
