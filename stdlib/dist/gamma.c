@@ -3,8 +3,8 @@
  * gamma.c - Gamma(concentration a, rate b) on x >= 0, a > 0, b > 0.
  *
  *   log p(x)   a log b + (a - 1) log x - b x - log Gamma(a)
- *              = log a / 2 - log(2 pi) / 2 - r(a) - a e(t) - log x,  t = b x / a - 1;
- *              that of a + 1, less log(b x / a), where a < 1
+ *              = log(b / sqrt z) - log(2 pi) / 2 - r(z) - t - (a - 1) e(t), z = a,
+ *              t = b x / z - 1; less t + log(z / a), z = a + 1, where a < 1
  *   P(X <= x)  P(a, b x), the incomplete gamma function
  *   mean a/b, variance a/b^2
  *   entropy    a - log b + log Gamma(a) + (1 - a) psi(a)
@@ -23,21 +23,30 @@
  */
 #ifdef REAL
 
-/* What is left of the shape: with z = a, or a + 1 where a < 1, log z / 2 - log(2 pi) / 2 -
- * r(z), and the derivative's log z - psi(a). */
-static void LOOP(level)(ppl_dtype dtype, size_t n, const void *shape, void *out)
+/* What is left of the parameters, with w = 1 / z: log(b^2 w) / 2, plus log(a w) where a < 1,
+ * - log(2 pi) / 2 - r(z); once where both are single. An argument that is not plain is 0, and
+ * then 1 is returned. */
+static int LOOP(level)(const ppl__span *s, REAL *restrict argument, REAL *restrict y)
 {
-    const REAL *a = shape;
-    REAL *restrict y = out;
+    const REAL *a = s->in[1], *b = s->in[2];
+    const size_t n = (s->single & 6) == 6 ? 1 : s->n;
+    REAL w[PPL__SPAN];
+    int odd = 0;
 
-    PPL__EACH_OF(i, n)
-        y[i] = a[i] < 1 ? a[i] + 1 : a[i];
-    MATHS(log, n, y, y);
     PPL__EACH_OF(i, n) {
-        const REAL w = 1 / (a[i] < 1 ? a[i] + 1 : a[i]);
-        y[i] = y[i] / 2 - (REAL)PPL__HALF_LOG_TWO_PI - w * STIRLING(rest, w);
+        w[i] = 1 / (a[i] < 1 ? a[i] + 1 : a[i]);
+        const REAL root = (a[i] < 1 ? a[i] * w[i] : 1) * b[i], q = root * root * w[i];
+        argument[i] = IS_PLAIN(q) ? q : 0;
+        odd |= argument[i] == 0;
     }
-    (void)dtype;
+    MATHS(log, n, argument, y);
+    PPL__EACH_OF(i, n)
+        y[i] = y[i] / 2 - ((REAL)PPL__HALF_LOG_TWO_PI + w[i] * STIRLING(rest, w[i]));
+    for (size_t i = n; i < s->n; i++) {
+        argument[i] = argument[0];
+        y[i] = y[0];
+    }
+    return odd;
 }
 
 static void LOOP(lambda)(ppl_dtype dtype, size_t n, const void *shape, void *out)
@@ -58,9 +67,8 @@ static void LOOP(lambda)(ppl_dtype dtype, size_t n, const void *shape, void *out
     (void)dtype;
 }
 
-/* t = b x / z - 1 and log(1 + t); of 1 + t, 0 where it or b x is not plain; 1 if so anywhere. */
-static int LOOP(ratios)(const ppl__span *s, REAL *restrict t, REAL *restrict r,
-                        REAL *restrict log_r)
+/* t = b x / z - 1, and 1 + t, 0 where it or b x is not plain; 1 if so anywhere. */
+static int LOOP(ratios)(const ppl__span *s, REAL *restrict t, REAL *restrict r)
 {
     const REAL *x = s->in[0], *a = s->in[1], *b = s->in[2];
     int odd = 0;
@@ -71,7 +79,6 @@ static int LOOP(ratios)(const ppl__span *s, REAL *restrict t, REAL *restrict r,
         r[i] = IS_PLAIN(y) && IS_PLAIN(y * w) ? y * w : 0;
         odd |= r[i] == 0;
     }
-    MATHS(log, s->n, r, log_r);
     return odd;
 }
 
@@ -79,22 +86,14 @@ static void LOOP(log_prob)(const ppl__span *s, void *out)
 {
     const REAL *x = s->in[0], *a = s->in[1], *b = s->in[2];
     REAL *restrict y = out, t[PPL__SPAN], r[PPL__SPAN] = { 0 }, log_r[PPL__SPAN];
-    REAL q[PPL__SPAN] = { 0 };
-    int odd = LOOP(ratios)(s, t, r, log_r);
+    REAL argument[PPL__SPAN] = { 0 };
+    const int odd = LOOP(ratios)(s, t, r) | LOOP(level)(s, argument, y);
 
-    ppl__mapped(LOOP(level), DTYPE, s, 1, y);
-    PPL__EACH(i, s) {
-        q[i] = a[i] < 1 ? b[i] * x[i] / a[i] * x[i] : x[i];
-        r[i] = IS_PLAIN(q[i]) ? r[i] : 0;
-        odd |= r[i] == 0;
-    }
-    MATHS(log, s->n, q, q);
-    PPL__EACH(i, s) {
-        const REAL z = a[i] < 1 ? a[i] + 1 : a[i];
-        y[i] = y[i] - z * EXCESS(t[i], log_r[i]) - q[i];
-    }
+    MATHS(log, s->n, r, log_r);
+    PPL__EACH(i, s)
+        y[i] -= (a[i] - 1) * EXCESS(t[i], log_r[i]) + (a[i] < 1 ? 2 * t[i] : t[i]);
     for (size_t i = 0; odd && i < s->n; i++)
-        if (r[i] == 0)
+        if (r[i] == 0 || argument[i] == 0)
             y[i] = (REAL)log_prob_at((double)x[i], (double)a[i], (double)b[i]);
 }
 
@@ -103,15 +102,19 @@ static void LOOP(log_prob_slopes)(const ppl__span *s, void *const *d)
     const REAL *x = s->in[0], *a = s->in[1], *b = s->in[2];
     REAL *restrict dx = d[0], *restrict da = d[1], *restrict db = d[2];
     REAL t[PPL__SPAN], r[PPL__SPAN] = { 0 }, log_r[PPL__SPAN];
-    const int odd = LOOP(ratios)(s, t, r, log_r);
+    const int odd = LOOP(ratios)(s, t, r);
 
-    ppl__mapped(LOOP(lambda), DTYPE, s, 1, da);
     PPL__EACH(i, s) {
         const double beyond = (double)b[i] * x[i] - a[i];
-        const int near = t[i] < (REAL)0.1 && t[i] > (REAL)-0.1;
         dx[i] = a[i] == 1 ? -b[i] : (REAL)-(beyond + 1) / x[i];
-        da[i] += near ? t[i] - EXCESS(t[i], log_r[i]) : log_r[i];
         db[i] = (REAL)-beyond / b[i];
+    }
+    if (s->due & 2) {                       /* often it is not */
+        ppl__mapped(LOOP(lambda), DTYPE, s, 1, da);
+        MATHS(log, s->n, r, log_r);
+        PPL__EACH(i, s)
+            da[i] += t[i] < (REAL)0.1 && t[i] > (REAL)-0.1 ? t[i] - EXCESS(t[i], log_r[i])
+                                                           : log_r[i];
     }
     for (size_t i = 0; odd && i < s->n; i++)
         if (r[i] == 0) {
