@@ -447,7 +447,7 @@ static void check_differences(ppl_ctx *const c[2], int dtype, const problem *p)
             const double x = fabs(p->x[i][k]), tolerance = dtype ? 1e-6 : 5e-4;
             double expected = difference(c[1], p, i, k, 1e-5 * fmax(x, 0.0625));
             if (!is_near(gradient[k], expected, tolerance) && x > 0)
-                expected = difference(c[1], p, i, k, 1e-5 * x);
+                expected = difference(c[1], p, i, k, (x < 0.0625 ? 1e-5 : 1e-6) * x);
             ck_assert_msg(is_near(gradient[k], expected, tolerance),
                           "%s, %s: derivative in input %d[%d] is %.12g, not %.12g",
                           p->row->golden, quantity_name[p->quantity], i, k, gradient[k],
