@@ -57,6 +57,25 @@ done
 check 'a killed run, resumed, has the losses of the whole one' \
     "$(losses whole.csv)" "$(losses hard.csv)"
 
+# ---- The mean of the weights ---------------------------------------------------------
+
+"$dmm" $small --epochs 12 --eval-every 3 --log plain.csv > /dev/null
+"$dmm" $small --epochs 12 --eval-every 3 --average-from 12 --log one.csv > /dev/null
+check 'the mean of one epoch is its weights' "$(losses plain.csv)" "$(losses one.csv)"
+"$dmm" $small --epochs 12 --eval-every 3 --average-from 5 --log mean.csv > output
+check 'a mean changes nothing in training' "$(cut -d, -f1,3,4,7 plain.csv)" \
+    "$(cut -d, -f1,3,4,7 mean.csv)"
+losses plain.csv > plain
+losses mean.csv > mean
+check 'a mean has bounds of its own' '6 9 12 ' \
+    "$(diff plain mean | sed -n 's/^> \([0-9]*\),.*/\1/p' | tr '\n' ' ')"
+check 'and is announced' 1 "$(grep -c 'mean of the weights after the last 8 epochs' output)"
+"$dmm" $small --epochs 9 --eval-every 3 --average-from 5 --log part.csv \
+    --checkpoint part.safetensors > /dev/null
+"$dmm" $small --epochs 12 --eval-every 3 --average-from 5 --log part.csv \
+    --checkpoint part.safetensors --resume > /dev/null
+check 'a mean resumes bit for bit' "$(losses mean.csv)" "$(losses part.csv)"
+
 # ---- Pictures ------------------------------------------------------------------------
 
 status=0

@@ -713,6 +713,7 @@ START_TEST(test_options_defaults)
     ck_assert_double_eq(o.lr, 3e-4);
     ck_assert(o.lr_decay == 0.99996 && o.clip_value == 10 && o.weight_decay == 2);
     ck_assert_double_eq(o.min_anneal, 0.2);
+    ck_assert_int_eq(o.average_from, 0);
     for (int i = 0; i < OPTION_COUNT; i++)
         ck_assert(!o.given[i]);
 }
@@ -725,7 +726,8 @@ START_TEST(test_options_all)
                                "18446744073709551615 --threads 9 --z-dim 1 --emission-dim 2 "
                                "--transition-dim 3 --rnn-dim 4 --num-iafs 5 "
                                "--iaf-dim 6 --lr 1E-3 --lr-decay 1 --clip-value 20 "
-                               "--weight-decay 0 --anneal-epochs 0 --min-anneal 1 --eval-every 5 --is-samples 6 "
+                               "--weight-decay 0 --anneal-epochs 0 --min-anneal 1 "
+                               "--average-from 9 --eval-every 5 --is-samples 6 "
                                "--checkpoint c --resume --log l.csv --pictures p --midi "
                                "m.mid --generate 8 --quiet";
     ck_assert_msg(parse(&o, line) == 0, "%s", error);
@@ -743,6 +745,7 @@ START_TEST(test_options_all)
     ck_assert_double_eq(o.lr, 1e-3);
     ck_assert(o.lr_decay == 1 && o.clip_value == 20 && o.weight_decay == 0);
     ck_assert_double_eq(o.min_anneal, 1);
+    ck_assert_int_eq(o.average_from, 9);
     for (int i = 0; i < OPTION_COUNT; i++)
         ck_assert_int_eq(o.given[i], i != OPTION_HELP);
     ck_assert_int_eq(parse(&o, "--batch 3 --help --nonsense"), 0);

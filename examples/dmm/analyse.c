@@ -382,9 +382,12 @@ static void sum_groups(trainer *t, const moments *m, int trace, group_variance *
 {
     for (int p = 0; p < ppl_param_count(t->ctx); p++) {
         const ppl_param_info *info = ppl_param_at(t->ctx, p);
-        group_variance *g = group_of(groups, count, info->name);
+        group_variance *g;
         double sum = 0;
 
+        if (info->constraint.type == NULL)  /* a mean: no model asks for it */
+            continue;
+        g = group_of(groups, count, info->name);
         for (int64_t i = info->offset; i < info->offset + info->count; i++)
             sum += m->squares[i] / (VARIANCE_DRAWS - 1);
         if (g == NULL)

@@ -263,8 +263,13 @@ static int print_numbers(program *p, trainer *t)
 
     for (int i = 0; i < ppl_param_count(t->ctx); i++)
         count += ppl_param_at(t->ctx, i)->count;
+    if (t->averaged > 0)
+        count /= 2;             /* with each its mean */
     printf("\n%s: %d epochs in %.1f s, %lld parameters\n", elbo_text(t->choice), t->epoch,
            t->seconds, (long long)count);
+    if (t->averaged > 0)
+        printf("  valid and test are of the mean of the weights after the last %d epochs\n",
+               t->averaged);
     if (row != NULL)
         printf("  bound in nats per step: train %.4f, valid %.4f, test %.4f\n",
                row->train_bound, row->valid_bound, row->test_bound);
@@ -461,7 +466,8 @@ static int show_piece(program *p)
 static int results(program *p)
 {
     for (int i = 0; i < p->trainers; i++)
-        if ((!p->o.quiet && print_ledger(p, p->trainer[i]) != 0) ||
+        if (trainer_use_average(p->trainer[i], p->error, sizeof p->error) != 0 ||
+            (!p->o.quiet && print_ledger(p, p->trainer[i]) != 0) ||
             print_numbers(p, p->trainer[i]) != 0)
             return -1;
     if (p->trainers == 2 && print_comparison(p) != 0)

@@ -68,6 +68,8 @@ static const row table[OPTION_COUNT] = {
                                1e6, "N", "epochs until the KL weight reaches 1" },
     [OPTION_MIN_ANNEAL] = { "min-anneal", KIND_REAL, AT(min_anneal), "0.2", 0, 1,
                             "WEIGHT", "KL weight at the start" },
+    [OPTION_AVERAGE_FROM] = { "average-from", KIND_INT, AT(average_from), "0", 0, 1e6, "N",
+                              "epoch from which on weights are averaged, 0: never" },
     [OPTION_EVAL_EVERY] = { "eval-every", KIND_INT, AT(eval_every), "50", 1, 1e6, "N",
                             "epochs between evaluations" },
     [OPTION_IS_SAMPLES] = { "is-samples", KIND_INT, AT(is_samples), "0", 0, 1e6, "S",

@@ -24,8 +24,8 @@ enum {
     OPTION_DATA, OPTION_ELBO, OPTION_EPOCHS, OPTION_BATCH, OPTION_SEED, OPTION_THREADS,
     OPTION_Z_DIM, OPTION_EMISSION_DIM, OPTION_TRANSITION_DIM, OPTION_RNN_DIM,
     OPTION_NUM_IAFS, OPTION_IAF_DIM, OPTION_LR, OPTION_LR_DECAY, OPTION_CLIP_VALUE,
-    OPTION_WEIGHT_DECAY, OPTION_ANNEAL_EPOCHS, OPTION_MIN_ANNEAL, OPTION_EVAL_EVERY, OPTION_IS_SAMPLES,
-    OPTION_CHECKPOINT, OPTION_RESUME, OPTION_LOG, OPTION_PICTURES, OPTION_MIDI,
+    OPTION_WEIGHT_DECAY, OPTION_ANNEAL_EPOCHS, OPTION_MIN_ANNEAL, OPTION_AVERAGE_FROM,
+    OPTION_EVAL_EVERY, OPTION_IS_SAMPLES, OPTION_CHECKPOINT, OPTION_RESUME, OPTION_LOG, OPTION_PICTURES, OPTION_MIDI,
     OPTION_GENERATE, OPTION_QUIET, OPTION_HELP, OPTION_COUNT
 };
 
@@ -40,6 +40,7 @@ typedef struct {
     double lr, lr_decay, clip_value, weight_decay; /* as in ppl_optim_opts */
     int anneal_epochs;      /* 0: no annealing */
     double min_anneal;      /* in (0, 1] */
+    int average_from;       /* epoch; 0: no averages */
     int eval_every;         /* epochs */
     int is_samples;         /* 0: no importance-sampled NLL */
     const char *checkpoint; /* file */

@@ -3,6 +3,8 @@
  * constants: Pyro's examples/dmm.py 1.9.1. */
 #include "train.h"
 
+#include "average.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -175,6 +177,17 @@ static void end_epoch(trainer *t)
     t->loss_sum = t->norm_sum = 0;
 }
 
+static int add_to_average(trainer *t, char *error, size_t size)
+{
+    const int from = t->options->average_from;
+
+    if (from == 0 || t->epoch < from)
+        return 0;
+    if (average_add(t->ctx, ++t->averaged) != PPL_OK)
+        return context_failure(t, error, size);
+    return 0;
+}
+
 int trainer_epoch(trainer *t, const volatile sig_atomic_t *stop, char *error, size_t size)
 {
     shuffle(t);
@@ -185,12 +198,27 @@ int trainer_epoch(trainer *t, const volatile sig_atomic_t *stop, char *error, si
             return -1;
     }
     end_epoch(t);
-    return 0;
+    return add_to_average(t, error, size);
 }
 
 /* ---- Evaluation -------------------------------------------------------------------- */
 
-int trainer_bound(trainer *t, int split, double *bound, char *error, size_t size)
+/* Exchanges weights and mean, where there is one. */
+static int swap_average(trainer *t, char *error, size_t size)
+{
+    if (t->averaged > 0 && average_swap(t->ctx) != PPL_OK)
+        return context_failure(t, error, size);
+    return 0;
+}
+
+int trainer_use_average(trainer *t, char *error, size_t size)
+{
+    t->shows_average = 1;
+    return swap_average(t, error, size);
+}
+
+/* Of the weights that are in place. */
+static int bound_of(trainer *t, int split, double *bound, char *error, size_t size)
 {
     const chorale_split *s = &t->data->splits[split];
     int capacity = s->count < t->options->batch ? s->count : t->options->batch;
@@ -232,6 +260,18 @@ done:
     return status;
 }
 
+int trainer_bound(trainer *t, int split, double *bound, char *error, size_t size)
+{
+    int status;
+
+    if (t->shows_average)
+        return bound_of(t, split, bound, error, size);
+    if (swap_average(t, error, size) != 0)
+        return -1;
+    status = bound_of(t, split, bound, error, size);
+    return status == 0 ? swap_average(t, error, size) : status;
+}
+
 int trainer_evaluate(trainer *t, char *error, size_t size)
 {
     log_row *row;
@@ -246,7 +286,7 @@ int trainer_evaluate(trainer *t, char *error, size_t size)
 
 /* ---- Checkpoints ------------------------------------------------------------------- */
 
-enum { TEXTS = 22, TEXT_SIZE = 40 };
+enum { TEXTS = 23, TEXT_SIZE = 40 };
 
 /* What a checkpoint says beside the parameters: first what must agree with the options on
  * resuming (named as them), then where training stands. */
@@ -257,7 +297,8 @@ typedef struct {
 static const char *const text_key[TEXTS] = {
     "elbo", "batch", "seed", "z-dim", "emission-dim", "transition-dim", "rnn-dim",
     "num-iafs", "iaf-dim", "anneal-epochs", "lr", "lr-decay", "clip-value", "weight-decay",
-    "min-anneal", "train sequences", "train steps", "epoch", "minibatch", "loss_sum", "norm_sum", "seconds"
+    "min-anneal", "train sequences", "train steps", "epoch", "minibatch", "loss_sum",
+    "norm_sum", "seconds", "averaged"
 };
 enum { POSITION = 17 };
 
@@ -297,6 +338,7 @@ static texts describe(const trainer *t)
     set_text(&all, POSITION + 2, "%a", t->loss_sum);
     set_text(&all, POSITION + 3, "%a", t->norm_sum);
     set_text(&all, POSITION + 4, "%a", t->seconds);
+    set_text(&all, POSITION + 5, "%d", t->averaged);
     return all;
 }
 
@@ -345,6 +387,7 @@ int trainer_resume(trainer *t, const char *path, char *error, size_t size)
     t->loss_sum = strtod(found.value[POSITION + 2], NULL);
     t->norm_sum = strtod(found.value[POSITION + 3], NULL);
     t->seconds = strtod(found.value[POSITION + 4], NULL);
+    t->averaged = atoi(found.value[POSITION + 5]);
     if (t->epoch > t->options->epochs)
         return failure(error, size, "%s: %d epochs are done, --epochs %d asks for fewer",
                        path, t->epoch, t->options->epochs);

@@ -41,6 +41,8 @@ typedef struct {
     int epoch, minibatch;
     double loss_sum, norm_sum; /* over the minibatches of this epoch */
     double seconds;
+    int averaged;      /* epochs whose weights are in the mean */
+    int shows_average; /* the mean is in the weights' place */
     log_row *log;      /* [epochs] */
     int rows;
 } trainer;
@@ -58,8 +60,12 @@ int trainer_epoch(trainer *t, const volatile sig_atomic_t *stop, char *error, si
 /* A minibatch as the model sees it. */
 dmm_batch trainer_view(const trainer *t, const batch *b, double kl_weight);
 
-/* The bound of a split at KL weight 1 in nats per time step, one sample per sequence; 0,
- * or -1. Draws of training are not disturbed. */
+/* Puts the mean of the weights in their place, where there is one: for all that is done with
+ * the model after training. A checkpoint is saved before. */
+int trainer_use_average(trainer *t, char *error, size_t size);
+
+/* The bound of a split at KL weight 1 in nats per time step, one sample per sequence, of
+ * the mean of the weights where there is one; 0, or -1. Training is not disturbed. */
 int trainer_bound(trainer *t, int split, double *bound, char *error, size_t size);
 
 /* Bounds of the valid and test split into the newest row of the log. */
