@@ -25,14 +25,14 @@ check() # WHAT WANTED GOT
 
 # ---- Resuming ------------------------------------------------------------------------
 
-epochs=60
+epochs=150
 "$dmm" $small --epochs $epochs --eval-every 7 --log whole.csv > /dev/null
 
-# Interrupted (SIGINT) again and again, then left to finish.
+# Interrupted (SIGINT) once its first checkpoint is there, then left to finish.
 "$dmm" $small --epochs $epochs --eval-every 7 --log cut.csv --checkpoint cut.safetensors \
     > /dev/null &
 pid=$!
-sleep 0.3
+while [ ! -f cut.safetensors ] && kill -0 $pid; do sleep 0.01; done
 kill -INT $pid
 status=0
 wait $pid || status=$?
