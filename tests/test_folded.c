@@ -98,6 +98,28 @@ START_TEST(quantiles)
 }
 END_TEST
 
+/* The folded Normal's mean as above, its variance m^2 + s^2 - mean^2, and derivatives; a
+ * Cauchy has neither moment. */
+START_TEST(moments)
+{
+    ppl_ctx *c = context(_i);
+    ppl_tensor *m = ppl_variable(c, PPL_SCALAR, LIST(0.75));
+    ppl_tensor *s = ppl_variable(c, PPL_SCALAR, LIST(1.5));
+    ppl_dist *d = ppl_folded(ppl_normal(m, s)), *cauchy = ppl_folded(ppl_cauchy(m, s));
+    const double bell = sqrt(2 / acos(-1)) * exp(-0.125), share = erf(0.5 / sqrt(2));
+    const double mean = 1.5 * bell + 0.75 * share, near = _i ? 1e-12 : 1e-5;
+    ppl_tensor *variance = ppl_dist_variance(d);
+    assert_values(ppl_dist_mean(d), near, mean);
+    assert_values(variance, near, 0.5625 + 2.25 - mean * mean);
+    ck_assert_int_eq(ppl_backward(variance), PPL_OK);
+    assert_values(ppl_grad(m), 10 * near, 1.5 - 2 * mean * share);
+    assert_values(ppl_grad(s), 10 * near, 3 - 2 * mean * bell);
+    assert_values(ppl_dist_mean(cauchy), 0, INFINITY);
+    assert_values(ppl_dist_variance(cauchy), 0, INFINITY);
+    ppl_ctx_free(c);
+}
+END_TEST
+
 START_TEST(expanded_masked_made_events_of)
 {
     ppl_ctx *c = context(_i);
@@ -147,7 +169,7 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = { draws_move_as_the_mean_does, known_folds, quantiles,
-                                   expanded_masked_made_events_of, bad_input_is_explained,
-                                   NULL };
+                                   moments, expanded_masked_made_events_of,
+                                   bad_input_is_explained, NULL };
     return run_tests("folded", tests);
 }

@@ -5,6 +5,7 @@
  *   log p(y)    log (p(y) + p(-y)) for y >= 0, -inf below
  *   P(Y <= y)   F(y) - F(-y), and P(Y > y) = F(-y) + S(y), F and S the base's tails
  *   quantile    by search with both (search.h)
+ *   moments     integrals of both (tail_moments.h)
  *   draw        |draw of the base|, with its gradient
  *
  * At 0 the two densities are one, counted twice, as it is the limit from above. As
@@ -13,7 +14,7 @@
  */
 #include "density.h"
 #include "pointwise.h"
-#include "search.h"
+#include "tail_moments.h"
 
 #include <kiln/constructed.h>
 
@@ -120,6 +121,19 @@ static ppl_tensor *inverse_survival(const ppl_dist *d, ppl_tensor *probability)
     return quantile(d, ppl_affine(probability, -1, 1), probability);
 }
 
+/* ---- Moments ----------------------------------------------------------------------- */
+
+static ppl_tensor *mean(const ppl_dist *d)
+{
+    return ppl__tail_mean(&(ppl__searched){ d, NULL, 0, searched_tails, searched_log_prob });
+}
+
+static ppl_tensor *variance(const ppl_dist *d)
+{
+    return ppl__tail_variance(
+        &(ppl__searched){ d, NULL, 0, searched_tails, searched_log_prob });
+}
+
 /* ---- The family -------------------------------------------------------------------- */
 
 static ppl_tensor *sample(const ppl_dist *d, const ppl_rng *rng)
@@ -133,6 +147,8 @@ const ppl_family ppl_family_folded = {
     .flags = PPL_REPARAM,
     .sample = sample,
     .log_prob = log_prob,
+    .mean = mean,
+    .variance = variance,
     .cdf = cdf,
     .log_cdf = log_cdf,
     .log_survival = log_survival,
@@ -151,6 +167,8 @@ static const ppl_family *family_of(const ppl_dist *base)
     f->name = ppl_intern_join(base->ctx, "folded(", of->name);
     f->name = ppl_intern_join(base->ctx, f->name, ")");
     f->flags = of->flags & PPL_REPARAM;
+    f->mean = of->cdf ? mean : NULL;
+    f->variance = of->cdf ? variance : NULL;
     f->cdf = of->cdf ? cdf : NULL;
     f->log_cdf = of->cdf ? log_cdf : NULL;
     f->log_survival = of->cdf ? log_survival : NULL;

@@ -5,7 +5,7 @@ univariate.py.
 A cut distribution is its base's density and cdf in mpmath, divided by the mass between
 the bounds, which is taken from whichever tail is less; its moments are integrals of the
 density, by panels that grow from where it lies, and of counts sums. A folded one adds the
-base's at x and at -x.
+base's at x and at -x; its moments are integrals of that.
 """
 
 from functools import lru_cache
@@ -194,9 +194,31 @@ def cut(base, two_sided, side=None):
 
 
 def fold(base):
+    @lru_cache(None)
+    def moments(loc, scale):
+        with workdps(40):
+            ends = sorted({mpf(0), *(e for k in range(-40, 41, 4)
+                                     if (e := abs(loc) + k * scale) > 0),
+                           abs(loc) + 160 * scale})
+
+            def expect(f):
+                return quad(lambda t: f(t) * exp(Folded.log_prob(t, loc, scale)), ends)
+
+            assert abs(expect(lambda t: 1) - 1) < mpf(10) ** -25, (loc, scale)
+            mean = expect(lambda t: t)
+            return mean, expect(lambda t: (t - mean) ** 2)
+
     class Folded:
         probabilities = ("1e-12", "0.001", "0.75")
         survivals = ("1e-17", "0.25")
+
+        @staticmethod
+        def mean(*params):
+            return moments(*params)[0]
+
+        @staticmethod
+        def variance(*params):
+            return moments(*params)[1]
 
         @staticmethod
         def range(*params):
