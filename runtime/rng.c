@@ -76,6 +76,7 @@ ppl_rng ppl_rng_part(const ppl_rng *rng, uint64_t part)
 #define NUMBER(x) number_of(x)
 #define SELECT(m, a, b) ((m) ? (a) : (b))
 #define ROOT(x) sqrt(x)
+#define PORTABLE(name) portable_##name
 #define FORM(name) random_##name
 
 static inline uint64_t bits_of(double x)
@@ -94,6 +95,7 @@ static inline double number_of(uint64_t bits)
     return x;
 }
 
+#include "portable.inc"
 #include "random_maths.inc"
 
 static inline void words_of(const ppl_rng *rng, uint32_t stream, uint64_t element,
@@ -153,13 +155,13 @@ double ppl_rng_gamma(const ppl_rng *rng, uint32_t stream, uint64_t element, doub
             break;
     }
     const double x = random_gamma(d, t);
-    *log_x = random_log(x);
+    *log_x = portable_log(x);
     if (a >= 1)
         return x;
     ppl_rng_uniform_pair(rng, stream + 2, pair, 0, u);
-    const double more = random_log(u[which]) * (1 / a);
+    const double more = portable_log(u[which]) * (1 / a);
     *log_x += more;
-    return x * random_exp(more);
+    return x * portable_exp(more);
 }
 
 /* ---- Many -------------------------------------------------------------------------- */

@@ -12,7 +12,7 @@
  * name_float.
  *
  * SLEEF's functions are the 1 ULP ones (https://sleef.org; erfc 1.5). The others stand in
- * special.inc.
+ * portable.inc and special.inc.
  */
 
 #ifndef FN
@@ -277,8 +277,33 @@ static inline double FN(v_total)(W wide)
 
 /* ---- Functions --------------------------------------------------------------------- */
 
-MAP_1(exp, u10)
+#ifndef PORTABLE
+typedef uint64_t v_words __attribute__((vector_size(VECTOR_BYTES)));
+#define N V
+#define WORDS v_words
+#define MASK M
+#define BITS(x) ((v_words)(x))
+#define NUMBER(x) ((V)(x))
+#define SELECT v_select_double
+#define PORTABLE(name) v_portable_##name
+#include "portable.inc"
+#undef N
+
+/* Below 1 ULP for all x: numbers too small to be normal are taken times 2^54. */
+static inline V v_log_double(V x)
+{
+    const M small = x < 0x1p-1022, number = (x > 0) & (x < v_splat_double(INFINITY));
+    V k, m = v_portable_split(v_select_double(small, x * 0x1p54, x), &k);
+    k = v_select_double(small, k - 54, k);
+    const V zero = v_select_double(x == 0, v_splat_double(-INFINITY), v_splat_double(NAN));
+    return v_select_double(number, v_portable_log_sum(k, m - 1),
+                           v_select_double(x > 0, x, zero));
+}
+#else
 MAP_1(log, u10)
+#endif
+
+MAP_1(exp, u10)
 MAP_1(log1p, u10)
 MAP_1(expm1, u10)
 MAP_1(sqrt, u05)
