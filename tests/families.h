@@ -25,8 +25,9 @@ typedef struct family_row {
     int weights;                        /* 0, or a point is one tensor [weights] */
     double point[MOST_POINTS][MOST_PARAMS];     /* ordinary parameters; all 0 ends them */
     double beyond[2];                   /* values outside the support; NaN: none */
-    unsigned heavy;                     /* bit i: at point i there is no 8th moment, and
-                                           moments of draws are not compared */
+    unsigned heavy;                     /* bit i: at point i there is no 8th moment, or what
+                                           counts is too rare (a fold in 160,000 draws),
+                                           and moments of draws are not compared */
     int params;                         /* of `make`; 0: as many as the family has */
     unsigned integers;                  /* which of those are; params 0: the family says */
     int composed;                       /* made of other families' functions, each of

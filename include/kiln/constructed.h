@@ -24,7 +24,8 @@ PPL_API ppl_dist *ppl_delta(ppl_tensor *value, ppl_tensor *log_density, int even
 PPL_API ppl_dist *ppl_empirical(ppl_tensor *samples, ppl_tensor *log_weights);
 /* Folded: |X| of `base`, of single real numbers (not integers); log_prob is the log of the
  * sum of both densities, at 0 as well. Reparameterised where base is. Where base has a cdf
- * so has this, and icdf, mean and variance, these by quadrature as a Truncated's. A mask of the base is one of the whole. */
+ * so has this, and icdf, mean and variance, these by quadrature as a Truncated's. A mask of
+ * the base is one of the whole. */
 PPL_API ppl_dist *ppl_folded(ppl_dist *base);
 /* Hurdle: 0 with probability `gate`, else a draw of `base`, a distribution of counts (of
  * integers 0, 1, 2, ..), given that it is not 0. Draws are exact; but of a base without a
