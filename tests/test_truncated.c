@@ -362,7 +362,7 @@ static void check_counts(ppl_ctx *c, int i, const char *name,
         const json_t *record = json_array_get(records, k);
         static const char *const names[] = { "log_prob", "cdf", "log_survival", "mean",
                                              "variance" };
-        double p[4] = { 0 }, at, expected;
+        double p[4] = { 0 }, at = 0, expected;
         golden_numbers(record, "params", p, 4);
         golden_numbers(record, "value", &at, 1);
         ppl_tensor *real[4], *whole[4], *x = integer(c, (int64_t)at);
