@@ -76,6 +76,17 @@ check 'and is announced' 1 "$(grep -c 'mean of the weights after the last 8 epoc
     --checkpoint part.safetensors --resume > /dev/null
 check 'a mean resumes bit for bit' "$(losses mean.csv)" "$(losses part.csv)"
 
+# ---- Transposed pieces ---------------------------------------------------------------
+
+"$dmm" $small --epochs 9 --eval-every 3 --transpose 5 --log keys.csv > /dev/null
+check 'other keys, other losses' 9 \
+    "$(losses keys.csv | diff plain - | grep -c '^> [0-9]')"
+"$dmm" $small --epochs 6 --eval-every 3 --transpose 5 --log part.csv \
+    --checkpoint keys.safetensors > /dev/null
+"$dmm" $small --epochs 9 --eval-every 3 --transpose 5 --log part.csv \
+    --checkpoint keys.safetensors --resume > /dev/null
+check 'keys resume bit for bit' "$(losses keys.csv)" "$(losses part.csv)"
+
 # ---- Pictures ------------------------------------------------------------------------
 
 status=0

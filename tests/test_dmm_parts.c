@@ -288,9 +288,12 @@ static void check_batch(const batch *b, const int *indices, int count)
         ck_assert_int_eq(b->offset[t], rows);
         rows += active;
         for (int i = 0; i < active; i++)
-            for (int key = 0; key < KEYS; key++)
+            for (int key = 0; key < KEYS; key++) {
+                const slice *s = &b->split->pieces[b->order[i]].slices[t];
+                int from = key - (b->semitones ? b->semitones[b->order[i]] : 0);
                 wrong += element(b, b->offset[t] + i, key)
-                         != slice_has(&b->split->pieces[b->order[i]].slices[t], key);
+                         != (from >= 0 && from < KEYS && slice_has(s, from));
+            }
     }
     ck_assert_int_eq(wrong, 0);
     ck_assert_int_eq(b->active[b->longest], 0);
@@ -320,6 +323,34 @@ START_TEST(test_batch_laws)
                   && b->offset == offset);
     }
     batch_free(b);
+}
+END_TEST
+
+START_TEST(test_batch_transposed)
+{
+    const chorale_split *valid = &data.splits[CHORALES_VALID];
+    batch *b = batch_new(valid, 8, sizeof(float), error, sizeof error);
+    const int all[] = { 0, 1, 2, 3, 4, 5, 6, 7 };
+    int semitones[8], moved = 0;
+    for (int i = 0; i < 8; i++)
+        moved += (semitones[i] = chorale_transposition(&valid->pieces[i], 3 * i - 12)) != 0;
+    ck_assert_int_ge(moved, 4);
+    b->semitones = semitones;
+    ck_assert_int_eq(batch_fill(b, all, 8, error, sizeof error), 0);
+    check_batch(b, all, 8);
+    batch_free(b);
+}
+END_TEST
+
+/* Each note of the piece stays on the keyboard, be it ever so far. */
+START_TEST(test_transposition)
+{
+    slice slices[3] = { { { 0 } } };
+    const chorale piece = { 3, slices };
+    slice_add(&slices[0], 5);
+    slice_add(&slices[2], 84);
+    for (int n = -20; n <= 20; n++)
+        ck_assert_int_eq(chorale_transposition(&piece, n), n < -5 ? -5 : n > 3 ? 3 : n);
 }
 END_TEST
 
@@ -713,7 +744,7 @@ START_TEST(test_options_defaults)
     ck_assert_double_eq(o.lr, 3e-4);
     ck_assert(o.lr_decay == 0.99996 && o.clip_value == 10 && o.weight_decay == 2);
     ck_assert_double_eq(o.min_anneal, 0.2);
-    ck_assert_int_eq(o.average_from, 0);
+    ck_assert(o.average_from == 0 && o.transpose == 0);
     for (int i = 0; i < OPTION_COUNT; i++)
         ck_assert(!o.given[i]);
 }
@@ -727,7 +758,7 @@ START_TEST(test_options_all)
                                "--transition-dim 3 --rnn-dim 4 --num-iafs 5 "
                                "--iaf-dim 6 --lr 1E-3 --lr-decay 1 --clip-value 20 "
                                "--weight-decay 0 --anneal-epochs 0 --min-anneal 1 "
-                               "--average-from 9 --eval-every 5 --is-samples 6 "
+                               "--average-from 9 --transpose 4 --eval-every 5 --is-samples 6 "
                                "--checkpoint c --resume --log l.csv --pictures p --midi "
                                "m.mid --generate 8 --quiet";
     ck_assert_msg(parse(&o, line) == 0, "%s", error);
@@ -745,7 +776,7 @@ START_TEST(test_options_all)
     ck_assert_double_eq(o.lr, 1e-3);
     ck_assert(o.lr_decay == 1 && o.clip_value == 20 && o.weight_decay == 0);
     ck_assert_double_eq(o.min_anneal, 1);
-    ck_assert_int_eq(o.average_from, 9);
+    ck_assert(o.average_from == 9 && o.transpose == 4);
     for (int i = 0; i < OPTION_COUNT; i++)
         ck_assert_int_eq(o.given[i], i != OPTION_HELP);
     ck_assert_int_eq(parse(&o, "--batch 3 --help --nonsense"), 0);
@@ -878,6 +909,8 @@ int main(void)
     tcase_add_test(files, test_load_no_file);
     tcase_add_test(files, test_load_real_data);
     tcase_add_loop_test(chorale_case, test_batch_laws, 0, 2);
+    tcase_add_test(chorale_case, test_batch_transposed);
+    tcase_add_test(chorale_case, test_transposition);
     tcase_add_test(chorale_case, test_batch_errors);
     tcase_add_test(chorale_case, test_synth_supports_are_disjoint);
     tcase_add_test(chorale_case, test_synth_entropy_by_enumeration);

@@ -54,6 +54,20 @@ chorale_summary chorale_split_summary(const chorale_split *split)
     return sum;
 }
 
+int chorale_transposition(const chorale *piece, int semitones)
+{
+    int lowest = KEYS - 1, highest = 0;
+    for (int t = 0; t < piece->length; t++)
+        for (int key = 0; key < KEYS; key++)
+            if (slice_has(&piece->slices[t], key)) {
+                lowest = key < lowest ? key : lowest;
+                highest = key > highest ? key : highest;
+            }
+    if (semitones < -lowest)
+        return -lowest;
+    return semitones > KEYS - 1 - highest ? KEYS - 1 - highest : semitones;
+}
+
 /* Where the reader stands, for its error sentences. */
 typedef struct {
     const char *path;
@@ -309,13 +323,15 @@ int batch_fill(batch *b, const int *indices, int count, char *error, size_t size
     for (int t = 0; t < b->longest; t++)
         for (int i = 0; i < b->active[t]; i++) {
             const slice *s = &b->split->pieces[b->order[i]].slices[t];
+            int up = b->semitones ? b->semitones[b->order[i]] : 0;
             size_t row = ((size_t)b->offset[t] + (size_t)i) * KEYS;
             for (int key = 0; key < KEYS; key++)
                 if (slice_has(s, key)) {
+                    size_t at = row + (size_t)(key + up);
                     if (b->element == sizeof(float))
-                        ((float *)b->x)[row + (size_t)key] = 1;
+                        ((float *)b->x)[at] = 1;
                     else
-                        ((double *)b->x)[row + (size_t)key] = 1;
+                        ((double *)b->x)[at] = 1;
                 }
         }
     return 0;

@@ -72,6 +72,10 @@ void chorales_free(chorales *data);
 int chorale_split_alloc(chorale_split *split, int count);
 int chorale_alloc(chorale *piece, int length);
 
+/* The transposition by `semitones`, up where positive; nearer to 0 where the piece would
+ * leave the keyboard. */
+int chorale_transposition(const chorale *piece, int semitones);
+
 typedef struct {
     int sequences, steps, longest;
 } chorale_summary;
@@ -89,6 +93,9 @@ typedef struct {
     int *active; /* [T+1]: sequences still running at step t; active[T] = 0 */
     int *offset; /* [T+1]: first row of step t; offset[T] = rows */
     void *x;     /* [rows, KEYS]: 0 or 1, float or double */
+    /* [sequences of the split]: chorale_transposition of each, for whoever wants to train
+     * on more keys than the data has; NULL, as at first: as they stand. The caller's. */
+    const int *semitones;
     /* Private: */
     const chorale_split *split;
     int capacity;   /* sequences */

@@ -10,7 +10,9 @@
 #include "dmm.h"
 #include "output.h"
 
-typedef enum { KIND_TEXT, KIND_CHOICE, KIND_INT, KIND_SEED, KIND_REAL, KIND_REAL_FROM, KIND_FLAG } kind;
+typedef enum {
+    KIND_TEXT, KIND_CHOICE, KIND_INT, KIND_SEED, KIND_REAL, KIND_REAL_FROM, KIND_FLAG
+} kind;
 
 /* Ranges: ints are in low..high, reals above `low` (KIND_REAL_FROM: or equal to it) and at
  * most `high`. `initial` is the default, as it would stand on the command line; NULL for
@@ -70,6 +72,8 @@ static const row table[OPTION_COUNT] = {
                             "WEIGHT", "KL weight at the start" },
     [OPTION_AVERAGE_FROM] = { "average-from", KIND_INT, AT(average_from), "0", 0, 1e6, "N",
                               "epoch from which on weights are averaged, 0: never" },
+    [OPTION_TRANSPOSE] = { "transpose", KIND_INT, AT(transpose), "0", 0, 12, "N",
+                           "semitones up or down a training piece may move in an epoch" },
     [OPTION_EVAL_EVERY] = { "eval-every", KIND_INT, AT(eval_every), "50", 1, 1e6, "N",
                             "epochs between evaluations" },
     [OPTION_IS_SAMPLES] = { "is-samples", KIND_INT, AT(is_samples), "0", 0, 1e6, "S",

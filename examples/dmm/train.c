@@ -74,6 +74,7 @@ trainer *trainer_new(const options *o, const chorales *data, elbo_choice choice,
                           o->rnn_dim, o->num_iafs, o->iaf_dim };
     t->minibatches = (split->count + o->batch - 1) / o->batch;
     t->order = calloc((size_t)split->count, sizeof *t->order);
+    t->semitones = calloc((size_t)split->count, sizeof *t->semitones);
     t->log = calloc((size_t)o->epochs + 1, sizeof *t->log);
     t->ctx = ppl_ctx_new(&(ppl_ctx_opts){ .seed = o->seed, .threads = o->threads });
     t->batch = batch_new(split, o->batch < split->count ? o->batch : split->count,
@@ -82,7 +83,9 @@ trainer *trainer_new(const options *o, const chorales *data, elbo_choice choice,
         trainer_free(t);
         return NULL;
     }
-    if (t->order == NULL || t->log == NULL || t->ctx == NULL || make_inference(t) != 0) {
+    t->batch->semitones = t->semitones;
+    if (t->order == NULL || t->semitones == NULL || t->log == NULL || t->ctx == NULL ||
+        make_inference(t) != 0) {
         if (t->ctx == NULL || ppl_error(t->ctx) == PPL_OK)
             failure(error, size, "out of memory");
         else
@@ -102,27 +105,52 @@ void trainer_free(trainer *t)
     ppl_ctx_free(t->ctx);
     batch_free(t->batch);
     free(t->order);
+    free(t->semitones);
     free(t->log);
     free(t);
 }
 
 /* ---- Training ---------------------------------------------------------------------- */
 
+/* Attempts of the draws that are keyed by seed, epoch and sequence. */
+enum { SHUFFLING, TRANSPOSING };
+
+static ppl_rng epoch_rng(const trainer *t)
+{
+    uint64_t seed = t->options->seed;
+
+    return (ppl_rng){ { (uint32_t)seed, (uint32_t)(seed >> 32) } };
+}
+
 /* A random order of the training sequences, a function of seed and epoch. */
 static void shuffle(trainer *t)
 {
-    uint64_t seed = t->options->seed;
-    ppl_rng rng = { { (uint32_t)seed, (uint32_t)(seed >> 32) } };
+    ppl_rng rng = epoch_rng(t);
     int n = t->data->splits[CHORALES_TRAIN].count;
 
     for (int i = 0; i < n; i++)
         t->order[i] = i;
     for (int i = n - 1; i > 0; i--) {
-        double u = ppl_rng_uniform(&rng, (uint32_t)t->epoch, (uint64_t)i, 0);
+        double u = ppl_rng_uniform(&rng, (uint32_t)t->epoch, (uint64_t)i, SHUFFLING);
         int other = (int)(u * (i + 1)), taken = t->order[i];
 
         t->order[i] = t->order[other];
         t->order[other] = taken;
+    }
+}
+
+/* Each training sequence into a random key, a function of seed and epoch. */
+static void transpose(trainer *t)
+{
+    const chorale_split *split = &t->data->splits[CHORALES_TRAIN];
+    const int most = t->options->transpose;
+    ppl_rng rng = epoch_rng(t);
+
+    for (int i = 0; most > 0 && i < split->count; i++) {
+        double u = ppl_rng_uniform(&rng, (uint32_t)t->epoch, (uint64_t)i, TRANSPOSING);
+
+        t->semitones[i] = chorale_transposition(&split->pieces[i],
+                                                (int)(u * (2 * most + 1)) - most);
     }
 }
 
@@ -191,6 +219,7 @@ static int add_to_average(trainer *t, char *error, size_t size)
 int trainer_epoch(trainer *t, const volatile sig_atomic_t *stop, char *error, size_t size)
 {
     shuffle(t);
+    transpose(t);
     while (t->minibatch < t->minibatches) {
         if (*stop)
             return 1;
@@ -286,7 +315,7 @@ int trainer_evaluate(trainer *t, char *error, size_t size)
 
 /* ---- Checkpoints ------------------------------------------------------------------- */
 
-enum { TEXTS = 23, TEXT_SIZE = 40 };
+enum { TEXTS = 24, TEXT_SIZE = 40 };
 
 /* What a checkpoint says beside the parameters: first what must agree with the options on
  * resuming (named as them), then where training stands. */
@@ -296,11 +325,12 @@ typedef struct {
 
 static const char *const text_key[TEXTS] = {
     "elbo", "batch", "seed", "z-dim", "emission-dim", "transition-dim", "rnn-dim",
-    "num-iafs", "iaf-dim", "anneal-epochs", "lr", "lr-decay", "clip-value", "weight-decay",
-    "min-anneal", "train sequences", "train steps", "epoch", "minibatch", "loss_sum",
+    "num-iafs", "iaf-dim", "anneal-epochs", "transpose", "lr", "lr-decay", "clip-value",
+    "weight-decay", "min-anneal", "train sequences", "train steps", "epoch", "minibatch", "loss_sum",
     "norm_sum", "seconds", "averaged"
 };
-enum { POSITION = 17 };
+enum { INTEGERS = 8, REALS = 5, FIRST_INTEGER = 3, FIRST_REAL = FIRST_INTEGER + INTEGERS,
+       TRAINED_ON = FIRST_REAL + REALS, POSITION = TRAINED_ON + 2 };
 
 static void set_text(texts *all, int i, const char *format, ...) OUTPUT_PRINTF(3, 4);
 
@@ -317,22 +347,22 @@ static texts describe(const trainer *t)
 {
     const options *o = t->options;
     chorale_summary train = chorale_split_summary(&t->data->splits[CHORALES_TRAIN]);
-    const int integers[] = { o->z_dim,   o->emission_dim, o->transition_dim,
+    const int integers[INTEGERS] = { o->z_dim,   o->emission_dim, o->transition_dim,
                              o->rnn_dim, o->num_iafs,     o->iaf_dim,
-                             o->anneal_epochs };
-    const double reals[] = { o->lr, o->lr_decay, o->clip_value, o->weight_decay,
+                             o->anneal_epochs, o->transpose };
+    const double reals[REALS] = { o->lr, o->lr_decay, o->clip_value, o->weight_decay,
                              o->min_anneal };
     texts all;
 
     set_text(&all, 0, "%s", elbo_text(t->choice));
     set_text(&all, 1, "%d", o->batch);
     set_text(&all, 2, "%llu", (unsigned long long)o->seed);
-    for (int i = 0; i < 7; i++)
-        set_text(&all, 3 + i, "%d", integers[i]);
-    for (int i = 0; i < 5; i++)
-        set_text(&all, 10 + i, "%.17g", reals[i]);
-    set_text(&all, 15, "%d", train.sequences);
-    set_text(&all, 16, "%d", train.steps);
+    for (int i = 0; i < INTEGERS; i++)
+        set_text(&all, FIRST_INTEGER + i, "%d", integers[i]);
+    for (int i = 0; i < REALS; i++)
+        set_text(&all, FIRST_REAL + i, "%.17g", reals[i]);
+    set_text(&all, TRAINED_ON, "%d", train.sequences);
+    set_text(&all, TRAINED_ON + 1, "%d", train.steps);
     set_text(&all, POSITION, "%d", t->epoch);
     set_text(&all, POSITION + 1, "%d", t->minibatch);
     set_text(&all, POSITION + 2, "%a", t->loss_sum);

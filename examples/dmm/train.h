@@ -36,6 +36,7 @@ typedef struct {
     dmm_dims dims;
     batch *batch;
     int *order;        /* [sequences] of the current epoch */
+    int *semitones;    /* [sequences]: how far each is transposed in it */
     int minibatches;
     /* where training stands */
     int epoch, minibatch;
