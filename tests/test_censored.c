@@ -177,6 +177,41 @@ START_TEST(draws_are_of_the_base)
 }
 END_TEST
 
+/* Mean and variance are those of draws, within 4 standard errors: the base's, not what is left
+ * of it after clipping; of intervals at both ends. What the base has none of there is not. */
+START_TEST(moments_are_of_the_draws)
+{
+    enum { N = 4000 };
+    ppl_ctx *c = context(_i);
+    double x[N];
+    ppl_tensor *one = ppl_scalar(c, 1), *zero = ppl_scalar(c, 0), *scale = numbers(c, 2, 3);
+    ppl_dist *d = ppl_left_censored(ppl_gumbel(one, scale), numbers(c, 1, 0));
+    ppl_read(ppl_dist_sample(ppl_expand_dist(ppl_left_censored(ppl_gumbel(one, one), one),
+                                             PPL_SHAPE(N)), &rng), x, N);
+    const double euler = 0.57721566490153286, of_unit = acos(-1) * acos(-1) / 6;
+    mean_error m = mean_of(x, N);
+    ck_assert(fabs(m.mean - 1 - euler) <= 4 * m.error);
+    for (int k = 0; k < N; k++)
+        x[k] = (x[k] - 1 - euler) * (x[k] - 1 - euler);
+    m = mean_of(x, N);
+    ck_assert(fabs(m.mean - of_unit) <= 4 * m.error);
+    assert_elements("mean", ppl_dist_mean(d), 2, LIST(1 + 2 * euler, 1 + 3 * euler),
+                    4 * rounding(_i));
+    assert_elements("variance", ppl_dist_variance(ppl_expand_dist(d, PPL_SHAPE(2, 2))), 4,
+                    LIST(4 * of_unit, 9 * of_unit, 4 * of_unit, 9 * of_unit),
+                    4 * rounding(_i));
+    d = ppl_interval_censored(ppl_normal(scale, scale), zero, one);
+    assert_elements("mean", ppl_dist_mean(d), 4, LIST(2, 2, 3, 3), 0);
+    assert_elements("variance", ppl_dist_variance(d), 4, LIST(4, 4, 9, 9), 0);
+    assert_elements("covariance", ppl_dist_covariance(d), 8, LIST(4, 4, 4, 4, 9, 9, 9, 9), 0);
+    d = ppl_interval_censored(ppl_normal(zero, one), numbers(c, 0, 1, 0), one);
+    assert_elements("mean", ppl_dist_mean(d), 6, LIST(0, 0, 0, 0, 0, 0), 0);
+    d = ppl_right_censored(ppl_gompertz(one, one), one);
+    ck_assert(d->family->mean && !d->family->variance);
+    ppl_ctx_free(c);
+}
+END_TEST
+
 /* ---- What is refused --------------------------------------------------------------- */
 
 START_TEST(bad_input_is_explained)
@@ -220,7 +255,8 @@ int main(void)
 {
     const TTest *const tests[] = {
         golden_numbers_are_met, indicators_broadcast, counts_are_censored,
-        infinite_ends_are_none, draws_are_of_the_base, bad_input_is_explained, NULL
+        infinite_ends_are_none, draws_are_of_the_base, moments_are_of_the_draws,
+        bad_input_is_explained, NULL
     };
     return run_tests("censored", tests);
 }

@@ -7,7 +7,8 @@
  * names. The base is of single numbers, continuous or discrete, and has a cdf (else
  * PPL_EUNSUPPORTED); its mask is one of the whole. Indicators broadcast with its batch:
  * masks, or numbers 0 and 1. Far in a tail nothing underflows. A draw is of the base, not
- * censored, and reparameterised where that is.
+ * censored or clipped to anything (no bound is known before a value is), and reparameterised
+ * where that is; mean and variance are those of draws, the base's own.
  */
 #ifndef KILN_CENSORED_H
 #define KILN_CENSORED_H
@@ -24,7 +25,8 @@ extern "C" {
  *   log P(X <= upper)               where left_censored is: the lower end counts not
  *   log P(X > lower)                where right_censored is: the upper end counts not
  *   log (1 - P(lower < X <= upper)) where both are: seen not to lie between
- * PPL_ECONSTRAINT where both ends count and lower is above upper. A draw is [x, x]. */
+ * PPL_ECONSTRAINT where both ends count and lower is above upper. A draw is [x, x]: mean and
+ * variance are the base's at both ends, and so are all of the covariance. */
 PPL_API ppl_dist *ppl_interval_censored(ppl_dist *base, ppl_tensor *left_censored,
                                         ppl_tensor *right_censored);
 /* LeftCensored: log_prob is that of base at the value, seen exactly, or log P(X <= value)

@@ -7,6 +7,7 @@
  *   right      log S(x) where censored, else log p(x)
  *   interval   of a pair (a, b): log (S(a) - S(b)), log F(b), log S(a), log (F(a) + S(b)),
  *              log p(a) where a = b; F = P(X <= .) and S = P(X > .)
+ *   draw       the base's, and so are mean and variance; of a pair at both ends
  *
  * Tails are the base's own logarithms and differences of them (tails.h). The indicators are
  * parameters, floating numbers 0 and 1. A family is made for each distribution.
@@ -52,6 +53,16 @@ static ppl_tensor *right_log_prob(const ppl_dist *d, ppl_tensor *x)
 static ppl_tensor *sample(const ppl_dist *d, const ppl_rng *rng)
 {
     return ppl_dist_sample(ppl_expand_dist(base_of(d), d->shape), rng);
+}
+
+static ppl_tensor *mean(const ppl_dist *d)
+{
+    return ppl_dist_mean(base_of(d));
+}
+
+static ppl_tensor *variance(const ppl_dist *d)
+{
+    return ppl_dist_variance(base_of(d));
 }
 
 static void bounds(const ppl_dist *d, ppl_tensor **lower, ppl_tensor **upper)
@@ -115,12 +126,31 @@ static ppl_tensor *interval_log_prob(const ppl_dist *d, ppl_tensor *x)
                      ppl_where(right, a.log_survival, seen));
 }
 
+static ppl_tensor *twice(ppl_tensor *x)
+{
+    return ppl_stack((ppl_tensor *[]){ x, x }, 2, -1);
+}
+
 static ppl_tensor *interval_sample(const ppl_dist *d, const ppl_rng *rng)
 {
     ppl_shape batch = d->shape;
     batch.dim[--batch.rank] = 0;
-    ppl_tensor *x = ppl_dist_sample(ppl_expand_dist(base_of(d), batch), rng);
-    return ppl_stack((ppl_tensor *[]){ x, x }, 2, -1);
+    return twice(ppl_dist_sample(ppl_expand_dist(base_of(d), batch), rng));
+}
+
+static ppl_tensor *interval_mean(const ppl_dist *d)
+{
+    return twice(mean(d));
+}
+
+static ppl_tensor *interval_variance(const ppl_dist *d)
+{
+    return twice(variance(d));
+}
+
+static ppl_tensor *interval_covariance(const ppl_dist *d)
+{
+    return twice(interval_variance(d));
 }
 
 static ppl_shape pair(const ppl_dist *d)
@@ -138,6 +168,8 @@ const ppl_family ppl_family_left_censored = {
     .param_constraint = { &ppl_constraint_boolean },
     .sample = sample,
     .log_prob = left_log_prob,
+    .mean = mean,
+    .variance = variance,
 };
 
 const ppl_family ppl_family_right_censored = {
@@ -147,6 +179,8 @@ const ppl_family ppl_family_right_censored = {
     .param_constraint = { &ppl_constraint_boolean },
     .sample = sample,
     .log_prob = right_log_prob,
+    .mean = mean,
+    .variance = variance,
 };
 
 const ppl_family ppl_family_interval_censored = {
@@ -158,6 +192,9 @@ const ppl_family ppl_family_interval_censored = {
     .event_shape = pair,
     .sample = interval_sample,
     .log_prob = interval_log_prob,
+    .mean = interval_mean,
+    .variance = interval_variance,
+    .covariance = interval_covariance,
 };
 
 /* The family of `kind` over a base. */
@@ -174,6 +211,10 @@ static const ppl_family *family_of(const ppl_family *kind, const ppl_dist *base)
     f->name = ppl_intern_join(base->ctx, f->name, ")");
     f->value_dtype = of->value_dtype;
     f->flags = of->flags & (PPL_REPARAM | PPL_DISCRETE);
+    if (!of->mean)
+        f->mean = NULL;
+    if (!of->variance)
+        f->variance = f->covariance = NULL;
     if (f->event_dim == 0) {
         f->support = of->support;
         f->bounds = of->bounds ? bounds : NULL;
