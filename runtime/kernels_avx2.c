@@ -14,7 +14,8 @@
 #define SLEEF_double(name, accuracy) Sleef_##name##d4_##accuracy##avx2
 #define SLEEF_float(name, accuracy) Sleef_##name##f8_##accuracy##avx2
 
-#define ROOT(x) (V)_mm256_sqrt_pd(x)
+#define ROOT_double(x) _mm256_sqrt_pd(x)
+#define ROOT_float(x) _mm256_sqrt_ps(x)
 #define MULTIPLY_WORDS(a, b) (v_words)_mm256_mul_epu32((__m256i)(a), (__m256i)(b))
 
 /* Lanes below `count` have their sign bit set, which is what the instructions look at. */

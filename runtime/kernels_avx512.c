@@ -14,7 +14,8 @@
 #define SLEEF_double(name, accuracy) Sleef_##name##d8_##accuracy##avx512f
 #define SLEEF_float(name, accuracy) Sleef_##name##f16_##accuracy##avx512f
 
-#define ROOT(x) (V)_mm512_sqrt_pd(x)
+#define ROOT_double(x) _mm512_sqrt_pd(x)
+#define ROOT_float(x) _mm512_sqrt_ps(x)
 #define MULTIPLY_WORDS(a, b) (v_words)_mm512_mul_epu32((__m512i)(a), (__m512i)(b))
 
 #define FIRST(count) ((1u << (count)) - 1)

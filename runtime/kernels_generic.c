@@ -19,7 +19,8 @@
 #endif
 
 #ifdef __SSE2__
-#define ROOT(x) (V)_mm_sqrt_pd(x)
+#define ROOT_double(x) _mm_sqrt_pd(x)
+#define ROOT_float(x) _mm_sqrt_ps(x)
 #define MULTIPLY_WORDS(a, b) (v_words)_mm_mul_epu32((__m128i)(a), (__m128i)(b))
 #endif
 

@@ -264,10 +264,26 @@ static void forward_rows(void *node, size_t from, size_t to)
     activate_rows(node, from, to);
 }
 
+/* 1 if x is data, and mostly zeros. */
+static int is_sparse(const ppl_tensor *out)
+{
+    const ppl_tensor *x = out->input[0];
+    return !(x->flags & PPL__REQUIRES_GRAD) &&
+           ppl__is_sparse((ppl_dtype)x->dtype, rows_of(out), outputs_of(out),
+                          inputs_of(out), x->data);
+}
+
 static void linear_forward(ppl_tensor *out)
 {
     ppl_ctx *c = out->ctx;
+    const ppl_tensor *weight = out->input[1];
     size_t rows = rows_of(out);
+    if (is_sparse(out) && c->kernels->all_finite((size_t)weight->numel, weight->data)) {
+        ppl__sparse_multiply(c, rows, outputs_of(out), inputs_of(out), out->input[0]->data,
+                             weight->data, out->data);
+        ppl_maths_split(c, rows, least_active(out), activate_rows, out);
+        return;
+    }
     if (outputs_of(out) > 1 && !prepared(out->input[1], 1))
         return;
     if (out->inputs <= 2 && *(int *)out->attr == PPL_IDENTITY) {
@@ -357,9 +373,13 @@ static int linear_together(ppl_tensor *const *outs, int count, int i, void *grad
     }
     ppl__arena_mark mark = ppl__arena_here(&c->data);
     ppl_outer_sum *sum = ppl_outer_sum_begin(c, columns, inputs, grad);
-    for (int k = 0; k < count; k++)
-        ppl_outer_sum_add(sum, rows_of(outs[k]), folded(outs[k]), columns,
-                      outs[k]->input[0]->data, inputs);
+    for (int k = 0; k < count; k++) {
+        const void *d = folded(outs[k]), *x = outs[k]->input[0]->data;
+        if (is_sparse(outs[k]))
+            ppl__sparse_add_outer(c, rows_of(outs[k]), columns, inputs, d, x, grad);
+        else
+            ppl_outer_sum_add(sum, rows_of(outs[k]), d, columns, x, inputs);
+    }
     ppl_outer_sum_end(sum);
     ppl__arena_release(&c->data, mark);
     return 1;

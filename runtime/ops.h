@@ -47,6 +47,14 @@ ppl_outer_sum *ppl__outer_sum_begin(ppl_ctx *c, size_t m, size_t n, void *sum, i
 int ppl__next_run(ppl_dtype dtype, size_t rows, size_t n, const void *d, size_t ldd,
                   size_t *from, size_t *to);
 
+/* 1 if x [rows,k] is so sparse that these two beat dense products: y [rows,columns] = x
+ * weight^T, and grad += d^T x, both [columns,k]; zeros of x do not enter (sparse_rows.c). */
+int ppl__is_sparse(ppl_dtype dtype, size_t rows, size_t columns, size_t k, const void *x);
+void ppl__sparse_multiply(ppl_ctx *c, size_t rows, size_t columns, size_t k, const void *x,
+                          const void *weight, void *y);
+void ppl__sparse_add_outer(ppl_ctx *c, size_t rows, size_t columns, size_t k, const void *d,
+                           const void *x, void *grad);
+
 /* A shape seen from one axis: [outer, n, inner]. */
 typedef struct ppl__split {
     size_t outer, n, inner;

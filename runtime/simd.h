@@ -6,9 +6,9 @@
  * that says what the vectors are: VECTOR_BYTES; SLEEF_double and SLEEF_float, which make
  * the name of SLEEF's function for a vector of that many bytes (without them its scalar
  * functions are mapped over the lanes); GET_FIRST and PUT_FIRST of both, if there are
- * instructions for part of a vector. V is the vector, M what a comparison of two vectors
- * gives (all bits of a lane set, or none), W the lanes of a V in double; the rest is
- * operators, which gcc and clang have on vector types. FN(name) is name_double or
+ * instructions for part of a vector, and ROOT of both. V is the vector, M what a comparison
+ * of two vectors gives (all bits of a lane set, or none), W the lanes of a V in double; the
+ * rest is operators, which gcc and clang have on vector types. FN(name) is name_double or
  * name_float.
  *
  * SLEEF's functions are the 1 ULP ones (https://sleef.org; erfc 1.5). The others stand in
@@ -306,13 +306,19 @@ MAP_1(log, u10)
 MAP_1(exp, u10)
 MAP_1(log1p, u10)
 MAP_1(expm1, u10)
-MAP_1(sqrt, u05)
 MAP_1(tanh, u10)
 MAP_1(lgamma, u10)
 MAP_1(atan, u10)
 MAP_1(erf, u10)
 MAP_1(erfc, u15)
 MAP_2(pow, u10)
+
+/* The processor's, if it has one: as exact as SLEEF's. */
+#ifdef ROOT_float
+static inline V FN(v_sqrt)(V x) { return (V)PASTE(ROOT, REAL)(x); }
+#else
+MAP_1(sqrt, u05)
+#endif
 
 static inline int FN(v_any)(M m)
 {

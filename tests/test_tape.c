@@ -209,6 +209,55 @@ START_TEST(deferred_twice)
 }
 END_TEST
 
+/* ---- Data of mostly zeros ---------------------------------------------------------- */
+
+enum { ROWS = 83, IN = 70, OUT = 67 };
+
+/* A layer over data of which one in 11 is not zero, whose last row, with infinities, the
+ * loss does not see. Writes the loss, then the gradients of weight and bias. */
+static void run_sparse(int dtype, layer apply, double *out)
+{
+    ppl_ctx *c = context(dtype);
+    static double x[ROWS * IN], value[OUT * IN];
+    for (int k = 0; k < ROWS * IN; k++)
+        x[k] = k % 11 > 0 ? 0 : k / IN == ROWS - 1 ? INFINITY : cos(k);
+    for (int k = 0; k < OUT * IN; k++)
+        value[k] = sin(3 * k + 1) / 4;
+    ppl_tensor *weight = ppl_variable(c, PPL_SHAPE(OUT, IN), value);
+    ppl_tensor *bias = ppl_variable(c, PPL_SHAPE(OUT), value);
+    ppl_tensor *y = apply(ppl_from_doubles(c, PPL_SHAPE(ROWS, IN), x), weight, bias, PPL_TANH);
+    ppl_tensor *seen = ppl_head(y, ROWS - 1), *loss = ppl_mean(ppl_mul(seen, seen), PPL_ALL);
+    ck_assert_int_eq(ppl_backward(loss), PPL_OK);
+    *out++ = ppl_item(loss);
+    ck_assert_int_eq(ppl_read(ppl_grad(weight), out, OUT * IN), OUT * IN);
+    ck_assert_int_eq(ppl_read(ppl_grad(bias), out + OUT * IN, OUT), OUT);
+    ppl_ctx_free(c);
+}
+
+START_TEST(sparse_is_dense)
+{
+    enum { N = 1 + OUT * IN + OUT };
+    static double sparse[N], dense[N];
+    run_sparse(_i, ppl_linear, sparse);
+    run_sparse(_i, composed, dense);
+    for (int k = 0; k < N; k++)
+        ck_assert_msg(is_near(sparse[k], dense[k], 4 * rounding(_i)), "%d: %.17g is not %.17g",
+                      k, sparse[k], dense[k]);
+}
+END_TEST
+
+/* A zero times a weight that is no number is none. */
+START_TEST(sparse_shows_broken_weights)
+{
+    ppl_ctx *c = context(_i);
+    ppl_tensor *x = ppl_full(c, PPL_SHAPE(ROWS, IN), 0), *w = ppl_full(c, PPL_SHAPE(OUT, IN), 1);
+    ck_assert_double_eq(ppl_item(ppl_sum(ppl_linear(x, w, NULL, PPL_IDENTITY), PPL_ALL)), 0);
+    w = ppl_full(c, PPL_SHAPE(OUT, IN), NAN);
+    ck_assert(isnan(ppl_item(ppl_sum(ppl_linear(x, w, NULL, PPL_IDENTITY), PPL_ALL))));
+    ppl_ctx_free(c);
+}
+END_TEST
+
 /* ---- Epochs and memory ------------------------------------------------------------- */
 
 /* The sweep goes through every open epoch; what an inner one cached ends with it. */
@@ -300,6 +349,7 @@ int main(void)
     const TTest *const tests[] = {
         paths_add_up, sweeps_add_up_in_leaves_only, seeds_weight_roots,
         views_share_adjoints, gradients_can_be_off, deferred_is_immediate, deferred_twice,
+        sparse_is_dense, sparse_shows_broken_weights,
         inner_epochs, third_epoch_takes_no_memory, memory_runs_out_anywhere, NULL
     };
     return run_tests("tape", tests);

@@ -150,7 +150,8 @@ typedef enum ppl_activation {
 } ppl_activation;
 
 /* activation(x weight^T + bias) in one pass: x [..,I], weight [O,I], bias [O] or NULL,
- * gives [..,O]. The layout is PyTorch's. */
+ * gives [..,O]. The layout is PyTorch's. Many rows of data x (no gradient) that are mostly
+ * zeros take the time of their other elements alone. */
 PPL_API ppl_tensor *ppl_linear(ppl_tensor *x, ppl_tensor *weight, ppl_tensor *bias,
                                ppl_activation activation);
 
