@@ -293,10 +293,10 @@ typedef uint64_t v_words __attribute__((vector_size(VECTOR_BYTES)));
 static inline V v_log_double(V x)
 {
     const M small = x < 0x1p-1022, number = (x > 0) & (x < v_splat_double(INFINITY));
-    V k, m = v_portable_split(v_select_double(small, x * 0x1p54, x), &k);
+    V k, f = v_portable_split(v_select_double(small, x * 0x1p54, x), &k) - 1;
     k = v_select_double(small, k - 54, k);
     const V zero = v_select_double(x == 0, v_splat_double(-INFINITY), v_splat_double(NAN));
-    return v_select_double(number, v_portable_log_sum(k, m - 1),
+    return v_select_double(number, v_portable_log_sum(k, f, v_portable_log_gap(f)),
                            v_select_double(x > 0, x, zero));
 }
 #else

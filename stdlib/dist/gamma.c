@@ -24,27 +24,24 @@
 #ifdef REAL
 
 /* What is left of the parameters, with w = 1 / z: log(b^2 w) / 2, plus log(a w) where a < 1,
- * - log(2 pi) / 2 - r(z); once where both are single. An argument that is not plain is 0, and
- * then 1 is returned. */
-static int LOOP(level)(const ppl__span *s, REAL *restrict argument, REAL *restrict y)
+ * - log(2 pi) / 2 - r(z), and w; once where both are single. Where an argument is not plain,
+ * w is 0 and 1 is returned. */
+static int LOOP(level)(const ppl__span *s, REAL *restrict level, REAL *restrict inverse)
 {
     const REAL *a = s->in[1], *b = s->in[2];
     const size_t n = (s->single & 6) == 6 ? 1 : s->n;
-    REAL w[PPL__SPAN];
     int odd = 0;
 
     PPL__EACH_OF(i, n) {
-        w[i] = 1 / (a[i] < 1 ? a[i] + 1 : a[i]);
-        const REAL root = (a[i] < 1 ? a[i] * w[i] : 1) * b[i], q = root * root * w[i];
-        argument[i] = IS_PLAIN(q) ? q : 0;
-        odd |= argument[i] == 0;
+        const REAL w = 1 / (a[i] < 1 ? a[i] + 1 : a[i]);
+        const REAL root = (a[i] < 1 ? a[i] * w : 1) * b[i], q = root * root * w;
+        level[i] = LOGS(log, q) / 2 - ((REAL)PPL__HALF_LOG_TWO_PI + w * STIRLING(rest, w));
+        inverse[i] = IS_PLAIN(q) ? w : 0;
+        odd |= !IS_PLAIN(q);
     }
-    MATHS(log, n, argument, y);
-    PPL__EACH_OF(i, n)
-        y[i] = y[i] / 2 - ((REAL)PPL__HALF_LOG_TWO_PI + w[i] * STIRLING(rest, w[i]));
-    for (size_t i = n; i < s->n; i++) {
-        argument[i] = argument[0];
-        y[i] = y[0];
+    if (n < s->n) {
+        s->repeat[DTYPE](s->n, level, level);
+        s->repeat[DTYPE](s->n, inverse, inverse);
     }
     return odd;
 }
@@ -53,47 +50,29 @@ static void LOOP(lambda)(ppl_dtype dtype, size_t n, const void *shape, void *out
 {
     const REAL *a = shape;
     REAL *restrict y = out;
-    int small = 0;
 
     PPL__EACH_OF(i, n) {
         const REAL w = 1 / (a[i] < 1 ? a[i] + 1 : a[i]);
-        y[i] = w * ((REAL)0.5 + w * STIRLING(fall, w));
-        small |= a[i] < 1;
-    }
-    if (small) {
-        PPL__EACH_OF(i, n)
-            y[i] += a[i] < 1 ? 1 / a[i] : 0;
+        y[i] = w * ((REAL)0.5 + w * STIRLING(fall, w)) + (a[i] < 1 ? 1 / a[i] : 0);
     }
     (void)dtype;
-}
-
-/* t = b x / z - 1, and 1 + t, 0 where it or b x is not plain; 1 if so anywhere. */
-static int LOOP(ratios)(const ppl__span *s, REAL *restrict t, REAL *restrict r)
-{
-    const REAL *x = s->in[0], *a = s->in[1], *b = s->in[2];
-    int odd = 0;
-
-    PPL__EACH(i, s) {
-        const REAL z = a[i] < 1 ? a[i] + 1 : a[i], w = 1 / z, y = b[i] * x[i];
-        t[i] = (REAL)((double)b[i] * x[i] - z) * w;
-        r[i] = IS_PLAIN(y) && IS_PLAIN(y * w) ? y * w : 0;
-        odd |= r[i] == 0;
-    }
-    return odd;
 }
 
 static void LOOP(log_prob)(const ppl__span *s, void *out)
 {
     const REAL *x = s->in[0], *a = s->in[1], *b = s->in[2];
-    REAL *restrict y = out, t[PPL__SPAN], r[PPL__SPAN] = { 0 }, log_r[PPL__SPAN];
-    REAL argument[PPL__SPAN] = { 0 };
-    const int odd = LOOP(ratios)(s, t, r) | LOOP(level)(s, argument, y);
+    REAL *restrict y = out, r[PPL__SPAN], w[PPL__SPAN];
+    int odd = LOOP(level)(s, y, w);
 
-    MATHS(log, s->n, r, log_r);
-    PPL__EACH(i, s)
-        y[i] -= (a[i] - 1) * EXCESS(t[i], log_r[i]) + (a[i] < 1 ? 2 * t[i] : t[i]);
+    PPL__EACH(i, s) {
+        const REAL z = a[i] < 1 ? a[i] + 1 : a[i], t = LESS(b[i], x[i], z) * w[i];
+        REAL log_r;
+        r[i] = b[i] * x[i] * w[i];
+        y[i] -= (a[i] - 1) * LOGS(log_excess, r[i], t, &log_r) + (a[i] < 1 ? 2 * t : t);
+        odd |= !(IS_PLAIN(r[i]) && IS_PLAIN(b[i] * x[i]));
+    }
     for (size_t i = 0; odd && i < s->n; i++)
-        if (r[i] == 0 || argument[i] == 0)
+        if (!(IS_PLAIN(r[i]) && IS_PLAIN(b[i] * x[i])))
             y[i] = (REAL)log_prob_at((double)x[i], (double)a[i], (double)b[i]);
 }
 
@@ -101,27 +80,32 @@ static void LOOP(log_prob_slopes)(const ppl__span *s, void *const *d)
 {
     const REAL *x = s->in[0], *a = s->in[1], *b = s->in[2];
     REAL *restrict dx = d[0], *restrict da = d[1], *restrict db = d[2];
-    REAL t[PPL__SPAN], r[PPL__SPAN] = { 0 }, log_r[PPL__SPAN];
-    const int odd = LOOP(ratios)(s, t, r);
+    int odd = 0;
 
     PPL__EACH(i, s) {
-        const double beyond = (double)b[i] * x[i] - a[i];
-        dx[i] = a[i] == 1 ? -b[i] : (REAL)-(beyond + 1) / x[i];
-        db[i] = (REAL)-beyond / b[i];
+        const REAL p = 1 / (b[i] * x[i]), beyond = LESS(b[i], x[i], a[i]);
+        dx[i] = a[i] == 1 ? -b[i] : LESS(b[i], x[i], a[i] - 1) * (-b[i] * p);
+        db[i] = beyond * (-x[i] * p);
+        odd |= !(IS_PLAIN(b[i] * x[i]) && IS_PLAIN(p));
     }
     if (s->due & 2) {                       /* often it is not */
         ppl__mapped(LOOP(lambda), DTYPE, s, 1, da);
-        MATHS(log, s->n, r, log_r);
-        PPL__EACH(i, s)
-            da[i] += t[i] < (REAL)0.1 && t[i] > (REAL)-0.1 ? t[i] - EXCESS(t[i], log_r[i])
-                                                           : log_r[i];
-    }
-    for (size_t i = 0; odd && i < s->n; i++)
-        if (r[i] == 0) {
-            dx[i] = (REAL)log_prob_slope_at(0, (double)x[i], (double)a[i], (double)b[i]);
-            da[i] = (REAL)log_prob_slope_at(1, (double)x[i], (double)a[i], (double)b[i]);
-            db[i] = (REAL)log_prob_slope_at(2, (double)x[i], (double)a[i], (double)b[i]);
+        PPL__EACH(i, s) {
+            const REAL z = a[i] < 1 ? a[i] + 1 : a[i], w = 1 / z, r = b[i] * x[i] * w;
+            REAL log_r;
+            LOGS(log_excess, r, LESS(b[i], x[i], z) * w, &log_r);
+            da[i] += log_r;
+            odd |= !IS_PLAIN(r);
         }
+    }
+    for (size_t i = 0; odd && i < s->n; i++) {
+        const REAL y = b[i] * x[i], r = y / (a[i] < 1 ? a[i] + 1 : a[i]);
+        if (IS_PLAIN(y) && IS_PLAIN(1 / y) && IS_PLAIN(r))
+            continue;
+        dx[i] = (REAL)log_prob_slope_at(0, (double)x[i], (double)a[i], (double)b[i]);
+        da[i] = (REAL)log_prob_slope_at(1, (double)x[i], (double)a[i], (double)b[i]);
+        db[i] = (REAL)log_prob_slope_at(2, (double)x[i], (double)a[i], (double)b[i]);
+    }
 }
 
 #else

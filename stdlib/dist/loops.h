@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * loops.h - loops written once for float and double: includes the file that LOOPS names
- * with REAL, DTYPE, LOOP(name), EXCESS, MAPPED (density.h), MATHS(function, n, x, y) and
- * STIRLING (stirling.h) in the one type and in the other, and on x86-64 again for AVX2 and for
- * AVX-512. A file may so include itself. PPL__LOOPS(count, value, slope) and PPL__FUSED_LOOPS(count, value, slopes) are
- * the formula of such loops. Products and sums are not contracted, so that results do not
- * depend on the instruction set.
+ * with REAL, DTYPE, LOOP(name), EXCESS, MAPPED (density.h), MATHS(function, n, x, y),
+ * STIRLING (stirling.h), LOGS (logs.h) and LESS(a, b, c) in the one type and in the other,
+ * and on x86-64 again for AVX2 and for AVX-512. A file may so include itself.
+ * PPL__LOOPS(count, value, slope) and PPL__FUSED_LOOPS(count, value, slopes) are the formula
+ * of such loops. Products and sums are not contracted, so that results do not depend on the
+ * instruction set; LESS is a b - c, in float without rounding a b.
  */
 #ifndef PPL__PASS
 
 #ifndef PPL__LOOPS
+#include "logs.h"
+
 #if defined(__x86_64__) && defined(__GNUC__)
 #define PPL__LOOPS_X86
 #endif
@@ -82,23 +85,35 @@
 #define LOOP(name) PPL__NAME(name, _f32, PPL__PASS)
 #define EXCESS ppl__excess_f32
 #define STIRLING(name, w) ppl__stirling_##name##_f32(w)
+#define LOGS(name, ...) ppl__##name##_f32(__VA_ARGS__)
+#if defined(__FMA__) && defined(__GNUC__)
+#define LESS(a, b, c) __builtin_fmaf(a, b, -(c))
+#else
+#define LESS(a, b, c) (float)((double)(a) * (b) - (c))
+#endif
 #include LOOPS
 #undef REAL
 #undef DTYPE
 #undef LOOP
 #undef EXCESS
 #undef STIRLING
+#undef LOGS
+#undef LESS
 
 #define REAL double
 #define DTYPE PPL_F64
 #define LOOP(name) PPL__NAME(name, _f64, PPL__PASS)
 #define EXCESS ppl__excess_f64
 #define STIRLING(name, w) ppl__stirling_##name##_f64(w)
+#define LOGS(name, ...) ppl__##name##_f64(__VA_ARGS__)
+#define LESS(a, b, c) ((a) * (b) - (c))
 #include LOOPS
 #undef REAL
 #undef DTYPE
 #undef LOOP
 #undef EXCESS
 #undef STIRLING
+#undef LOGS
+#undef LESS
 
 #endif
