@@ -58,17 +58,24 @@ static void LOOP(lambda)(ppl_dtype dtype, size_t n, const void *shape, void *out
     (void)dtype;
 }
 
+/* Where the value leaves log r to the slope by a; `room` if that is not asked for. */
+static REAL *LOOP(kept)(const ppl__span *s, REAL *room)
+{
+    REAL *log_r = ((const log_prob_attr *)s->attr)->log_r;
+    return log_r ? log_r + s->start : room;
+}
+
 static void LOOP(log_prob)(const ppl__span *s, void *out)
 {
     const REAL *x = s->in[0], *a = s->in[1], *b = s->in[2];
-    REAL *restrict y = out, r[PPL__SPAN], w[PPL__SPAN];
+    REAL *restrict y = out, r[PPL__SPAN], w[PPL__SPAN], room[PPL__SPAN];
+    REAL *restrict log_r = LOOP(kept)(s, room);
     int odd = LOOP(level)(s, y, w);
 
     PPL__EACH(i, s) {
         const REAL z = a[i] < 1 ? a[i] + 1 : a[i], t = LESS(b[i], x[i], z) * w[i];
-        REAL log_r;
         r[i] = b[i] * x[i] * w[i];
-        y[i] -= (a[i] - 1) * LOGS(log_excess, r[i], t, &log_r) + (a[i] < 1 ? 2 * t : t);
+        y[i] -= (a[i] - 1) * LOGS(log_excess, r[i], t, &log_r[i]) + (a[i] < 1 ? 2 * t : t);
         odd |= !(IS_PLAIN(r[i]) && IS_PLAIN(b[i] * x[i]));
     }
     for (size_t i = 0; odd && i < s->n; i++)
@@ -89,12 +96,11 @@ static void LOOP(log_prob_slopes)(const ppl__span *s, void *const *d)
         odd |= !(IS_PLAIN(b[i] * x[i]) && IS_PLAIN(p));
     }
     if (s->due & 2) {                       /* often it is not */
+        const REAL *log_r = LOOP(kept)(s, NULL);
         ppl__mapped(LOOP(lambda), DTYPE, s, 1, da);
         PPL__EACH(i, s) {
-            const REAL z = a[i] < 1 ? a[i] + 1 : a[i], w = 1 / z, r = b[i] * x[i] * w;
-            REAL log_r;
-            LOGS(log_excess, r, LESS(b[i], x[i], z) * w, &log_r);
-            da[i] += log_r;
+            const REAL r = b[i] * x[i] / (a[i] < 1 ? a[i] + 1 : a[i]);
+            da[i] += log_r[i];
             odd |= !IS_PLAIN(r);
         }
     }
@@ -132,6 +138,12 @@ static double log_prob_slope_at(int input, double x, double a, double b)
 #define IS_PLAIN(r)                                                                      \
     ((r) >= (REAL)(sizeof(REAL) == sizeof(float) ? FLT_MIN : DBL_MIN) &&                  \
      (r) <= (REAL)(sizeof(REAL) == sizeof(float) ? FLT_MAX : DBL_MAX))
+
+/* log r of every element, where the concentration has a gradient: cheaper to keep than to make
+ * again. */
+typedef struct log_prob_attr {
+    void *log_r;
+} log_prob_attr;
 
 #define LOOPS "gamma.c"
 #include "loops.h"
@@ -270,10 +282,29 @@ static ppl_tensor *sample(const ppl_dist *d, const ppl_rng *rng)
     return ppl_apply(&draw_op, d->param, 2, &attr, sizeof attr);
 }
 
+/* Of x and d broadcast to each other. */
+static size_t elements_of(const ppl_dist *d, const ppl_tensor *x)
+{
+    const ppl_shape s = ppl_tensor_shape(x);
+    size_t n = 1;
+
+    for (int a = 1; a <= s.rank || a <= d->shape.rank; a++) {
+        const int64_t own = a <= s.rank ? s.dim[s.rank - a] : 1;
+        const int64_t other = a <= d->shape.rank ? d->shape.dim[d->shape.rank - a] : 1;
+        n *= (size_t)(own == 1 ? other : own);
+    }
+    return n;
+}
+
 static ppl_tensor *log_prob(const ppl_dist *d, ppl_tensor *x)
 {
     ppl_tensor *in[] = { x, d->param[0], d->param[1] };
-    return ppl_apply(&log_prob_op, in, 3, NULL, 0);
+    log_prob_attr attr = { NULL };
+
+    if (ppl_requires_grad(d->param[0]) &&
+        !(attr.log_r = ppl_alloc_raw(d->ctx, elements_of(d, x) * sizeof(double))))
+        return NULL;
+    return ppl_apply(&log_prob_op, in, 3, &attr, sizeof attr);
 }
 
 static ppl_tensor *entropy(const ppl_dist *d)
