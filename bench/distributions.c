@@ -130,6 +130,9 @@ static void serve(ppl_ctx *const c[2])
     int count = 0;
     char name[100];
 
+    for (int w = 0; w < WORKLOADS; w++)         /* to warm up, as the peers do */
+        for (int dtype = 0; dtype < 2; dtype++)
+            run(c[dtype], &workloads[w]);
     serve_about(1, "a million values, ns per value");
     while (serve_next()) {
         for (int w = 0; w < WORKLOADS; w++)
