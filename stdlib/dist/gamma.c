@@ -79,8 +79,10 @@ static void LOOP(log_prob)(const ppl__span *s, void *out)
         odd |= !(IS_PLAIN(r[i]) && IS_PLAIN(b[i] * x[i]));
     }
     for (size_t i = 0; odd && i < s->n; i++)
-        if (!(IS_PLAIN(r[i]) && IS_PLAIN(b[i] * x[i])))
+        if (!(IS_PLAIN(r[i]) && IS_PLAIN(b[i] * x[i]))) {
             y[i] = (REAL)log_prob_at((double)x[i], (double)a[i], (double)b[i]);
+            log_r[i] = (REAL)log((double)b[i] * x[i] / (a[i] < 1 ? a[i] + 1 : a[i]));
+        }
 }
 
 static void LOOP(log_prob_slopes)(const ppl__span *s, void *const *d)
@@ -89,7 +91,7 @@ static void LOOP(log_prob_slopes)(const ppl__span *s, void *const *d)
     REAL *restrict dx = d[0], *restrict da = d[1], *restrict db = d[2];
     int odd = 0;
 
-    PPL__EACH(i, s) {
+    PPL__EACH(i, s) {                       /* 1 / x is b p, 1 / b is x p */
         const REAL p = 1 / (b[i] * x[i]), beyond = LESS(b[i], x[i], a[i]);
         dx[i] = a[i] == 1 ? -b[i] : LESS(b[i], x[i], a[i] - 1) * (-b[i] * p);
         db[i] = beyond * (-x[i] * p);
