@@ -221,7 +221,7 @@ ppl_epoch ppl_epoch_begin(ppl_ctx *c)
     e->taint = c->taint;
     e->site_space = c->site_space;
     e->site_count = c->site_count;
-    if (c->epoch_depth == 1 && !c->running) {
+    if (c->epoch_depth == 1 && c->depth == 0 && !c->running) {
         c->site_space = e->serial;
         c->site_count = 0;
     }

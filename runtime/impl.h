@@ -91,7 +91,8 @@ void ppl__names_free(ppl_ctx *c);
 /* ---- Provenance (provenance.c) ----------------------------------------------------- */
 
 /* A set of site ids: a window of words. NULL is the empty set. Immutable. Ids count
- * anew in each outermost epoch; a set of another one is taken as empty. */
+ * anew in each outermost epoch that no handler is around; a set of another one is taken as
+ * empty. */
 struct ppl_sites {
     uint32_t space;                 /* c->site_space when it was made */
     int first, words;               /* word w holds ids 64 (first + w) .. + 63 */

@@ -14,7 +14,7 @@ typedef struct axes {
     int first, count;
 } axes;
 
-/* In fifteen places it would be unrolled, a kilobyte each. */
+/* Unrolled where it is called, it would be a kilobyte each time. */
 static __attribute__((noinline)) ppl__split split_of(const ppl_tensor *out)
 {
     const axes *a = out->attr;

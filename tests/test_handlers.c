@@ -105,6 +105,26 @@ START_TEST(trace_begins_anew)
 }
 END_TEST
 
+/* Pushed by hand, it holds an address once, though an epoch begins while it is there. */
+START_TEST(trace_goes_on_in_an_epoch)
+{
+    ppl_ctx *c = start(_i);
+    ppl_trace *t;
+    ppl_scope traced = ppl_push(c, ppl_trace_into(c, &t));
+    ppl_sample(c, "a", standard(c, PPL_SCALAR));
+    ppl_epoch epoch = ppl_epoch_begin(c);
+    ppl_sample(c, "b", standard(c, PPL_SCALAR));
+    ppl_sample(c, "a", standard(c, PPL_SCALAR));
+    ck_assert_str_eq(names_of(t), "a b");
+    ppl_epoch_end(c, epoch);
+    ppl_sample(c, "c", standard(c, PPL_SCALAR));
+    ppl_sample(c, "b", standard(c, PPL_SCALAR));
+    ck_assert_str_eq(names_of(t), "a b c");
+    ppl_pop(c, traced);
+    stop(c);
+}
+END_TEST
+
 /* Out of memory in the middle leaves a trace of what came before. */
 START_TEST(trace_survives_failures)
 {
@@ -643,7 +663,7 @@ int main(void)
 {
     const TTest *const tests[] = {
         trace_records, no_trace_has_nothing, trace_log_prob_sums, trace_finds_among_many,
-        trace_begins_anew, trace_survives_failures,
+        trace_begins_anew, trace_goes_on_in_an_epoch, trace_survives_failures,
         replay_takes_values, replay_keeps_provenance,
         of_two_replays_the_outer_wins, replay_refuses_another_kind, condition_observes,
         of_two_conditions_the_outer_wins, condition_beats_replay,
