@@ -558,6 +558,12 @@ static void run_one(ppl__gemm *g, const product *p)
     (p->panels && p->k > 0 ? run_panels : run_plain)(g, p);
 }
 
+void ppl__gemm_run_alone(ppl__gemm *g, const product *p)
+{
+    if (p->m > 0 && p->n > 0)
+        run_one(g, p);
+}
+
 static size_t edge(size_t units, size_t unit, size_t all)
 {
     return units * unit < all ? units * unit : all;

@@ -197,6 +197,18 @@ void ppl__pool_free(ppl_ctx *c, ppl__pool *p);
 /* Into how many pieces ppl_maths_split would cut. */
 size_t ppl__split_pieces(const ppl_ctx *c, size_t n, size_t least);
 
+/* A job: work that the caller does not wait for, done whole by one thread, the one that has
+ * time first. They are possible from ppl__jobs_open on, unless loops are not split. Room of
+ * `size` bytes for the next one's description, which stays until it is done; NULL without
+ * memory. Then its start: run(room) is to add to `target`, to which nothing else is added,
+ * and which nothing reads, until ppl__jobs_finish of it; that of NULL is of all, and no more
+ * are possible. */
+void ppl__jobs_open(ppl_ctx *c);
+int ppl__jobs_possible(const ppl_ctx *c);
+void *ppl__job_room(ppl_ctx *c, size_t size);
+void ppl__job_start(ppl_ctx *c, void (*run)(void *room), const void *target);
+void ppl__jobs_finish(ppl_ctx *c, const void *target);
+
 /* ---- Parameters (store.c) ---------------------------------------------------------- */
 
 typedef struct ppl__store ppl__store;

@@ -156,6 +156,8 @@ void ppl__gemm_free(ppl_ctx *c, ppl__gemm *g);
  * slower for few rows. C overlaps neither. LIBXSMM where it was built in, the BLAS
  * otherwise and for large products. Results depend on the arguments alone. */
 void ppl__gemm_run(ppl__gemm *g, const ppl__product *p);
+/* The same by the calling thread alone. */
+void ppl__gemm_run_alone(ppl__gemm *g, const ppl__product *p);
 /* Panels of [room,columns], as the operand that `side` says: as many elements. Copies `rows`
  * rows to where row `first` is; sets rows to zero; and B [k,n] from x [n,k], its transpose.
  * An A in panels is the transposed one, [k,m]. */

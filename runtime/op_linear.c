@@ -124,7 +124,7 @@ static void add_right(ppl_ctx *c, const sizes *s, const void *a, const void *g, 
         return;
     }
     ppl__arena_mark mark = ppl__arena_here(&c->data);
-    ppl_outer_sum *sum = ppl__outer_sum_begin(c, s->n, s->k, gb, 1);
+    ppl_outer_sum *sum = ppl__outer_sum_begin(c, s->n, s->k, gb, 1, 0);
     ppl_outer_sum_add(sum, s->m, g, s->n, a, s->k);
     ppl_outer_sum_end(sum);
     ppl__arena_release(&c->data, mark);
@@ -352,6 +352,8 @@ static void add_bias(ppl_tensor *const *outs, int count, void *grad)
                     500 / rows + 1, sum_columns, &s);
 }
 
+enum { LATER = 2000 };              /* elements of a weight whose gradient is worth a job */
+
 /* Sums over the rows of all nodes of `outs`: of outer products for the weight, of the rows
  * themselves for the bias. */
 static int linear_together(ppl_tensor *const *outs, int count, int i, void *grad)
@@ -372,13 +374,18 @@ static int linear_together(ppl_tensor *const *outs, int count, int i, void *grad
         return 1;
     }
     ppl__arena_mark mark = ppl__arena_here(&c->data);
-    ppl_outer_sum *sum = ppl_outer_sum_begin(c, columns, inputs, grad);
+    /* Nothing else waits for the gradient of a leaf. */
+    int later = (outs[0]->input[1]->flags & PPL__LEAF) && columns * inputs >= LATER &&
+                ppl__jobs_possible(c);
+    ppl_outer_sum *sum = ppl__outer_sum_begin(c, columns, inputs, grad, 0, later);
     for (int k = 0; k < count; k++) {
         const void *d = folded(outs[k]), *x = outs[k]->input[0]->data;
-        if (is_sparse(outs[k]))
+        if (is_sparse(outs[k])) {
+            ppl__jobs_finish(c, grad);
             ppl__sparse_add_outer(c, rows_of(outs[k]), columns, inputs, d, x, grad);
-        else
+        } else {
             ppl_outer_sum_add(sum, rows_of(outs[k]), d, columns, x, inputs);
+        }
     }
     ppl_outer_sum_end(sum);
     ppl__arena_release(&c->data, mark);

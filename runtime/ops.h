@@ -40,8 +40,10 @@ enum { PPL__ALL_INPUTS = 16 };      /* of a node at most, for vjp_all */
 /* Rows that are multiplied at a time for the gradient of a weight: enough for full speed,
  * few enough to be in the caches still. */
 #define PPL__TOGETHER 192
-/* ppl_outer_sum_begin, or of x_r^T d_r (kiln/maths.h). */
-ppl_outer_sum *ppl__outer_sum_begin(ppl_ctx *c, size_t m, size_t n, void *sum, int turned);
+/* ppl_outer_sum_begin, or of x_r^T d_r (kiln/maths.h). With `later` its products are jobs
+ * (impl.h) of target `sum`. */
+ppl_outer_sum *ppl__outer_sum_begin(ppl_ctx *c, size_t m, size_t n, void *sum, int turned,
+                                    int later);
 /* The next run of rows of d [rows,n], from row *to on, that are not all zero: rows *from
  * to *to - 1; 0 when there are no more. */
 int ppl__next_run(ppl_dtype dtype, size_t rows, size_t n, const void *d, size_t ldd,

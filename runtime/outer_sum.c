@@ -16,7 +16,14 @@ struct ppl_outer_sum {
     const void *d_row[ROOM], *x_row[ROOM];
     void *d, *x, *sum;              /* panels of d and of x */
     int turned;                     /* the sum is that of x_r^T d_r */
+    int later;                      /* products are jobs, in whose rooms d and x are */
 };
+
+/* What a job is told, before its panels. */
+typedef struct told {
+    _Alignas(64) ppl__gemm *gemm;
+    ppl__product product;
+} told;
 
 static int all_zero(ppl_dtype dtype, size_t n, const void *row)
 {
@@ -59,16 +66,35 @@ static void pack_rows(void *arg, size_t from, size_t to)
     }
 }
 
+static void run_told(void *room)
+{
+    const told *t = room;
+    ppl__gemm_run_alone(t->gemm, &t->product);
+}
+
+/* Room for the panels of a job; 0 if there is no memory. */
+static int make_room(ppl_outer_sum *o)
+{
+    size_t size = ppl__dtype_size(o->ctx->dtype), d = (ROOM * o->m * size + 63) / 64 * 64;
+    told *t = ppl__job_room(o->ctx, sizeof *t + d + ROOM * o->n * size);
+    if (!t)
+        return 0;
+    o->d = t + 1;
+    o->x = (char *)(t + 1) + d;
+    return 1;
+}
+
 static void multiply(ppl_outer_sum *o)
 {
     ppl_ctx *c = o->ctx;
-    size_t padding = (UNIT - o->rows % UNIT) % UNIT;
-    if (o->rows == 0)
+    const size_t rows = o->rows, padding = (UNIT - rows % UNIT) % UNIT;
+    o->rows = 0;
+    if (rows == 0 || (o->later && !make_room(o)))
         return;
-    ppl_maths_split(c, o->rows, 8000 / (o->m + o->n) + 1, pack_rows, o);
-    ppl__gemm_pack_zeros(c->gemm, c->dtype, d_side(o), padding, o->m, ROOM, o->rows, o->d);
-    ppl__gemm_pack_zeros(c->gemm, c->dtype, !d_side(o), padding, o->n, ROOM, o->rows, o->x);
-    ppl__product p = { c->dtype, 1, 0, 1, 1, o->m, o->n, o->rows + padding, o->d, o->x,
+    ppl_maths_split(c, rows, 8000 / (o->m + o->n) + 1, pack_rows, o);
+    ppl__gemm_pack_zeros(c->gemm, c->dtype, d_side(o), padding, o->m, ROOM, rows, o->d);
+    ppl__gemm_pack_zeros(c->gemm, c->dtype, !d_side(o), padding, o->n, ROOM, rows, o->x);
+    ppl__product p = { c->dtype, 1, 0, 1, 1, o->m, o->n, rows + padding, o->d, o->x,
                        o->sum, ROOM, ROOM, o->n };
     if (o->turned) {
         p.m = o->n;
@@ -76,17 +102,22 @@ static void multiply(ppl_outer_sum *o)
         p.a = o->x;
         p.b = o->d;
     }
-    ppl__gemm_run(c->gemm, &p);
-    o->rows = 0;
+    if (!o->later) {
+        ppl__gemm_run(c->gemm, &p);
+        return;
+    }
+    *((told *)o->d - 1) = (told){ c->gemm, p };
+    ppl__job_start(c, run_told, o->sum);
 }
 
-ppl_outer_sum *ppl__outer_sum_begin(ppl_ctx *c, size_t m, size_t n, void *sum, int turned)
+ppl_outer_sum *ppl__outer_sum_begin(ppl_ctx *c, size_t m, size_t n, void *sum, int turned,
+                                    int later)
 {
     size_t size = ppl__dtype_size(c->dtype);
     ppl_outer_sum *o = ppl__arena_alloc(&c->data, sizeof *o);
-    void *d = o ? ppl__arena_alloc(&c->data, ROOM * m * size) : NULL;
+    void *d = o && !later ? ppl__arena_alloc(&c->data, ROOM * m * size) : NULL;
     void *x = d ? ppl__arena_alloc(&c->data, ROOM * n * size) : NULL;
-    if (!x)
+    if (!o || (!x && !later))
         return NULL;
     o->ctx = c;
     o->m = m;
@@ -96,12 +127,13 @@ ppl_outer_sum *ppl__outer_sum_begin(ppl_ctx *c, size_t m, size_t n, void *sum, i
     o->x = x;
     o->sum = sum;
     o->turned = turned;
+    o->later = later;
     return o;
 }
 
 ppl_outer_sum *ppl_outer_sum_begin(ppl_ctx *c, size_t m, size_t n, void *sum)
 {
-    return ppl__outer_sum_begin(c, m, n, sum, 0);
+    return ppl__outer_sum_begin(c, m, n, sum, 0, 0);
 }
 
 void ppl_outer_sum_add(ppl_outer_sum *o, size_t rows, const void *d, size_t ldd, const void *x,

@@ -13,7 +13,8 @@
  * collected at the input and go together, a product over many rows for a weight used at T
  * steps instead of T products of few: as many nodes as make PPL__TOGETHER rows, and the rest when
  * the sweep comes to that input, or after it for leaves. Everything is visited in an order
- * that the tape alone decides.
+ * that the tape alone decides. With threads, the products for leaves are jobs (impl.h): the
+ * sweep goes on meanwhile, and waits for one where something else adds to its leaf.
  */
 #include "ops.h"
 
@@ -110,6 +111,8 @@ static void let_go(sweep *s, ppl_tensor *out)
 static void *adjoint(sweep *s, ppl_tensor *t, int *first)
 {
     ppl_tensor *owner = t->flags & PPL__VIEW ? t->base : t;
+    if ((owner->flags & PPL__LEAF) && owner->grad)
+        ppl__jobs_finish(s->ctx, owner->grad);
     if (!owner->grad) {
         owner->grad = owner->numel <= 1 ? &owner->element[1] : take(s, owner);
         if (!owner->grad)
@@ -295,10 +298,12 @@ static void visit(sweep *s, ppl_tensor *out)
 static ppl_status run_sweep(sweep *s)
 {
     ppl_ctx *c = s->ctx;
+    ppl__jobs_open(c);
     for (size_t k = c->tape_count; k-- > 0 && c->status == PPL_OK;)
         visit(s, c->tape[k]);
     for (deferred *d = s->leaves; d; d = d->leaf)
         flush_all(s, d->input);
+    ppl__jobs_finish(c, NULL);
     return c->status;
 }
 

@@ -15,6 +15,10 @@
  * for a while (to sleep and be woken takes longer than most operations), then waits on a
  * condition. A thread that falls asleep just as it is offered a piece sleeps on, and the
  * caller does it: that is cheaper than a fence in every split.
+ *
+ * Jobs wait in a ring for a thread that has no piece to do; who waits for one does some
+ * meanwhile. Each is the only one of its target and never cut, so that here too the result
+ * does not depend on who does what when.
  */
 #include "impl.h"
 
@@ -41,6 +45,17 @@ typedef struct worker {
     pthread_t thread;
 } worker;
 
+enum { JOBS = 16 };                 /* that are not done at most */
+
+enum { DONE, WAITING, RUNNING };
+typedef struct job {
+    _Alignas(64) _Atomic int state;
+    void (*run)(void *room);
+    const void *target;
+    void *room, *block;             /* the room is in the block, aligned */
+    size_t size;
+} job;
+
 struct ppl__pool {
     uint64_t serial;                /* of the latest task */
     int busy;                       /* a split is on: those within it are not cut */
@@ -48,6 +63,10 @@ struct ppl__pool {
     void *block;                    /* the memory that holds all this */
     _Alignas(64) _Atomic int asleep;        /* threads that wait, or are about to */
     _Atomic int ending;
+    _Alignas(64) _Atomic int waiting;       /* jobs */
+    int open;                               /* whether jobs are possible */
+    unsigned next;                          /* the job to be started */
+    job job[JOBS];
     pthread_mutex_t lock;
     pthread_cond_t wake;
     worker worker[PPL_MOST_THREADS];        /* the first is unused: it is the caller */
@@ -81,6 +100,24 @@ static uint64_t offered(worker *w)
     return atomic_load_explicit(&w->claimed, memory_order_relaxed) < serial ? serial : 0;
 }
 
+/* Does one of the jobs that wait, from the one started first on; 0: there is none. */
+static int do_job(ppl__pool *p, unsigned first)
+{
+    for (unsigned i = 0; i < JOBS; i++) {
+        job *j = &p->job[(first + i) % JOBS];
+        int state = WAITING;
+
+        if (atomic_load_explicit(&j->state, memory_order_relaxed) == WAITING &&
+            atomic_compare_exchange_strong(&j->state, &state, RUNNING)) {
+            atomic_fetch_sub(&p->waiting, 1);
+            j->run(j->room);
+            atomic_store_explicit(&j->state, DONE, memory_order_release);
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* ---- Threads ----------------------------------------------------------------------- */
 
 static void sleep_until_work(worker *w)
@@ -89,7 +126,7 @@ static void sleep_until_work(worker *w)
 
     pthread_mutex_lock(&p->lock);
     atomic_fetch_add(&p->asleep, 1);
-    while (offered(w) == 0 && !atomic_load(&p->ending))
+    while (offered(w) == 0 && atomic_load(&p->waiting) == 0 && !atomic_load(&p->ending))
         pthread_cond_wait(&p->wake, &p->lock);
     atomic_fetch_sub(&p->asleep, 1);
     pthread_mutex_unlock(&p->lock);
@@ -107,6 +144,9 @@ static void *work(void *arg)
         if (serial > 0 && claim(w, serial)) {
             w->part(w->arg, w->from, w->to);
             atomic_store_explicit(&w->done, serial, memory_order_release);
+            looks = 0;
+        } else if (atomic_load_explicit(&p->waiting, memory_order_relaxed) > 0 &&
+                   do_job(p, 0)) {
             looks = 0;
         } else if (++looks < LOOKS) {
             relax();
@@ -172,6 +212,8 @@ void ppl__pool_free(ppl_ctx *c, ppl__pool *p)
     wake_all(p);
     for (int i = 1; i <= p->started; i++)
         pthread_join(p->worker[i].thread, NULL);
+    for (int i = 0; i < JOBS; i++)
+        ppl__free(c, p->job[i].block, p->job[i].size);
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
     ppl__free(c, p->block, sizeof(ppl__pool) + 64);
@@ -240,4 +282,77 @@ void ppl_maths_split(ppl_ctx *c, size_t n, size_t least, ppl_maths_part *part, v
     for (size_t k = 1; k < pieces; k++)
         await(&p->worker[k], p->serial);
     p->busy = 0;
+}
+
+/* ---- Jobs -------------------------------------------------------------------------- */
+
+void ppl__jobs_open(ppl_ctx *c)
+{
+    if (c->pool == NULL)
+        return;
+    c->pool->open = 1;
+    c->pool->next = 0;              /* like sweeps ask for like rooms */
+}
+
+int ppl__jobs_possible(const ppl_ctx *c)
+{
+    return ppl__split_pieces(c, 2, 1) > 1 && c->pool->open;
+}
+
+/* Until the job is done, doing others. */
+static void finish(ppl__pool *p, const job *j)
+{
+    int looks = 0;
+
+    while (atomic_load_explicit(&j->state, memory_order_acquire) != DONE)
+        if (do_job(p, p->next) || ++looks < PATIENCE)
+            relax();
+        else
+            sched_yield();
+}
+
+void *ppl__job_room(ppl_ctx *c, size_t size)
+{
+    job *j = &c->pool->job[c->pool->next];
+
+    finish(c->pool, j);
+    if (j->size < size + 64) {
+        void *block = ppl__realloc(c, NULL, 0, size + 64);
+
+        if (block == NULL)
+            return NULL;
+        ppl__free(c, j->block, j->size);
+        j->block = block;
+        j->size = size + 64;
+        j->room = (void *)(((uintptr_t)block + 63) & ~(uintptr_t)63);
+    }
+    return j->room;
+}
+
+void ppl__job_start(ppl_ctx *c, void (*run)(void *room), const void *target)
+{
+    ppl__pool *p = c->pool;
+    job *j = &p->job[p->next];
+
+    ppl__jobs_finish(c, target);
+    j->run = run;
+    j->target = target;
+    p->next = (p->next + 1) % JOBS;
+    atomic_store_explicit(&j->state, WAITING, memory_order_release);
+    atomic_fetch_add(&p->waiting, 1);
+    if (atomic_load_explicit(&p->asleep, memory_order_relaxed) > 0)
+        wake_all(p);
+}
+
+void ppl__jobs_finish(ppl_ctx *c, const void *target)
+{
+    ppl__pool *p = c->pool;
+
+    if (p == NULL)
+        return;
+    for (int i = 0; i < JOBS; i++)
+        if (target == NULL || p->job[i].target == target)
+            finish(p, &p->job[i]);
+    if (target == NULL)
+        p->open = 0;
 }

@@ -241,8 +241,8 @@ START_TEST(sparse_is_dense)
     run_sparse(_i, ppl_linear, sparse);
     run_sparse(_i, composed, dense);
     for (int k = 0; k < N; k++)
-        ck_assert_msg(is_near(sparse[k], dense[k], 4 * rounding(_i)), "%d: %.17g is not %.17g",
-                      k, sparse[k], dense[k]);
+        ck_assert_msg(is_near(sparse[k], dense[k], 4 * rounding(_i)),
+                      "%d: %.17g is not %.17g", k, sparse[k], dense[k]);
 }
 END_TEST
 

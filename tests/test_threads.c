@@ -284,7 +284,7 @@ static const void *notes(int i)
     static double doubles[ROWS * KEYS];
 
     for (int k = 0; k < ROWS * KEYS; k++)
-        floats[k] = (float)(doubles[k] = k % 7 == 0);
+        floats[k] = (float)(doubles[k] = k % 9 == 0);
     return i == 0 ? (void *)floats : (void *)doubles;
 }
 
@@ -326,6 +326,39 @@ static void gru_guide(ppl_ctx *ctx, const void *arg)
 START_TEST(gated)
 {
     compare_runs(_i, gru_model, gru_guide, notes(_i), 1);
+}
+END_TEST
+
+enum { LAYERS = 20, WIDE = 60 };
+
+/* More jobs at a time than there is room for, and weights that other operations use too. */
+static void deep_model(ppl_ctx *ctx, const void *arg)
+{
+    ppl_tensor *x = ppl_wrap(ctx, ppl_ctx_dtype(ctx), PPL_SHAPE(ROWS, KEYS), arg);
+    ppl_tensor *z = ppl_sample(ctx, "z", ppl_normal(ppl_scalar(ctx, 0), ppl_scalar(ctx, 1)));
+    ppl_tensor *h = ppl_nn_linear(ctx, "in", ppl_mul(x, z), WIDE, PPL_TANH);
+    ppl_tensor *size = ppl_scalar(ctx, 0);
+
+    for (int k = 0; k < LAYERS; k++) {
+        char name[8];
+        ppl_tensor *weight;
+
+        snprintf(name, sizeof name, "w%d", k);
+        weight = ppl_param(ctx, ppl_intern(ctx, name), PPL_SHAPE(WIDE, WIDE),
+                           ppl_init_uniform(-0.2, 0.2), PPL_REAL);
+        size = ppl_add(size, ppl_sum(ppl_mul(weight, weight), PPL_ALL));
+        h = ppl_linear(h, weight, NULL, PPL_TANH);
+        h = ppl_linear(h, weight, NULL, k % 2 ? PPL_SOFTPLUS : PPL_IDENTITY);
+    }
+    ppl_observe(ctx, "h", ppl_normal(h, ppl_scalar(ctx, 1)),
+                ppl_full(ctx, PPL_SHAPE(ROWS, WIDE), 0.5));
+    ppl_observe(ctx, "size", ppl_normal(ppl_affine(size, 1e-3, 0), ppl_scalar(ctx, 1)),
+                ppl_scalar(ctx, 0));
+}
+
+START_TEST(jobs)
+{
+    compare_runs(_i, deep_model, gru_guide, notes(_i), 1);
 }
 END_TEST
 
@@ -430,7 +463,7 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = { loops, loops_within_loops, products, deep_markov_model,
-                                   gated, contexts_at_once, numbers_of_threads,
+                                   gated, jobs, contexts_at_once, numbers_of_threads,
                                    memory_runs_out, a_thread_does_not_start, NULL };
 
     return run_tests("threads", tests);
