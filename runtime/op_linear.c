@@ -124,7 +124,7 @@ static void add_right(ppl_ctx *c, const sizes *s, const void *a, const void *g, 
         return;
     }
     ppl__arena_mark mark = ppl__arena_here(&c->data);
-    ppl_outer_sum *sum = ppl__outer_sum_begin(c, s->n, s->k, gb, 1, 0);
+    ppl_outer_sum *sum = ppl__outer_sum_begin(c, s->n, s->k, gb, 1, 0, 0);
     ppl_outer_sum_add(sum, s->m, g, s->n, a, s->k);
     ppl_outer_sum_end(sum);
     ppl__arena_release(&c->data, mark);
@@ -360,8 +360,11 @@ static int linear_together(ppl_tensor *const *outs, int count, int i, void *grad
 {
     ppl_ctx *c = outs[0]->ctx;
     size_t columns = outputs_of(outs[0]), inputs = inputs_of(outs[0]);
+    const int first = ppl_op_first(outs[0]);
     if (i == 0)
         return 0;
+    if (first && (i == 2 || columns == 1))
+        c->kernels->fill((size_t)outs[0]->input[i]->numel, 0, grad);
     if (i == 2) {
         add_bias(outs, count, grad);
         return 1;
@@ -377,11 +380,13 @@ static int linear_together(ppl_tensor *const *outs, int count, int i, void *grad
     /* Nothing else waits for the gradient of a leaf. */
     int later = (outs[0]->input[1]->flags & PPL__LEAF) && columns * inputs >= LATER &&
                 ppl__jobs_possible(c);
-    ppl_outer_sum *sum = ppl__outer_sum_begin(c, columns, inputs, grad, 0, later);
-    for (int k = 0; k < count; k++) {
+    ppl_outer_sum *sum = ppl__outer_sum_begin(c, columns, inputs, grad, 0, later, first);
+    if (!sum && first)
+        c->kernels->fill(columns * inputs, 0, grad);
+    for (int k = 0; k < count && sum; k++) {
         const void *d = folded(outs[k]), *x = outs[k]->input[0]->data;
         if (is_sparse(outs[k])) {
-            ppl__jobs_finish(c, grad);
+            ppl__outer_sum_share(sum);
             ppl__sparse_add_outer(c, rows_of(outs[k]), columns, inputs, d, x, grad);
         } else {
             ppl_outer_sum_add(sum, rows_of(outs[k]), d, columns, x, inputs);
@@ -445,14 +450,12 @@ static void linear_vjp(ppl_tensor *out, int i, void *grad)
         out->flags |= PPL__FOLDED;
         return;
     }
-    if (first)
-        out->ctx->kernels->fill((size_t)out->input[i]->numel, 0, grad);
     linear_together(&out, 1, i, grad);
 }
 
 static const ppl_op linear_row = {
-    "linear", -1, PPL_OP_WRITES, linear_shape, linear_forward, linear_vjp, linear_together,
-    NULL, NULL
+    "linear", -1, PPL_OP_WRITES | PPL__TOGETHER_WRITES, linear_shape, linear_forward,
+    linear_vjp, linear_together, NULL, NULL
 };
 
 ppl_tensor *ppl_linear(ppl_tensor *x, ppl_tensor *weight, ppl_tensor *bias,

@@ -37,13 +37,17 @@ void ppl__add_number(const ppl_ctx *c, void *element, double value);
 
 enum { PPL__ALL_INPUTS = 16 };      /* of a node at most, for vjp_all */
 
+/* Flag of a row: vjp_together writes where ppl_op_first of its first node, or returns 0. */
+#define PPL__TOGETHER_WRITES 0x100
 /* Rows that are multiplied at a time for the gradient of a weight: enough for full speed,
  * few enough to be in the caches still. */
 #define PPL__TOGETHER 192
 /* ppl_outer_sum_begin, or of x_r^T d_r (kiln/maths.h). With `later` its products are jobs
- * (impl.h) of target `sum`. */
+ * (impl.h) of target `sum`, and with `first` the sum holds nothing yet. */
 ppl_outer_sum *ppl__outer_sum_begin(ppl_ctx *c, size_t m, size_t n, void *sum, int turned,
-                                    int later);
+                                    int later, int first);
+/* From here on others may add to the sum as well, until more rows are added. */
+void ppl__outer_sum_share(ppl_outer_sum *o);
 /* The next run of rows of d [rows,n], from row *to on, that are not all zero: rows *from
  * to *to - 1; 0 when there are no more. */
 int ppl__next_run(ppl_dtype dtype, size_t rows, size_t n, const void *d, size_t ldd,

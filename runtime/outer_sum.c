@@ -15,6 +15,7 @@ struct ppl_outer_sum {
     size_t m, n, rows;
     const void *d_row[ROOM], *x_row[ROOM];
     void *d, *x, *sum;              /* panels of d and of x */
+    int first;                      /* the sum holds nothing yet */
     int turned;                     /* the sum is that of x_r^T d_r */
     int later;                      /* products are jobs, in whose rooms d and x are */
 };
@@ -94,7 +95,7 @@ static void multiply(ppl_outer_sum *o)
     ppl_maths_split(c, rows, 8000 / (o->m + o->n) + 1, pack_rows, o);
     ppl__gemm_pack_zeros(c->gemm, c->dtype, d_side(o), padding, o->m, ROOM, rows, o->d);
     ppl__gemm_pack_zeros(c->gemm, c->dtype, !d_side(o), padding, o->n, ROOM, rows, o->x);
-    ppl__product p = { c->dtype, 1, 0, 1, 1, o->m, o->n, rows + padding, o->d, o->x,
+    ppl__product p = { c->dtype, 1, 0, !o->first, 1, o->m, o->n, rows + padding, o->d, o->x,
                        o->sum, ROOM, ROOM, o->n };
     if (o->turned) {
         p.m = o->n;
@@ -102,6 +103,7 @@ static void multiply(ppl_outer_sum *o)
         p.a = o->x;
         p.b = o->d;
     }
+    o->first = 0;
     if (!o->later) {
         ppl__gemm_run(c->gemm, &p);
         return;
@@ -111,7 +113,7 @@ static void multiply(ppl_outer_sum *o)
 }
 
 ppl_outer_sum *ppl__outer_sum_begin(ppl_ctx *c, size_t m, size_t n, void *sum, int turned,
-                                    int later)
+                                    int later, int first)
 {
     size_t size = ppl__dtype_size(c->dtype);
     ppl_outer_sum *o = ppl__arena_alloc(&c->data, sizeof *o);
@@ -128,12 +130,13 @@ ppl_outer_sum *ppl__outer_sum_begin(ppl_ctx *c, size_t m, size_t n, void *sum, i
     o->sum = sum;
     o->turned = turned;
     o->later = later;
+    o->first = first;
     return o;
 }
 
 ppl_outer_sum *ppl_outer_sum_begin(ppl_ctx *c, size_t m, size_t n, void *sum)
 {
-    return ppl__outer_sum_begin(c, m, n, sum, 0, 0);
+    return ppl__outer_sum_begin(c, m, n, sum, 0, 0, 0);
 }
 
 void ppl_outer_sum_add(ppl_outer_sum *o, size_t rows, const void *d, size_t ldd, const void *x,
@@ -153,8 +156,19 @@ void ppl_outer_sum_add(ppl_outer_sum *o, size_t rows, const void *d, size_t ldd,
         }
 }
 
+void ppl__outer_sum_share(ppl_outer_sum *o)
+{
+    ppl__jobs_finish(o->ctx, o->sum);
+    if (o->first)
+        o->ctx->kernels->fill(o->m * o->n, 0, o->sum);
+    o->first = 0;
+}
+
 void ppl_outer_sum_end(ppl_outer_sum *o)
 {
-    if (o)
-        multiply(o);
+    if (!o)
+        return;
+    multiply(o);
+    if (o->first)
+        ppl__outer_sum_share(o);
 }

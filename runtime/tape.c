@@ -127,15 +127,6 @@ static void *adjoint(sweep *s, ppl_tensor *t, int *first)
     return t == owner ? owner->grad : ppl__at(t, owner->grad, (size_t)t->offset);
 }
 
-static void *zeroed_adjoint(sweep *s, ppl_tensor *t)
-{
-    int first = 0;
-    void *grad = adjoint(s, t, &first);
-    if (grad && first)
-        memset(grad, 0, bytes_of(t));
-    return grad;
-}
-
 /* ---- One node ---------------------------------------------------------------------- */
 
 /* The vjp of a stretched input: at the output's shape, then summed back to its own. */
@@ -196,10 +187,21 @@ static void contribute_all(sweep *s, ppl_tensor *out)
 /* All nodes collected so far. */
 static void flush(sweep *s, deferred *d)
 {
-    void *grad = d->count > 0 ? zeroed_adjoint(s, d->input) : NULL;
-    if (grad && !d->op->vjp_together(d->outs, d->count, d->i, grad))
-        for (int k = 0; k < d->count && s->ctx->status == PPL_OK; k++)
-            contribute(s, d->outs[k], d->i);
+    int first = 0, writes = d->op->flags & PPL__TOGETHER_WRITES, done = 0;
+    void *grad = d->count > 0 ? adjoint(s, d->input, &first) : NULL;
+    if (grad && first && !writes)
+        memset(grad, 0, bytes_of(d->input));
+    if (grad && first && writes)
+        d->outs[0]->flags |= PPL__FIRST;
+    if (grad)
+        done = d->op->vjp_together(d->outs, d->count, d->i, grad);
+    if (grad && first && writes) {
+        d->outs[0]->flags &= (unsigned char)~PPL__FIRST;
+        if (!done)
+            memset(grad, 0, bytes_of(d->input));
+    }
+    for (int k = 0; k < d->count && grad && !done && s->ctx->status == PPL_OK; k++)
+        contribute(s, d->outs[k], d->i);
     for (int k = 0; k < d->count; k++)
         let_go(s, d->outs[k]);
     d->count = 0;
