@@ -33,6 +33,7 @@ typedef struct family_row {
     int composed;                       /* made of other families' functions, each of
                                            which is rounded: draws in float are near those
                                            in double, not the same rounded */
+    int counts;                         /* its values are counts; its kind's need not be */
     int slow;                           /* quantiles are a search with integrals: how draws
                                            move is left to the family's own test */
 } family_row;
@@ -78,7 +79,12 @@ enum { FAMILIES = sizeof families / sizeof *families };
 
 static inline int differentiable(const family_row *row)
 {
-    return !(row->family->flags & PPL_DISCRETE);
+    return !row->counts && !(row->family->flags & PPL_DISCRETE);
+}
+
+static inline int has_whole_values(const family_row *row)
+{
+    return row->counts || row->family->value_dtype == PPL_I64;
 }
 
 /* How many arguments `make` takes. */
@@ -178,8 +184,7 @@ static inline int round_member(const family_row *row, double *params, int count,
     int kept = 1;
     for (int i = 0; i < count; i++)
         kept &= (!row->weights && is_integer(row, i)) || round_to_float(&params[i], 1);
-    return kept && (!value || row->family->value_dtype == PPL_I64 ||
-                    round_to_float(value, 1));
+    return kept && (!value || has_whole_values(row) || round_to_float(value, 1));
 }
 
 /* A value of the family's dtype. */
@@ -187,7 +192,7 @@ static inline ppl_tensor *make_values(ppl_ctx *c, const family_row *row, ppl_sha
                                       const double *values)
 {
     int64_t integers[256] = { 0 };
-    if (row->family->value_dtype != PPL_I64)
+    if (!has_whole_values(row))
         return ppl_from_doubles(c, shape, values);
     int64_t n = 1;
     for (int i = 0; i < shape.rank; i++)

@@ -118,22 +118,24 @@ static answers ask(ppl_ctx *c, const family_row *row, const double *params, int 
     return a;
 }
 
-/* The tails of a cdf are to be right relative to themselves. */
+/* The tails of a cdf are to be right relative to themselves. Masses of counts cut far out are
+ * differences of larger logarithms, and their derivatives of still larger ones (`slopes`). */
 static void assert_answers(const char *family, int record, const answers *a,
-                           const answers *b, int count, double relative, double absolute)
+                           const answers *b, int count, double relative, double absolute,
+                           double slopes)
 {
 #define SAME(field, absolute)                                                            \
     assert_near(family, record, #field, a->field, b->field, relative, absolute)
     SAME(log_prob, absolute);
     SAME(d_value, absolute);
     for (int i = 0; i < count; i++)
-        SAME(d_params[i], absolute);
+        SAME(d_params[i], slopes);
     SAME(entropy, absolute);
     SAME(mean, absolute);
     SAME(variance, absolute);
     SAME(cdf, 1e-300);
     for (int i = 0; i <= count; i++)
-        SAME(d_cdf[i], absolute);
+        SAME(d_cdf[i], slopes);
     SAME(log_cdf, 1e-300);
     SAME(log_survival, 1e-300);
 #undef SAME
@@ -160,7 +162,8 @@ static void check_record(ppl_ctx *const c[2], int dtype, const family_row *row,
         expected = ask(c[1], row, params, count, at);
         clip_to_float(&expected);
         found = ask(c[0], row, params, count, at);
-        assert_answers(row->golden, record, &found, &expected, count, 1e-5, 1e-6);
+        assert_answers(row->golden, record, &found, &expected, count, 1e-5,
+                       row->counts ? 2e-5 : 1e-6, row->counts ? 1e-3 : 1e-6);
         return;
     }
     golden_numbers(golden, "log_prob", &expected.log_prob, 1);
@@ -174,7 +177,7 @@ static void check_record(ppl_ctx *const c[2], int dtype, const family_row *row,
     golden_numbers(golden, "log_cdf", &expected.log_cdf, 1);
     golden_numbers(golden, "log_survival", &expected.log_survival, 1);
     found = ask(c[1], row, params, count, at);
-    assert_answers(row->golden, record, &found, &expected, count, 1e-10, 1e-13);
+    assert_answers(row->golden, record, &found, &expected, count, 1e-10, 1e-13, 1e-13);
 }
 
 /* The quantile at a probability of the file, or at that of the upper tail, in f64. */
@@ -212,7 +215,8 @@ START_TEST(golden_numbers_are_met)
                       families[i].golden);
         for (size_t k = 0; k < json_array_size(records); k++)
             check_record(c, _i, &families[i], (int)k, json_array_get(records, k));
-        ck_assert_msg(!families[i].family->icdf || json_array_size(quantiles) > 0,
+        ck_assert_msg(!families[i].family->icdf || families[i].counts ||
+                          json_array_size(quantiles) > 0,
                       "no golden quantiles of %s", families[i].golden);
         for (size_t k = 0; _i == 1 && k < json_array_size(quantiles); k++)
             check_quantile(c[1], &families[i], (int)k, json_array_get(quantiles, k));
@@ -419,6 +423,9 @@ static void check_differences(ppl_ctx *const c[2], int dtype, const problem *p)
         int64_t n = ppl_read(ppl_grad(leaf[i]), gradient, 12);
         for (int k = 0; k < n; k++) {
             double expected = difference(c[1], p, i, k), tolerance = dtype ? 1e-6 : 2e-4;
+            /* By quadrature in float a kink is less sharp. */
+            if (p->row->composed && p->quantity == ENTROPY && !dtype)
+                tolerance = 2e-3;
             /* A mean that is not finite does not differ. */
             ck_assert_msg(
                 isnan(expected) || is_near(gradient[k], expected, tolerance),
@@ -533,7 +540,7 @@ START_TEST(outside_the_support_log_prob_is_minus_infinity)
                 ck_assert_msg(is_integer(row, n) || isfinite(ppl_total(ppl_grad(leaf[n]))),
                               "%s: parameter %d", row->golden, n);
         }
-        if (row->family->value_dtype != PPL_I64)
+        if (!has_whole_values(row))
             ck_assert_msg(isnan(ppl_item(ppl_log_prob(make_member(c, row, row->point[0]),
                                                       ppl_scalar(c, nan)))),
                           "%s", row->golden);
@@ -583,9 +590,10 @@ START_TEST(unchecked_parameters_do_no_harm)
                     params[n] = n % 2 ? wild[j] : wild[k];
                 ppl_tensor *leaf[PPL_MAX_PARAMS];
                 make_params(c, &families[i], params, families[i].weights, 1, leaf);
-                ppl_tensor *x = ppl_dist_sample(families[i].make(leaf), &test_rng);
+                ppl_dist *d = families[i].make(leaf);
+                ppl_tensor *x = ppl_dist_sample(d, &test_rng);
                 ck_assert_ptr_nonnull(x);
-                if (families[i].family->flags & PPL_REPARAM)
+                if (d->family->flags & PPL_REPARAM)
                     ck_assert_int_eq(ppl_backward(x), PPL_OK);
                 ask_everything(families[i].make(leaf), x);
                 ppl_epoch_end(c, epoch);

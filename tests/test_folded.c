@@ -114,6 +114,17 @@ START_TEST(moments)
     ck_assert_int_eq(ppl_backward(variance), PPL_OK);
     assert_values(ppl_grad(m), 10 * near, 1.5 - 2 * mean * share);
     assert_values(ppl_grad(s), 10 * near, 3 - 2 * mean * bell);
+    /* Folds of what is the same on both sides; one whose density jumps; one far from 0. */
+    const double log_2 = log(2), pi = acos(-1);
+    ppl_tensor *zero = ppl_scalar(c, 0), *one = ppl_scalar(c, 1), *far = ppl_scalar(c, 1e5);
+    assert_values(ppl_entropy(ppl_folded(ppl_normal(zero, one))), near,
+                  log(2 * pi * exp(1)) / 2 - log_2);
+    assert_values(ppl_entropy(ppl_folded(ppl_cauchy(zero, one))), near, log(2 * pi));
+    assert_values(ppl_entropy(ppl_folded(ppl_laplace(zero, one))), near, 1);
+    assert_values(ppl_entropy(ppl_folded(ppl_uniform(ppl_scalar(c, -2), ppl_scalar(c, 3)))),
+                  near, -0.8 * log(0.4) - 0.2 * log(0.2));
+    assert_values(ppl_icdf(ppl_folded(ppl_normal(far, one)), ppl_scalar(c, 0.5)),
+                  rounding(_i), 1e5);
     assert_values(ppl_dist_mean(cauchy), 0, INFINITY);
     assert_values(ppl_dist_variance(cauchy), 0, INFINITY);
     ppl_ctx_free(c);

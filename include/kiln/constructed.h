@@ -24,8 +24,8 @@ PPL_API ppl_dist *ppl_delta(ppl_tensor *value, ppl_tensor *log_density, int even
 PPL_API ppl_dist *ppl_empirical(ppl_tensor *samples, ppl_tensor *log_weights);
 /* Folded: |X| of `base`, of single real numbers (not integers); log_prob is the log of the
  * sum of both densities, at 0 as well. Reparameterised where base is. Where base has a cdf
- * so has this, and icdf, mean and variance, these by quadrature as a Truncated's. A mask of
- * the base is one of the whole. */
+ * so has this, and icdf, mean, variance and entropy, these by quadrature as a Truncated's. A
+ * mask of the base is one of the whole. */
 PPL_API ppl_dist *ppl_folded(ppl_dist *base);
 /* Hurdle: 0 with probability `gate`, else a draw of `base`, a distribution of counts (of
  * integers 0, 1, 2, ..), given that it is not 0. Draws are exact; but of a base without a
@@ -43,15 +43,17 @@ PPL_API ppl_dist *ppl_improper_uniform(ppl_ctx *c, ppl_constraint support,
  * then integers. log_prob is -inf outside, and has gradients in the bounds, the base and
  * the value. However far in a tail: masses are differences of the logarithms of tails
  * (those of very narrow intervals cancel). Reparameterised where the base is continuous.
- * cdf, icdf and their like. Mean and variance, with gradients: a Normal's in closed form (it
- * is its TruncatedNormal), others by quadrature or sums of tails, some thousands of values of
- * the base's cdf, and as exact as that is; their making reads numbers as ppl_item does. A
- * mean is infinite, or NaN if both sides are, where the law falls off at the largest numbers
- * as |x|^-2 or slower, a variance where it does as |x|^-3. Integers between two ends can be
- * enumerated. PPL_ECONSTRAINT where low is not below high (integers: where it is above) and,
- * when validating, where there is no mass between; without validation log_prob and draws are
- * NaN then. A mask of the base is one of the whole. A VonMises is to be cut within
- * [-pi, pi), where its cdf is. */
+ * cdf, icdf and their like. Mean, variance and entropy, with gradients: a Normal's in closed
+ * form (it is its TruncatedNormal), others by quadrature or sums, of the base's tails and, for
+ * the entropy, of its density: some thousands of values, and as exact as those are; their
+ * making reads numbers as ppl_item does. A mean is infinite, or NaN if both sides are, where
+ * the law falls off at the largest numbers as |x|^-2 or slower, a variance where it does as
+ * |x|^-3. An entropy is NaN where numbers are too coarse to find all of the mass; its gradient
+ * holds where the density has no jump between its ends (in float to a thousandth where it has
+ * a kink). Integers between two ends can be enumerated. PPL_ECONSTRAINT where low is not below
+ * high (integers: where it is above) and, when validating, where there is no mass between;
+ * without validation log_prob and draws are NaN then. A mask of the base is one of the whole. A
+ * VonMises is to be cut within [-pi, pi), where its cdf is. */
 PPL_API ppl_dist *ppl_truncated(ppl_dist *base, ppl_tensor *low, ppl_tensor *high);
 /* Unit: the value [batch,0], of no numbers, with log_prob log_factor [batch], in nats.
  * The distribution of ppl_factor's sites. */

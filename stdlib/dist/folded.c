@@ -5,7 +5,7 @@
  *   log p(y)    log (p(y) + p(-y)) for y >= 0, -inf below
  *   P(Y <= y)   F(y) - F(-y), and P(Y > y) = F(-y) + S(y), F and S the base's tails
  *   quantile    by search with both (search.h)
- *   moments     integrals of both (tail_moments.h)
+ *   moments     integrals of both, and the entropy of the density (tail_moments.h)
  *   draw        |draw of the base|, with its gradient
  *
  * At 0 the two densities are one, counted twice, as it is the limit from above. As
@@ -134,6 +134,12 @@ static ppl_tensor *variance(const ppl_dist *d)
         &(ppl__searched){ d, NULL, 0, searched_tails, searched_log_prob });
 }
 
+static ppl_tensor *entropy(const ppl_dist *d)
+{
+    return ppl__tail_entropy(
+        &(ppl__searched){ d, NULL, 0, searched_tails, searched_log_prob });
+}
+
 /* ---- The family -------------------------------------------------------------------- */
 
 static ppl_tensor *sample(const ppl_dist *d, const ppl_rng *rng)
@@ -147,6 +153,7 @@ const ppl_family ppl_family_folded = {
     .flags = PPL_REPARAM,
     .sample = sample,
     .log_prob = log_prob,
+    .entropy = entropy,
     .mean = mean,
     .variance = variance,
     .cdf = cdf,
@@ -167,6 +174,7 @@ static const ppl_family *family_of(const ppl_dist *base)
     f->name = ppl_intern_join(base->ctx, "folded(", of->name);
     f->name = ppl_intern_join(base->ctx, f->name, ")");
     f->flags = of->flags & PPL_REPARAM;
+    f->entropy = of->cdf ? entropy : NULL;
     f->mean = of->cdf ? mean : NULL;
     f->variance = of->cdf ? variance : NULL;
     f->cdf = of->cdf ? cdf : NULL;

@@ -75,15 +75,16 @@ static double epsilon_of(ppl_dtype dtype)
     return dtype == PPL_F32 ? (double)FLT_EPSILON : DBL_EPSILON;
 }
 
-/* Newton's step on the logarithm of the lesser part; half way where it leads out, and
- * where the logarithms are so large that their difference is but their rounding. */
+/* Newton's step on the logarithm of the lesser part; half way where it leads out or, of a
+ * probability that is not 0, beyond all numbers, and where the logarithms are so large that
+ * their difference is but their rounding. */
 static double next_number(ppl_dtype dtype, place p)
 {
     const int lower = p.below < 0.5;
     const double log_tail = lower ? p.log_cdf : p.log_survival;
     const double off = log_tail - log(lower ? p.below : p.above);
     const double x = p.x + (lower ? -off : off) * exp(log_tail - p.log_p);
-    const int sound = fabs(log_tail) * epsilon_of(dtype) < 1e-3;
+    const int sound = fabs(log_tail) * epsilon_of(dtype) < 1e-3 && (isfinite(x) || isinf(off));
     return sound && x >= p.lo && x <= p.hi ? x : middle(dtype, p.lo, p.hi);
 }
 

@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tail_moments.c - moments from tails (tail_moments.h). About the median c, with F and S the
- * tails P(X <= x) and P(X > x),
+ * tail_moments.c - moments from tails, and entropies (tail_moments.h). About the median c,
+ * with F and S the tails P(X <= x) and P(X > x),
  *
  *   E[X - c]       integral of S above c - integral of F below c
  *   E[(X - c)^2]   integral of 2 |x - c| S above and F below
+ *   entropy        integral of -p log p above and below
  *
  * where nothing cancels, nothing is added twice, and tails hold far out and next to an edge
  * where a density has none of its digits; they end at 0, so that moving ends need no terms
- * of their own in the gradient. Integers k take sums: of S (k >= c) and F (k < c), and of
- * (2 |k - c| + 1) S and (2 |k - c| - 1) F.
+ * of their own in the gradient. Of an entropy it is that of the integral of -log p over F: at
+ * fixed F, the points x move as quantiles do (search.h), ends among them. Integers k take
+ * sums: of S (k >= c) and F (k < c), of (2 |k - c| + 1) S and (2 |k - c| - 1) F, and of
+ * -p log p.
  *
  * Numbers: x = c +- s sinh t, s what the quartiles are apart, by panels in t of Gauss and
  * Legendre's rule (quadrature.h). Integers: panels of 8 h, of which each h-th is asked for
  * and a polynomial through these 9 summed. A panel is halved until its halves agree with
  * it: at kinks, as of a Laplace, down to where they do not matter. What lies beyond the
  * greatest numbers is that of a power law, whose exponent a = x p(x) / S(x): there is a
- * moment of order k where a > k. Integers end where 1e-25 is left (in float 1e-11).
+ * moment of order k where a > k. Integers end where 1e-25 is left (in float 1e-11). For an
+ * entropy an end at a distance D is infinitely far in t, as a density may be infinite there: r
+ * = s sinh t leads to D r / (D + r) from c, and D / (1 + r / D) from the end.
  */
 #include "tail_moments.h"
 
@@ -32,6 +37,7 @@ typedef struct panel {
     int64_t element, slot;                  /* which of the element's panels it is */
     int side;
     double from, to, whole[2];              /* its share in either moment */
+    double mass;                            /* of an entropy: by the tails at both ends */
 } panel;
 
 typedef struct panels {
@@ -42,7 +48,7 @@ typedef struct panels {
 /* One element: median, distance of quartiles, what lies in between and how far the sides
  * go, of side 0 upwards and of side 1 downwards; the same in t or in integers. */
 typedef struct place {
-    double center, spread, end[2], reach[2];
+    double center, spread, end[2], reach[2], room[2];   /* room: D / s, infinite: see t */
     int endless[2];                         /* end is where it was left */
     double extra, total[2];                 /* infinite, NaN or 0; the moments so far */
     int64_t panels;
@@ -51,7 +57,7 @@ typedef struct place {
 typedef struct quadrature {
     const ppl__searched *law;
     ppl_ctx *ctx;
-    int order, nodes;
+    int order, nodes;                       /* order 0: the entropy, and all mass */
     int64_t n;                              /* elements */
     place *at;
 } quadrature;
@@ -87,6 +93,11 @@ static int read_ends(quadrature *q, double *high, double *low)
     return done;
 }
 
+static double epsilon_of(const quadrature *q)
+{
+    return ppl_ctx_dtype(q->ctx) == PPL_F32 ? (double)FLT_EPSILON : DBL_EPSILON;
+}
+
 static double greatest(const quadrature *q)
 {
     return ppl_ctx_dtype(q->ctx) == PPL_F32 ? 0x1p120 : 0x1p1000;
@@ -96,12 +107,19 @@ static double greatest(const quadrature *q)
 static void reach(const quadrature *q, place *p, int side)
 {
     const double sign = side ? -1 : 1, limit = greatest(q);
-    const double far = fmin(p->spread * (limit < 0x1p130 ? 0x1p100 : 0x1p500), limit);
+    const double units = q->order == 0 ? limit : limit < 0x1p130 ? 0x1p100 : 0x1p500;
     p->endless[side] = !q->law->whole && !(fabs(p->end[side]) < limit);
     if (p->endless[side])
-        p->end[side] = p->center + sign * far;
-    const double away = sign * (p->end[side] - p->center);
-    p->reach[side] = q->law->whole ? away : asinh(away / p->spread);
+        p->end[side] = p->center + sign * fmin(p->spread * units, limit);
+    const double away = sign * (p->end[side] - p->center), room = away / p->spread;
+    p->room[side] = INFINITY;
+    p->reach[side] = q->law->whole ? away + (q->order == 0 && !side) : asinh(room);
+    if (q->order == 0 && !q->law->whole && !p->endless[side]) {
+        const double rounded = fabs(p->end[side]) * sqrt(epsilon_of(q));
+        const double near = fmin(fmax(rounded, 1 / limit), away * 0x1p-20);
+        p->room[side] = room;
+        p->reach[side] = fmin(asinh(room * (away / near - 1)), 700);
+    }
 }
 
 static int locate(quadrature *q)
@@ -126,10 +144,11 @@ static int locate(quadrature *q)
         place *p = &q->at[i];
         *p = (place){ .center = x[1][i], .spread = x[2][i] - x[0][i],
                       .end = { little ? fmin(x[5][i], x[3][i]) : x[3][i],
-                               little ? fmax(x[6][i], x[4][i]) : x[4][i] } };
+                               little ? fmax(x[6][i], x[4][i]) : x[4][i] },
+                      .extra = isfinite(x[1][i]) ? 0 : (double)NAN };
         if (little || !(p->spread > 0))
             p->spread = little ? 1 : fmax(fabs(p->center) * DBL_EPSILON, DBL_MIN);
-        for (int side = 0; side < 2; side++)
+        for (int side = 0; side < 2 && p->extra == 0; side++)
             reach(q, p, side);
     }
     return ppl_ok(q->ctx);
@@ -172,28 +191,46 @@ static double stride_weight(int i, double h)
 }
 
 typedef struct node {
-    double x, weight[2];                    /* in either moment, of units of spread */
+    double x, weight[2];                    /* in either moment, of units of spread; dx */
 } node;
+
+/* Integer k = c + j, or c - 1 - j below. */
+static node integer_node(const quadrature *q, const panel *p, int i)
+{
+    const place *at = &q->at[p->element];
+    const double h = (p->to - p->from) / STRIDES, j = p->from + i * h;
+    const double x = at->center + (p->side ? -1 - j : j), weight = stride_weight(i, h);
+    return (node){ p->side ? fmax(x, at->end[1] - 1) : fmin(x, at->end[0] + (q->order == 0)),
+                   { weight, (2 * j + 1) * weight } };
+}
+
+/* At t: x, and |x - c| and dx/dt in units of spread. */
+typedef struct point {
+    double x, off, slope;
+} point;
+
+static point point_at(const place *p, int side, double t)
+{
+    const double sign = side ? -1 : 1, end = p->end[side];
+    const double r = sinh(t) / p->room[side], off = sinh(t) / (1 + r);
+    const double x = r < 1 ? p->center + sign * off * p->spread
+                           : end - sign * p->room[side] / (1 + r) * p->spread;
+    return (point){ side ? fmax(x, end) : fmin(x, end), off, cosh(t) / (1 + r) / (1 + r) };
+}
 
 static node node_of(const quadrature *q, const panel *p, int i)
 {
     const place *at = &q->at[p->element];
     const double sign = p->side ? -1 : 1;
-    double off, weight, twice;
     if (q->law->whole) {
-        const double h = (p->to - p->from) / STRIDES, j = p->from + i * h;
-        off = j + p->side;
-        weight = stride_weight(i, h);
-        twice = 2 * j + 1;
-    } else {
-        const double t = ppl__node(i, p->from, p->to);
-        off = sinh(t);
-        weight = cosh(t) * ppl__weight(i, p->from, p->to);
-        twice = 2 * off;
+        node whole = integer_node(q, p, i);
+        whole.weight[0] *= q->order == 0 ? 1 : sign;
+        return whole;
     }
-    const double x = at->center + sign * off * at->spread;
-    return (node){ sign > 0 ? fmin(x, at->end[0]) : fmax(x, at->end[1] - q->law->whole),
-                   { sign * weight, twice * weight } };
+    const point to = point_at(at, p->side, ppl__node(i, p->from, p->to));
+    const double weight = to.slope * ppl__weight(i, p->from, p->to);
+    return (node){ to.x,
+                   { weight * (q->order == 0 ? at->spread : sign), 2 * to.off * weight } };
 }
 
 /* ---- Panels -------------------------------------------------------------------------- */
@@ -221,13 +258,12 @@ static ppl_shape stacked(const quadrature *q, int64_t rows)
 
 /* The nodes of all panels, [rows,batch], the median where an element has fewer; weights of
  * either moment if wanted. */
-static ppl_tensor *nodes_of(const quadrature *q, const panels *of, int64_t rows,
-                            double *weight[2])
+static void place_nodes(const quadrature *q, const panels *of, int64_t rows, double *x,
+                        double *weight[2])
 {
-    double *x = numbers(q->ctx, rows * q->n);
-    for (int64_t i = 0; x && i < rows * q->n; i++)
+    for (int64_t i = 0; i < rows * q->n; i++)
         x[i] = q->at[i % q->n].center;
-    for (int64_t k = 0; x && k < of->count; k++)
+    for (int64_t k = 0; k < of->count; k++)
         for (int i = 0; i < q->nodes; i++) {
             const panel *p = &of->list[k];
             const int64_t where = (p->slot * q->nodes + i) * q->n + p->element;
@@ -236,7 +272,15 @@ static ppl_tensor *nodes_of(const quadrature *q, const panels *of, int64_t rows,
             for (int m = 0; m < 2 && weight; m++)
                 weight[m][where] = at.weight[m];
         }
-    return x ? ppl_from_doubles(q->ctx, stacked(q, rows), x) : NULL;
+}
+
+static ppl_tensor *nodes_of(const quadrature *q, const panels *of, int64_t rows)
+{
+    double *x = numbers(q->ctx, rows * q->n);
+    if (!x)
+        return NULL;
+    place_nodes(q, of, rows, x, NULL);
+    return ppl_from_doubles(q->ctx, stacked(q, rows), x);
 }
 
 /* A constant made of each element's place. */
@@ -253,47 +297,90 @@ static double center_of(const place *p)
     return p->center;
 }
 
-/* log F below the median, log S above. */
-static ppl_tensor *log_tails_of(const quadrature *q, ppl_tensor *x)
+/* log F below the median, log S above; of an entropy the log density. */
+static ppl_tensor *logs_of(const quadrature *q, ppl_tensor *x)
 {
+    if (q->order == 0)
+        return q->law->log_prob(q->law, x);
     const ppl__tails at = q->law->tails(q->law, x);
     ppl_tensor *lower = ppl_less(x, constants(q, center_of));
     return ppl_where(lower, at.log_cdf, at.log_survival);
+}
+
+/* A density is infinite at no more than a point. */
+static void add_share(const quadrature *q, node at, double log_y, double whole[2])
+{
+    const double y = exp(log_y);
+    if (y == 0 || (q->order == 0 && y == (double)INFINITY))
+        return;
+    whole[0] += at.weight[0] * y * (q->order == 0 ? -log_y : 1);
+    whole[1] += q->order == 1 ? 0 : at.weight[q->order / 2] * y;
+}
+
+/* Of each panel F or S at one end less that at the other. */
+static int weigh(quadrature *q, panels *of, int64_t slots)
+{
+    const int64_t all = 2 * slots * q->n;
+    double *x = numbers(q->ctx, all), *log_tail[2] = { numbers(q->ctx, all),
+                                                       numbers(q->ctx, all) };
+    if (!x || !log_tail[0] || !log_tail[1])
+        return 0;
+    for (int64_t i = 0; i < all; i++)
+        x[i] = q->at[i % q->n].center;
+    for (int64_t k = 0; k < 2 * of->count; k++) {
+        const panel *p = &of->list[k / 2];
+        x[(2 * p->slot + k % 2) * q->n + p->element] =
+            point_at(&q->at[p->element], p->side, k % 2 ? p->to : p->from).x;
+    }
+    ppl_tensor *ends = ppl_from_doubles(q->ctx, stacked(q, 2 * slots), x);
+    const ppl__tails at = q->law->tails(q->law, ends);
+    if (ppl_read(at.log_survival, log_tail[0], all) != all ||
+        ppl_read(at.log_cdf, log_tail[1], all) != all)
+        return 0;
+    for (int64_t k = 0; k < of->count; k++) {
+        panel *p = &of->list[k];
+        const double *t = log_tail[p->side] + 2 * p->slot * q->n + p->element;
+        p->mass = exp(t[0]) - exp(t[q->n]);
+    }
+    return 1;
 }
 
 /* The share of each panel. */
 static int evaluate(quadrature *q, panels *of)
 {
     const ppl_epoch epoch = ppl_epoch_begin(q->ctx);
-    const int64_t rows = count_slots(q, of) * q->nodes, all = rows * q->n;
-    double *tail = numbers(q->ctx, all);
-    ppl_tensor *t = tail ? log_tails_of(q, nodes_of(q, of, rows, NULL)) : NULL;
-    const int done = tail && ppl_read(t, tail, all) == all;
+    const int64_t slots = count_slots(q, of), rows = slots * q->nodes, all = rows * q->n;
+    double *log_y = numbers(q->ctx, all);
+    ppl_tensor *t = log_y ? logs_of(q, nodes_of(q, of, rows)) : NULL;
+    const int done = log_y && ppl_read(t, log_y, all) == all &&
+                     (q->order > 0 || q->law->whole || weigh(q, of, slots));
     for (int64_t k = 0; done && k < of->count; k++) {
         panel *p = &of->list[k];
         p->whole[0] = p->whole[1] = 0;
-        for (int i = 0; i < q->nodes; i++) {
-            const node at = node_of(q, p, i);
-            const double y = exp(tail[(p->slot * q->nodes + i) * q->n + p->element]);
-            for (int m = 0; m < q->order && y != 0; m++)
-                p->whole[m] += at.weight[m] * y;
-        }
+        for (int i = 0; i < q->nodes; i++)
+            add_share(q, node_of(q, p, i),
+                      log_y[(p->slot * q->nodes + i) * q->n + p->element], p->whole);
     }
     ppl_epoch_end(q->ctx, epoch);
     return done;
 }
 
-/* Whether the halves agree with what they are of, or are but integers all of which were
- * asked for. */
+/* How far the halves may be off. */
+static double tolerance(const quadrature *q, const panel *of, int m)
+{
+    const double *total = q->at[of->element].total;
+    return epsilon_of(q) * (q->order == 0 ? 4 * (total[0] + total[1]) : 64 * total[m]);
+}
+
+/* Whether the halves agree with what they are of, and that misses no mass. */
 static int settled(const quadrature *q, const panel *of, const panel *half)
 {
-    const place *at = &q->at[of->element];
-    const double epsilon = ppl_ctx_dtype(q->ctx) == PPL_F32 ? (double)FLT_EPSILON : DBL_EPSILON;
-    int close = 1;
-    for (int m = 0; m < q->order; m++)
+    int close = q->order > 0 || q->law->whole ||
+                !(fabs(of->whole[1] - of->mass) > sqrt(epsilon_of(q)) / 16);
+    for (int m = 0; m < 2; m++)
         close &= !(fabs(of->whole[m] - half[0].whole[m] - half[1].whole[m]) >
-                   64 * epsilon * at->total[m]);
-    return close || at->panels > MOST_OPEN;
+                   tolerance(q, of, m));
+    return close || q->at[of->element].panels > MOST_OPEN;
 }
 
 /* Those of double lengths, from the median to the end of either side. */
@@ -458,7 +545,6 @@ static ppl_tensor *far_out(const quadrature *q, int side, const ppl_op *op, int 
 /* Sets aside the elements whose moment is not finite. */
 static int part_with_infinite(quadrature *q)
 {
-    const double epsilon = ppl_ctx_dtype(q->ctx) == PPL_F32 ? (double)FLT_EPSILON : DBL_EPSILON;
     double *a[2];
     for (int side = 0; side < 2; side++)
         if (!(a[side] = numbers(q->ctx, q->n)) ||
@@ -469,8 +555,8 @@ static int part_with_infinite(quadrature *q)
         int none[2][2];                     /* no moment of order 1 or 2 of a side */
         for (int side = 0; side < 2; side++)
             for (int m = 0; m < 2; m++)
-                none[m][side] = a[side][i] <= (m + 1) * (1 + 1024 * epsilon);
-        if (!isfinite(p->center) || (none[0][0] && none[0][1]))
+                none[m][side] = a[side][i] <= (m + 1) * (1 + 1024 * epsilon_of(q));
+        if (p->extra != 0 || (none[0][0] && none[0][1]))
             p->extra = NAN;
         else if (none[q->order - 1][0] || none[q->order - 1][1])
             p->extra = q->order == 1 && none[0][1] ? -INFINITY : INFINITY;
@@ -504,34 +590,97 @@ static ppl_tensor *completed(const quadrature *q, ppl_tensor *sum, int order)
     return order == q->order ? ppl_add(sum, constants(q, extra_of)) : sum;
 }
 
-/* In double, where in float a weight or a tail may not be a number. The attr: the weights. */
-static double weighted(const ppl__span *s, size_t i)
+/* In double, where in float a weight or a tail may not be a number. The attr. */
+typedef struct weights {
+    const double *weight;
+    int order, whole;
+} weights;
+
+static double weighted(const weights *w, size_t i, double log_y)
 {
-    return (*(const double *const *)s->attr)[s->start + i] * exp(PPL__IN(0));
+    const double y = exp(log_y);
+    if (w->order == 0 && (y == 0 || y == (double)INFINITY))
+        return 0;
+    return w->weight[i] * y * (w->order == 0 ? -log_y : 1);
 }
 
-PPL__POINTWISE(weighted, 1, "moments by tails", weighted(s, i),
-               input == 0 ? weighted(s, i) : 0)
+/* Of an entropy the sum's masses weight[i] y stay as they are, but of integers. */
+static double weighted_slope(const weights *w, size_t i, double log_y)
+{
+    const double value = weighted(w, i, log_y), y = exp(log_y);
+    if (w->order > 0 || y == 0 || y == (double)INFINITY)
+        return value;
+    return w->whole ? value - w->weight[i] * y : -w->weight[i] * y;
+}
 
-/* E[X - c] and E[(X - c)^2] as far as q->order. */
+PPL__POINTWISE(weighted, 1, "moments by tails", weighted(s->attr, s->start + i, PPL__IN(0)),
+               input == 0 ? weighted_slope(s->attr, s->start + i, PPL__IN(0)) : 0)
+
+static ppl_tensor *summed(const quadrature *q, ppl_tensor *log_y, const double *weight)
+{
+    const weights w = { weight, q->order, q->law->whole };
+    return ppl_sum(ppl_apply(&weighted_op, &log_y, 1, &w, sizeof w), 0);
+}
+
+/* What an entropy has left beyond the last x of either side is that of a power law of the
+ * distance to c, or to the end, of exponent a: m (1 +- 1 / a - log p) of the mass m. Fills in x
+ * and weights. */
+static int leave_rest(quadrature *q, double *x, double *weight)
+{
+    double *logs[3];
+    for (int k = 0; k < 3; k++)
+        if (!(logs[k] = numbers(q->ctx, 2 * q->n)))
+            return 0;
+    for (int64_t k = 0; k < 2 * q->n; k++) {
+        const place *p = &q->at[k % q->n];
+        x[k] = p->extra == 0 ? point_at(p, k >= q->n, p->reach[k >= q->n]).x : p->center;
+    }
+    ppl_tensor *t = ppl_from_doubles(q->ctx, stacked(q, 2), x);
+    const ppl__tails at = q->law->tails(q->law, t);
+    if (ppl_read(at.log_survival, logs[0], 2 * q->n) != 2 * q->n ||
+        ppl_read(at.log_cdf, logs[1], 2 * q->n) != 2 * q->n ||
+        ppl_read(q->law->log_prob(q->law, t), logs[2], 2 * q->n) != 2 * q->n ||
+        ppl_read(t, x, 2 * q->n) != 2 * q->n)
+        return 0;
+    for (int64_t k = 0; k < 2 * q->n; k++) {
+        place *p = &q->at[k % q->n];
+        const int side = k >= q->n;
+        const double off = fabs(x[k] - (p->endless[side] ? p->center : p->end[side]));
+        const double log_m = logs[side][k], m = exp(log_m), a = off * exp(logs[2][k] - log_m);
+        if (!(m > 0 && a > 1e-3 && a < (double)INFINITY))   /* the tail is its rounding */
+            continue;
+        weight[k] = exp(log_m - logs[2][k]);
+        p->extra += m * (1 + (p->endless[side] ? 1 : -1) / a);
+        p->total[1] += m;
+    }
+    return 1;
+}
+
+/* E[X - c] and E[(X - c)^2] as far as q->order, or the entropy. */
 static int moments(quadrature *q, ppl_tensor *result[2])
 {
-    const int was = ppl_set_grad_enabled(q->ctx, 0);
+    const int was = ppl_set_grad_enabled(q->ctx, 0), moving = q->order == 0 && !q->law->whole;
     panels all = { NULL, 0 };
     q->at = ppl_alloc(q->ctx, ((size_t)q->n + 1) * sizeof *q->at);
     q->nodes = q->law->whole ? STRIDES + 1 : PPL__NODES;
-    int sound = q->at && locate(q) && (q->law->whole || part_with_infinite(q)) &&
-                refine(q, &all);
+    int sound = q->at && locate(q) &&
+                (q->law->whole || q->order == 0 || part_with_infinite(q)) && refine(q, &all);
+    const int64_t rows = sound ? count_slots(q, &all) * q->nodes + 2 * moving : 0;
+    double *x = numbers(q->ctx, rows * q->n), *weight[2] = { numbers(q->ctx, rows * q->n),
+                                                             numbers(q->ctx, rows * q->n) };
+    sound = sound && x && weight[0] && weight[1];
+    if (sound)
+        place_nodes(q, &all, rows, x, weight);
+    if (sound && moving)
+        sound = leave_rest(q, x + (rows - 2) * q->n, weight[0] + (rows - 2) * q->n);
     ppl_set_grad_enabled(q->ctx, was);
-    const int64_t rows = sound ? count_slots(q, &all) * q->nodes : 0;
-    double *weight[2] = { numbers(q->ctx, rows * q->n), numbers(q->ctx, rows * q->n) };
-    if (!sound || !weight[0] || !weight[1])
+    if (!sound)
         return 0;
-    ppl_tensor *log_tail = log_tails_of(q, nodes_of(q, &all, rows, weight));
-    for (int m = 0; m < q->order; m++) {
-        ppl_tensor *part = ppl_apply(&weighted_op, &log_tail, 1, &weight[m], sizeof weight[m]);
-        result[m] = completed(q, ppl_sum(part, 0), m + 1);
-    }
+    ppl_tensor *at = ppl_from_doubles(q->ctx, stacked(q, rows), x);
+    ppl_tensor *log_y = logs_of(q, moving && was ? ppl__moved(q->law, at, at) : at);
+    result[0] = summed(q, log_y, weight[0]);
+    for (int m = 0; m < q->order; m++)
+        result[m] = completed(q, m ? summed(q, log_y, weight[m]) : result[m], m + 1);
     return 1;
 }
 
@@ -557,4 +706,16 @@ ppl_tensor *ppl__tail_variance(const ppl__searched *law)
     if (!moments(&q, off))
         return NULL;
     return ppl_sub(off[1], ppl_mul(off[0], off[0]));
+}
+
+ppl_tensor *ppl__tail_entropy(const ppl__searched *law)
+{
+    quadrature q = quadrature_of(law, 0);
+    ppl_tensor *entropy[2];
+    if (!moments(&q, entropy))
+        return NULL;
+    for (int64_t i = 0; i < q.n; i++)
+        if (!(fabs(q.at[i].total[1] - 1) < sqrt(epsilon_of(&q))))
+            q.at[i].extra = NAN;
+    return ppl_add(entropy[0], constants(&q, extra_of));
 }

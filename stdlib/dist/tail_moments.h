@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tail_moments.h - mean and variance of a law of which the tails are known, by quadrature or
- * sums (search.h has the law).
+ * tail_moments.h - mean, variance and entropy of a law of which the tails and the density are
+ * known, by quadrature or sums (search.h has the law).
  */
 #ifndef KILN_TAIL_MOMENTS_H
 #define KILN_TAIL_MOMENTS_H
@@ -13,5 +13,9 @@
  * are read into C. law->d has quantiles. */
 ppl_tensor *ppl__tail_mean(const ppl__searched *law);
 ppl_tensor *ppl__tail_variance(const ppl__searched *law);
+/* The same; law->log_prob need not be finite at the ends. Of numbers the gradient is right
+ * where the density has no jumps but at the ends (in float to a thousandth where it has a
+ * kink); NaN where not all mass is found. */
+ppl_tensor *ppl__tail_entropy(const ppl__searched *law);
 
 #endif

@@ -10,7 +10,8 @@
  * Probabilities between two numbers are those of tails.h, in logarithms: they hold where
  * both bounds lie in one tail. Where M is too small to be a number, and of a base without
  * quantiles, one is searched for by the cdf, which is monotone, between the bounds
- * (search.h). Moments are integrals, or sums, of tails (tail_moments.h). Counts of which
+ * (search.h). Moments are integrals, or sums, of tails, the entropy of the density
+ * (tail_moments.h). Counts of which
  * finitely many are left are listed.
  *
  * Draws move as F(x) = u says, F being the cdf of the whole: dx/da = -(dF/da) / p(x)
@@ -375,6 +376,11 @@ static ppl_tensor *variance(const ppl_dist *d)
     return moment(d, ppl__tail_variance);
 }
 
+static ppl_tensor *entropy(const ppl_dist *d)
+{
+    return moment(d, ppl__tail_entropy);
+}
+
 /* ---- Counts between two ends ----------------------------------------------------- */
 
 /* The least and the greatest element of t, or what stands for a missing one. */
@@ -430,6 +436,7 @@ const ppl_family ppl_family_truncated = {
     .flags = PPL_REPARAM,
     .sample = sample,
     .log_prob = log_prob,
+    .entropy = entropy,
     .mean = mean,
     .variance = variance,
     .bounds = bounds,

@@ -107,6 +107,21 @@ static inline ppl_dist *make_truncated_weibull(ppl_tensor *const *p)
     return ppl_truncated(ppl_weibull(p[0], p[1]), p[2], p[3]);
 }
 
+static inline ppl_dist *make_left_truncated_poisson(ppl_tensor *const *p)
+{
+    return ppl_truncated(ppl_poisson(p[0]), p[1], NULL);
+}
+
+static inline ppl_dist *make_truncated_poisson(ppl_tensor *const *p)
+{
+    return ppl_truncated(ppl_poisson(p[0]), p[1], p[2]);
+}
+
+static inline ppl_dist *make_left_truncated_negative_binomial(ppl_tensor *const *p)
+{
+    return ppl_truncated(ppl_negative_binomial(p[0], p[1]), p[2], NULL);
+}
+
 static inline ppl_dist *make_hurdle_beta_binomial(ppl_tensor *const *p)
 {
     return ppl_hurdle(p[0], ppl_beta_binomial(p[1], p[2], p[3]));

@@ -3,8 +3,8 @@
 univariate.py.
 
 A cut distribution is its base's density and cdf in mpmath, divided by the mass between
-the bounds, which is taken from whichever tail is less; its moments are integrals of the
-density, by panels that grow from where it lies, and of counts sums. A folded one adds the
+the bounds, which is taken from whichever tail is less; its moments and entropy are integrals
+of the density, by panels that grow from where it lies, and of counts sums. A folded one adds the
 base's at x and at -x; its moments are integrals of that.
 """
 
@@ -140,20 +140,22 @@ def cut(base, two_sided, side=None):
 
     @lru_cache(None)
     def moments(params):
+        """Mean, variance and entropy."""
         own, low, high = split(params)
-        if base is Cauchy and (low, high) != (-inf, inf) and max(-low, high) == inf:
-            return inf if high == inf else -inf, inf
         with workdps(40):
             law = lambda t: Cut.log_prob(t, *params)
-            ends = panels(law, low, high, own[:1] if base in (Laplace, Gumbel) else ())
+            ends = panels(law, low, high, own[:1] if base in (Laplace, Gumbel, Cauchy) else ())
 
             def expect(f):
                 return sum(quad(lambda t: f(t) * exp(law(t)), pair)
                            for pair in zip(ends, ends[1:]))
 
             assert abs(expect(lambda t: 1) - 1) < mpf(10) ** -25, params
+            entropy = expect(lambda t: -law(t))
+            if base is Cauchy and max(-low, high) == inf:
+                return inf if high == inf else -inf, inf, entropy
             mean = expect(lambda t: t)
-            return mean, expect(lambda t: (t - mean) ** 2)
+            return mean, expect(lambda t: (t - mean) ** 2), entropy
 
     class Cut:
         probabilities = ("1e-12", "0.001", "0.75")
@@ -167,6 +169,10 @@ def cut(base, two_sided, side=None):
         @staticmethod
         def variance(*params):
             return moments(params)[1]
+
+        @staticmethod
+        def entropy(*params):
+            return moments(params)[2]
 
         @staticmethod
         def range(*params):
@@ -206,7 +212,8 @@ def fold(base):
 
             assert abs(expect(lambda t: 1) - 1) < mpf(10) ** -25, (loc, scale)
             mean = expect(lambda t: t)
-            return mean, expect(lambda t: (t - mean) ** 2)
+            return (mean, expect(lambda t: (t - mean) ** 2),
+                    expect(lambda t: -Folded.log_prob(t, loc, scale)))
 
     class Folded:
         probabilities = ("1e-12", "0.001", "0.75")
@@ -219,6 +226,10 @@ def fold(base):
         @staticmethod
         def variance(*params):
             return moments(*params)[1]
+
+        @staticmethod
+        def entropy(*params):
+            return moments(*params)[2]
 
         @staticmethod
         def range(*params):

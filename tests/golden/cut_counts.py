@@ -58,6 +58,10 @@ def cut(ratio, own, two_sided):
         m = mean(*params)
         return expect(lambda k: (k - m) ** 2, params)
 
+    def entropy(*params):
+        return sum(-log_prob(params[own] + i, *params) * m
+                   for i, m in enumerate(masses(params)[0])) / masses(params)[1]
+
     def cdf(k, *params):
         return expect(lambda j: j <= k, params)
 
@@ -65,7 +69,7 @@ def cut(ratio, own, two_sided):
         above = expect(lambda j: j > k, params)
         return log(above) if above > 0 else -inf
 
-    return log_prob, {"mean": mean, "variance": variance, "cdf": cdf,
+    return log_prob, {"entropy": entropy, "mean": mean, "variance": variance, "cdf": cdf,
                       "log_survival": log_survival}
 
 
@@ -101,6 +105,7 @@ def check():
     for p, low in ((mpf("0.3"), mpf(5)), (mpf("0.01"), mpf(100))):
         assert abs(found["mean"](p, low) - low - (1 - p) / p) < mpf(10) ** -50
         assert abs(found["variance"](p, low) - (1 - p) / p ** 2) < mpf(10) ** -50
+        assert abs(found["entropy"](p, low) + log(p) + (1 - p) / p * log(1 - p)) < mpf(10) ** -50
 
 
 def main():
