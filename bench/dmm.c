@@ -4,7 +4,8 @@
  * sizes or any other (the example's options), beside the floor: the same matrix products
  * and nothing else (floor.h). Both ELBOs and the floor, their epochs interleaved; median,
  * minimum and maximum over --epochs (default 7) after two to warm up. With --threads N all
- * of it on as many. With --log FILE the products by shape.
+ * of it on as many, and the round trip between two cores, on which splitting depends. With
+ * --log FILE the products by shape.
  *
  *     OPENBLAS_NUM_THREADS=1 bench/dmm [--serve] --data FILE
  *
@@ -12,6 +13,7 @@
  */
 #include "bench.h"
 #include "floor.h"
+#include "round_trip.h"
 #include "serve.h"
 #include "train.h"
 
@@ -79,6 +81,8 @@ static int serve(bench *b, int threads, char *error, size_t size)
         serve_measure(&measures, "epoch, s", b->seconds[0][0]);
         serve_measure(&measures, "epoch of the trace ELBO, s", b->seconds[1][0]);
         serve_measure(&measures, "the matrix products alone, s", b->seconds[2][0]);
+        if (threads > 1)
+            serve_measure(&measures, "round trip between two cores, ns", 1e9 * round_trip());
         serve_end(&measures);
     }
     return 0;
@@ -98,6 +102,8 @@ static void report(bench *b, const options *o, int epochs)
     printf("%-46s %10.2f and %.2f (of the minima %.2f and %.2f)\n", "times the floor",
            median[0] / median[2], median[1] / median[2],
            b->seconds[0][0] / b->seconds[2][0], b->seconds[1][0] / b->seconds[2][0]);
+    if (o->threads > 1)
+        printf("%-46s %10.0f ns\n", "round trip between two cores", 1e9 * round_trip());
 }
 
 int main(int argc, char **argv)
