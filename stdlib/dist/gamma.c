@@ -97,18 +97,15 @@ static void LOOP(log_prob_slopes)(const ppl__span *s, void *const *d)
         db[i] = beyond * (-x[i] * p);
         odd |= !(IS_PLAIN(b[i] * x[i]) && IS_PLAIN(p));
     }
-    if (s->due & 2) {                       /* often it is not */
+    if (s->due & 2) {                       /* often it is not; log r is right for all r */
         const REAL *log_r = LOOP(kept)(s, NULL);
         ppl__mapped(LOOP(lambda), DTYPE, s, 1, da);
-        PPL__EACH(i, s) {
-            const REAL r = b[i] * x[i] / (a[i] < 1 ? a[i] + 1 : a[i]);
+        PPL__EACH(i, s)
             da[i] += log_r[i];
-            odd |= !IS_PLAIN(r);
-        }
     }
     for (size_t i = 0; odd && i < s->n; i++) {
-        const REAL y = b[i] * x[i], r = y / (a[i] < 1 ? a[i] + 1 : a[i]);
-        if (IS_PLAIN(y) && IS_PLAIN(1 / y) && IS_PLAIN(r))
+        const REAL y = b[i] * x[i];
+        if (IS_PLAIN(y) && IS_PLAIN(1 / y))
             continue;
         dx[i] = (REAL)log_prob_slope_at(0, (double)x[i], (double)a[i], (double)b[i]);
         da[i] = (REAL)log_prob_slope_at(1, (double)x[i], (double)a[i], (double)b[i]);

@@ -86,7 +86,7 @@
 #define EXCESS ppl__excess_f32
 #define STIRLING(name, w) ppl__stirling_##name##_f32(w)
 #define LOGS(name, ...) ppl__##name##_f32(__VA_ARGS__)
-#if defined(__FMA__) && defined(__GNUC__)
+#if (defined(__FMA__) || defined(__AVX512F__)) && defined(__GNUC__)
 #define LESS(a, b, c) __builtin_fmaf(a, b, -(c))
 #else
 #define LESS(a, b, c) (float)((double)(a) * (b) - (c))
