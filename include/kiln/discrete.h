@@ -8,7 +8,9 @@
  * (total_count, low, high) may be integers as well, exact beyond 2^24 in float too; they
  * have no gradient. Formulas work in double: integers beyond 2^53 are rounded. A draw whose
  * parameters make no distribution (unchecked) is -1; one too large is INT64_MAX. cdfs may
- * be asked at floating numbers, and quantiles are floating numbers. In alphabetical order.
+ * be asked at floating numbers, and quantiles are floating numbers. Entropies that have no
+ * closed form, and a BetaBinomial's cdf, are sums in double, of some hundred or thousand terms
+ * however wide the distribution is, with gradients. In alphabetical order.
  */
 #ifndef KILN_DISCRETE_H
 #define KILN_DISCRETE_H

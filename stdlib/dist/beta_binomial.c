@@ -5,6 +5,7 @@
  *
  *   log p(k)   log C(n,k) + log B(k + a, n - k + b) - log B(a, b)
  *   mean n a/s, variance n (a/s) (b/s) (s + n)/(s + 1), s = a + b
+ *   entropy, cdf   sums of -p log p and of masses (strides.h); quantile by search
  *   draw       of the Binomial whose p is drawn, in logarithms as small a and b underflow
  *
  * Written as a quotient of three Binomial masses (counts.c), so that nothing cancels as a
@@ -29,6 +30,38 @@ static double log_mass_slope(const ppl__count_dist *d, double k, int i)
                             ppl__digamma_difference(s, n);
 }
 
+static const ppl__count_kind kind;
+
+/* Each tail by its own masses. */
+static double cdf(const ppl__count_dist *d, double k, int upper)
+{
+    if (k >= d->param[TOTAL])
+        return !upper;
+    return upper ? ppl__count_masses(&kind, d, -1, k + 1, INFINITY)
+                 : ppl__count_masses(&kind, d, -1, 0, k + 1);
+}
+
+static void spread(const ppl__count_dist *d, double *mean, double *deviation, double *most)
+{
+    const double s = d->param[ONE] + d->param[ZERO];
+
+    *most = d->param[TOTAL];
+    *mean = *most * (d->param[ONE] / s);
+    *deviation = sqrt(*mean * (d->param[ZERO] / s) * (1 + (*most - 1) / (s + 1)));
+}
+
+/* By the masses of the side of k that is not the mean's. */
+static double cdf_slope(const ppl__count_dist *d, double k, int i)
+{
+    double mean, deviation, most;
+
+    spread(d, &mean, &deviation, &most);
+    if (i == TOTAL || k >= most)
+        return 0;
+    return k < mean ? ppl__count_masses(&kind, d, i, 0, k + 1)
+                    : -ppl__count_masses(&kind, d, i, k + 1, INFINITY);
+}
+
 static int64_t draw(const ppl__count_dist *d, const ppl_rng *rng, uint64_t element)
 {
     double log_g[2];
@@ -39,7 +72,9 @@ static int64_t draw(const ppl__count_dist *d, const ppl_rng *rng, uint64_t eleme
     return ppl__binomial_draw(rng, 0, element, d->param[TOTAL], o.p[1], o.p[0]);
 }
 
-static const ppl__count_kind kind = { 0, log_mass, log_mass_slope, NULL, NULL, NULL, draw };
+static const ppl__count_kind kind = {
+    0, log_mass, log_mass_slope, cdf, cdf_slope, spread, draw
+};
 
 /* ---- Moments, values --------------------------------------------------------------- */
 
@@ -94,6 +129,8 @@ const ppl_family ppl_family_beta_binomial = {
     .support = &ppl_constraint_nonnegative_integer,
     .flags = PPL_DISCRETE | PPL_ENUMERABLE,
     PPL__COUNT_ROW,
+    PPL__COUNT_CDF,
+    .entropy = ppl__count_entropy,
     .mean = mean,
     .variance = variance,
     .enumerate = enumerate,

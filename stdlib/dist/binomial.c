@@ -4,7 +4,7 @@
  * p = probs, or p = sigmoid(logits), and q = 1 - p.
  *
  *   log p(k)   log C(n,k) + k log p + (n - k) log q, with 0 log 0 = 0
- *   mean n p, variance n p q; no entropy in closed form
+ *   mean n p, variance n p q; entropy by the sum of -p log p
  *   cdf        I_q(n - k, k + 1), the regularised incomplete beta function
  *   quantile   by search
  *   KL(q||p)   n times that of one trial where both have n trials; infinite where q has
@@ -251,7 +251,7 @@ ppl_dist *ppl_binomial_logits(ppl_tensor *total_count, ppl_tensor *logits)
         .param_dtype = { PPL_I64 }, .support = &ppl_constraint_nonnegative_integer,      \
         .flags = PPL_DISCRETE | PPL_ENUMERABLE, .mean = mean, .variance = variance,      \
         .enumerate = enumerate, .bounds = bounds, .kl = ppl__binomial_kl,                \
-        PPL__COUNT_ROW, PPL__COUNT_CDF                                                   \
+        .entropy = ppl__count_entropy, PPL__COUNT_ROW, PPL__COUNT_CDF                    \
     }
 
 const ppl_family ppl_family_binomial =

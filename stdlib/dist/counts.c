@@ -10,6 +10,7 @@
 #include "counts.h"
 
 #include "stirling.h"
+#include "strides.h"
 
 /* ---- Masses ------------------------------------------------------------------------ */
 
@@ -246,6 +247,53 @@ static double quantile(const ppl__count_kind *kind, const ppl__count_dist *d,
     return bisect(kind, d, probability, upper, low, high);
 }
 
+/* ---- Sums of masses ---------------------------------------------------------------- */
+
+/* What is summed: masses, or shares of the entropy by -log p - `shift`; or (input >= 0)
+ * their derivatives in that parameter, where the masses' own add up to 0. */
+typedef struct summand {
+    const ppl__count_kind *kind;
+    const ppl__count_dist *d;
+    int input, entropy;
+    double shift;
+} summand;
+
+static double term_of(const void *more, double k)
+{
+    const summand *s = more;
+    const double log_p = s->kind->log_mass(s->d, k), p = exp(log_p);
+
+    if (p == 0)
+        return 0;
+    return p * (s->entropy ? -log_p - s->shift : 1) *
+           (s->input < 0 ? 1 : s->kind->log_mass_slope(s->d, k, s->input));
+}
+
+/* Of from <= k < end; apart below and above the mean. */
+static double sum_of(const summand *s, double from, double end)
+{
+    double mean, deviation, most;
+
+    s->kind->spread(s->d, &mean, &deviation, &most);
+    if (!isfinite(mean))
+        return NAN;
+    const double center = fmin(fmax(floor(mean), from), end);
+    return ppl__stride_sum(term_of, s, from, center) +
+           ppl__stride_sum(term_of, s, center, fmin(end, most + 1));
+}
+
+double ppl__count_masses(const ppl__count_kind *kind, const ppl__count_dist *d, int input,
+                         double from, double end)
+{
+    return sum_of(&(summand){ kind, d, input, 0, 0 }, from, end);
+}
+
+static double entropy_sum(const ppl__count_kind *kind, const ppl__count_dist *d, int input,
+                          double shift)
+{
+    return sum_of(&(summand){ kind, d, input, 1, shift }, 0, INFINITY);
+}
+
 /* ---- Operations -------------------------------------------------------------------- */
 
 /* The attr of a node. */
@@ -357,6 +405,18 @@ static void inverse_survival_value(const ppl__span *s, void *out)
     EACH(quantile(kind, d, x[i], 1))
 }
 
+/* Of no x. */
+static void entropy_value(const ppl__span *s, void *out)
+{
+    EACH(((void)x, entropy_sum(kind, d, -1, 0)))
+}
+
+static void entropy_slope(const ppl__span *s, int input, void *out)
+{
+    const double *y = s->y;
+    EACH(((void)x, input > 0 ? entropy_sum(kind, d, input - 1, y[i]) : 0))
+}
+
 static const ppl__formula log_prob_formula = PPL__IN_DOUBLE(-1, log_prob_value, log_prob_slope);
 static const ppl__formula cdf_formula = PPL__IN_DOUBLE(-1, cdf_value, cdf_slope);
 static const ppl__formula log_cdf_formula = PPL__IN_DOUBLE(-1, log_cdf_value, log_cdf_slope);
@@ -364,10 +424,12 @@ static const ppl__formula log_survival_formula = PPL__IN_DOUBLE(-1, log_survival
 static const ppl__formula icdf_formula = PPL__VALUE_IN_DOUBLE(-1, icdf_value);
 static const ppl__formula inverse_survival_formula =
     PPL__VALUE_IN_DOUBLE(-1, inverse_survival_value);
+static const ppl__formula entropy_formula = PPL__IN_DOUBLE(-1, entropy_value, entropy_slope);
 PPL__FORMULA_OP(log_prob_op, "log_prob of counts", log_prob_formula)
 PPL__FORMULA_OP(cdf_op, "cdf of counts", cdf_formula)
 PPL__FORMULA_OP(log_cdf_op, "log_cdf of counts", log_cdf_formula)
 PPL__FORMULA_OP(log_survival_op, "log_survival of counts", log_survival_formula)
+PPL__FORMULA_OP(entropy_op, "entropy of counts", entropy_formula)
 PPL__FORMULA_ROW(icdf_op, "icdf of counts", icdf_formula, NULL)
 PPL__FORMULA_ROW(inverse_survival_op, "inverse_survival of counts",
                  inverse_survival_formula, NULL)
@@ -410,6 +472,11 @@ ppl_tensor *ppl__count_icdf(const ppl_dist *d, ppl_tensor *probability)
 ppl_tensor *ppl__count_inverse_survival(const ppl_dist *d, ppl_tensor *probability)
 {
     return apply(&inverse_survival_op, d, probability);
+}
+
+ppl_tensor *ppl__count_entropy(const ppl_dist *d)
+{
+    return apply(&entropy_op, d, ppl_scalar(d->ctx, 0));
 }
 
 /* Draws are integers, of the shape of the parameters. */

@@ -47,12 +47,19 @@ ppl_tensor *ppl__count_log_cdf(const ppl_dist *d, ppl_tensor *x);
 ppl_tensor *ppl__count_log_survival(const ppl_dist *d, ppl_tensor *x);
 ppl_tensor *ppl__count_icdf(const ppl_dist *d, ppl_tensor *probability);
 ppl_tensor *ppl__count_inverse_survival(const ppl_dist *d, ppl_tensor *probability);
+/* By the sum of -p log p; the kind has a spread. */
+ppl_tensor *ppl__count_entropy(const ppl_dist *d);
 #define PPL__COUNT_ROW                                                                   \
     .value_dtype = PPL_I64, .sample = ppl__count_sample, .log_prob = ppl__count_log_prob
 #define PPL__COUNT_CDF                                                                   \
     .cdf = ppl__count_cdf, .icdf = ppl__count_icdf, .log_cdf = ppl__count_log_cdf,       \
     .log_survival = ppl__count_log_survival,                                             \
     .inverse_survival = ppl__count_inverse_survival
+
+/* The sum of the masses of from <= k < end or, input >= 0, its derivative in that parameter;
+ * the kind has a spread. */
+double ppl__count_masses(const ppl__count_kind *kind, const ppl__count_dist *d, int input,
+                         double from, double end);
 
 /* ---- Masses ------------------------------------------------------------------------ */
 

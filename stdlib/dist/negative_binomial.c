@@ -10,7 +10,7 @@
  *   concentration r, rate b         p = 1 / (1 + b): GammaPoisson
  *
  *   log p(k)   log Gamma(r + k) - log Gamma(r) - log k! + k log p + r log q
- *   mean r p/q, variance r p/q^2; no entropy in closed form
+ *   mean r p/q, variance r p/q^2; entropy by the sum of -p log p
  *   cdf        I_q(r, k + 1), the regularised incomplete beta function
  *   quantile   by search
  *   draw       of the Poisson whose rate is drawn, in logarithms as small r underflow
@@ -221,7 +221,8 @@ ppl_dist *ppl_negative_binomial_mean(ppl_tensor *mean_of, ppl_tensor *concentrat
         .name = text, .params = 2, .param_name = { first, second },                      \
         .param_constraint = { &ppl_constraint_positive, &constraint },                   \
         .support = &ppl_constraint_nonnegative_integer, .flags = PPL_DISCRETE,           \
-        .mean = mean, .variance = variance, PPL__COUNT_ROW, PPL__COUNT_CDF               \
+        .entropy = ppl__count_entropy, .mean = mean, .variance = variance,               \
+        PPL__COUNT_ROW, PPL__COUNT_CDF                                                   \
     }
 
 const ppl_family ppl_family_gamma_poisson =

@@ -3,7 +3,7 @@
  * poisson.c - Poisson(rate r) on the counts 0, 1, 2, ..; r >= 0.
  *
  *   log p(k)   k log r - r - log k!
- *   mean r, variance r; no entropy in closed form
+ *   mean r, variance r; entropy by the sum of -p log p
  *   cdf        Q(k + 1, r), the regularised upper incomplete gamma function; survival P
  *   quantile   by search
  *   KL(q||p)   q log(q / p) - q + p, of the rates
@@ -108,6 +108,7 @@ const ppl_family ppl_family_poisson = {
     .support = &ppl_constraint_nonnegative_integer,
     .flags = PPL_DISCRETE,
     .mean = rate_of,
+    .entropy = ppl__count_entropy,
     .variance = rate_of,
     .kl = kl,
     PPL__COUNT_ROW,

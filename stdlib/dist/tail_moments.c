@@ -27,10 +27,11 @@
 
 #include "pointwise.h"
 #include "quadrature.h"
+#include "strides.h"
 
 #include <float.h>
 
-enum { STRIDES = 8, ROUNDS = 50, MOST_OPEN = 256 };
+enum { ROUNDS = 50, MOST_OPEN = 256 };
 
 /* Part of one side of one element: from and to in t, or in integers. */
 typedef struct panel {
@@ -156,40 +157,6 @@ static int locate(quadrature *q)
 
 /* ---- Nodes --------------------------------------------------------------------------- */
 
-/* Of the sum over k = 0 .. 8h - 1 of a polynomial of degree 8, the weight of its value at
- * k = i h: Lagrange's polynomials in v = k / 4h - 1, each power summed by Euler and
- * Maclaurin's formula, which is exact. */
-static double power_sum(int power, double unit)
-{
-    static const double bernoulli[] = { 1 / 12.0, -1 / 720.0, 1 / 30240.0, -1 / 1209600.0 };
-    double sum = 2 * unit / (power + 1), falling = power;
-    if (power % 2)
-        return -1;
-    for (int r = 0; 2 * r + 1 <= power; r++) {
-        sum += 2 * bernoulli[r] * falling * pow(unit, -1 - 2 * r);
-        falling *= (power - 2 * r - 1.0) * (power - 2 * r - 2.0);
-    }
-    return sum;
-}
-
-static double stride_weight(int i, double h)
-{
-    double c[STRIDES + 1] = { 1 }, sum = 0;
-    int degree = 0;
-    if (h == 1)
-        return i < STRIDES;
-    for (int j = 0; j <= STRIDES; j++) {
-        const double root = j / 4.0 - 1;
-        if (j == i)
-            continue;
-        for (int k = ++degree; k >= 0; k--)
-            c[k] = ((k > 0 ? c[k - 1] : 0) - root * c[k]) / ((i - j) / 4.0);
-    }
-    for (int k = 0; k <= degree; k++)
-        sum += c[k] * power_sum(k, 4 * h);
-    return sum;
-}
-
 typedef struct node {
     double x, weight[2];                    /* in either moment, of units of spread; dx */
 } node;
@@ -198,8 +165,8 @@ typedef struct node {
 static node integer_node(const quadrature *q, const panel *p, int i)
 {
     const place *at = &q->at[p->element];
-    const double h = (p->to - p->from) / STRIDES, j = p->from + i * h;
-    const double x = at->center + (p->side ? -1 - j : j), weight = stride_weight(i, h);
+    const double h = (p->to - p->from) / PPL__STRIDES, j = p->from + i * h;
+    const double x = at->center + (p->side ? -1 - j : j), weight = ppl__stride_weight(i, h);
     return (node){ p->side ? fmax(x, at->end[1] - 1) : fmin(x, at->end[0] + (q->order == 0)),
                    { weight, (2 * j + 1) * weight } };
 }
@@ -386,7 +353,7 @@ static int settled(const quadrature *q, const panel *of, const panel *half)
 /* Those of double lengths, from the median to the end of either side. */
 static int roots(quadrature *q, panels *of)
 {
-    const double first = q->law->whole ? STRIDES : 1;
+    const double first = q->law->whole ? PPL__STRIDES : 1;
     for (int filling = 0; filling < 2; filling++) {
         if (filling && !(of->list = ppl_alloc(q->ctx, ((size_t)of->count + 1) * sizeof(panel))))
             return 0;
@@ -452,7 +419,7 @@ static int refine_once(quadrature *q, panels *open, panels *done)
     if (!make_room(q, done, 2 * open->count))
         return 0;
     for (int64_t k = 0; k < open->count; k++)
-        if (q->law->whole && open->list[k].to - open->list[k].from <= STRIDES)
+        if (q->law->whole && open->list[k].to - open->list[k].from <= PPL__STRIDES)
             append(q, done, &open->list[k], 1);
         else
             left.list[left.count++] = open->list[k];
@@ -662,7 +629,7 @@ static int moments(quadrature *q, ppl_tensor *result[2])
     const int was = ppl_set_grad_enabled(q->ctx, 0), moving = q->order == 0 && !q->law->whole;
     panels all = { NULL, 0 };
     q->at = ppl_alloc(q->ctx, ((size_t)q->n + 1) * sizeof *q->at);
-    q->nodes = q->law->whole ? STRIDES + 1 : PPL__NODES;
+    q->nodes = q->law->whole ? PPL__STRIDES + 1 : PPL__NODES;
     int sound = q->at && locate(q) &&
                 (q->law->whole || q->order == 0 || part_with_infinite(q)) && refine(q, &all);
     const int64_t rows = sound ? count_slots(q, &all) * q->nodes + 2 * moving : 0;

@@ -146,13 +146,30 @@ def upper_sum(name, k, params):
     return total
 
 
+def entropy_sum(name, params):
+    """The sum of -p log p, within 40 deviations and where masses fall off as slowly more."""
+    mean, variance, *_ = MOMENTS[name](*params)
+    reach = 40 * sqrt(variance) + 150 * max(1, variance / mean if mean else 1)
+    low, high = (int(min(max(t, 0), most(name, params))) for t in (mean - reach, mean + reach))
+    assert high - low < 200000
+    masses = [globals()[name](mpf(k), *params) for k in range(low, high + 1)]
+    return sum((-exp(l) * l for l in masses if l > -inf), mpf(0))
+
+
+def is_summed(name, params):
+    mean, variance, *_ = MOMENTS[name](*params)
+    return variance < 1e6 and (not mean or variance / mean < 100)
+
+
 def answers(name, k, params):
     """Those that a record of this point can have."""
     moments = MOMENTS[name]
     found = {"mean": lambda *a: moments(*a)[0], "variance": lambda *a: moments(*a)[1]}
     if len(moments(*params)) > 2:
         found["entropy"] = lambda *a: moments(*a)[2]
-    if name != "beta_binomial" and 0 <= k - least(name, params) < SUMMED:
+    elif is_summed(name, params):
+        found["entropy"] = lambda *a: entropy_sum(name, a)
+    if 0 <= k - least(name, params) < SUMMED:
         found["cdf"] = lambda t, *a: lower_sum(name, t, a)
         found["log_survival"] = lambda t, *a: log_survival(name, t, a)
     return found
@@ -263,6 +280,7 @@ QUANTILES = {
     "negative_binomial": [(2.5, 0.5), (0.25, 0.875), (40, 0.75)],
     "negative_binomial_logits": [(2.5, 0.5), (0.25, 2)],
     "negative_binomial_mean": [(3, 2), (200, 16)], "gamma_poisson": [(1, 2), (30, 0.25)],
+    "beta_binomial": [(2, 5, 8), (0.5, 0.75, 40), (30, 3, 1000)],
     "discrete_uniform": [(1, 6), (-1000, 500)]}
 
 
