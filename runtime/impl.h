@@ -118,7 +118,8 @@ enum {
     PPL__MOVES = 16,                /* without a gradient of its own, but made of what has one
                                        (a mask, a detached value): for programs */
     PPL__FIRST = 32,                /* its vjp is to write: see ppl_op_first */
-    PPL__ZEROS = 64                 /* of a leaf: nothing was added to its gradient yet */
+    PPL__ZEROS = 64,                /* of a leaf: nothing was added to its gradient yet */
+    PPL__EVEN = 128                 /* all of its adjoint is as the first, the only one there */
 };
 
 #define PPL__ROOM 32

@@ -100,9 +100,10 @@ static void spread(const ppl_tensor *out, double factor, void *grad)
         c->kernels->sum_axis_vjp(s.outer, s.n, s.inner, factor, out->grad, grad);
         return;
     }
+    const size_t n = out->input[0]->flags & PPL__EVEN ? 1 : s.n;
     for (size_t o = 0; o < s.outer; o++) {
         double g = c->kernels->sum(1, ppl__at(out, out->grad, o));
-        c->kernels->fill(s.n, factor * g, ppl__at(out, grad, o * s.n));
+        c->kernels->fill(n, factor * g, ppl__at(out, grad, o * s.n));
     }
 }
 
@@ -115,7 +116,7 @@ static void sum_vjp_all(ppl_tensor *out, void *const *grads, unsigned fresh)
 }
 
 static const ppl_op sum_row = {
-    "sum", 1, 0, reduced_shape, sum_forward, sum_vjp, NULL, sum_vjp_all, NULL
+    "sum", 1, PPL__SPREADS, reduced_shape, sum_forward, sum_vjp, NULL, sum_vjp_all, NULL
 };
 
 static void mean_forward(ppl_tensor *out)
@@ -143,7 +144,7 @@ static void mean_vjp_all(ppl_tensor *out, void *const *grads, unsigned fresh)
 }
 
 static const ppl_op mean_row = {
-    "mean", 1, 0, reduced_shape, mean_forward, mean_vjp, NULL, mean_vjp_all, NULL
+    "mean", 1, PPL__SPREADS, reduced_shape, mean_forward, mean_vjp, NULL, mean_vjp_all, NULL
 };
 
 /* A row whose loop is kernels->name_axis; `extra` are the arrays its adjoint needs. */

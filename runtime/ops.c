@@ -191,6 +191,7 @@ int ppl_op_inputs(const ppl_tensor *out) { return out->inputs; }
 void *ppl_op_attr(const ppl_tensor *out) { return out->attr; }
 void *ppl_result(ppl_tensor *out) { return out->data; }
 const void *ppl_adjoint(const ppl_tensor *out) { return out->grad; }
+int ppl_adjoint_even(const ppl_tensor *out) { return (out->flags & PPL__EVEN) != 0; }
 int ppl_op_first(const ppl_tensor *out) { return (out->flags & PPL__FIRST) != 0; }
 
 const void *ppl_operand(const ppl_tensor *out, int i)

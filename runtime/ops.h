@@ -39,6 +39,8 @@ enum { PPL__ALL_INPUTS = 16 };      /* of a node at most, for vjp_all */
 
 /* Flag of a row: vjp_together writes where ppl_op_first of its first node, or returns 0. */
 #define PPL__TOGETHER_WRITES 0x100
+/* Flag of a row: where input 0 is PPL__EVEN, vjp_all writes only the first of its adjoint. */
+#define PPL__SPREADS 0x200
 /* Rows that are multiplied at a time for the gradient of a weight: enough for full speed,
  * few enough to be in the caches still. */
 #define PPL__TOGETHER 192

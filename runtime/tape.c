@@ -9,12 +9,14 @@
  *
  * Adjoints are made when something first reaches a tensor, and their memory goes to the
  * next one once the sweep has passed it, so that a sweep stays within the caches; those of
- * leaves stay and add up. What vjp_together takes is put off: the nodes of one row are
- * collected at the input and go together, a product over many rows for a weight used at T
- * steps instead of T products of few: as many nodes as make PPL__TOGETHER rows, and the rest when
- * the sweep comes to that input, or after it for leaves. Everything is visited in an order
- * that the tape alone decides. With threads, the products for leaves are jobs (impl.h): the
- * sweep goes on meanwhile, and waits for one where something else adds to its leaf.
+ * leaves stay and add up. That of what is summed whole is one number, kept once if its row
+ * can do with it, and written out where something else adds to it. What vjp_together takes is
+ * put off: the nodes of one row are collected at the input and go together, a product over
+ * many rows for a weight used at T steps instead of T products of few: as many nodes as make
+ * PPL__TOGETHER rows, and the rest when the sweep comes to that input, or after it for leaves.
+ * Everything is visited in an order that the tape alone decides. With threads, the products
+ * for leaves are jobs (impl.h): the sweep goes on meanwhile, and waits for one where something
+ * else adds to its leaf.
  */
 #include "ops.h"
 
@@ -97,13 +99,22 @@ static void let_go(sweep *s, ppl_tensor *out)
     unused *u = out->grad;
     if (--out->holds > 0)
         return;
-    out->flags &= (unsigned char)~PPL__FOLDED;
+    out->flags &= (unsigned char)~(PPL__FOLDED | PPL__EVEN);
     out->grad = NULL;
     if (!u || out->numel <= 1)
         return;                     /* in the record itself */
     int class = class_of(&size);
     u->next = s->unused[class];
     s->unused[class] = u;
+}
+
+/* Writes out an adjoint of which only the first is there. */
+static void spell_out(ppl_tensor *t)
+{
+    const ppl__kernels *k = t->ctx->kernels;
+
+    k->fill((size_t)t->numel, k->sum(1, t->grad), t->grad);
+    t->flags &= (unsigned char)~PPL__EVEN;
 }
 
 /* The adjoint of t. With `first`, one that was made only now is not zeroed if t is all that
@@ -113,6 +124,8 @@ static void *adjoint(sweep *s, ppl_tensor *t, int *first)
     ppl_tensor *owner = t->flags & PPL__VIEW ? t->base : t;
     if ((owner->flags & PPL__LEAF) && owner->grad)
         ppl__jobs_finish(s->ctx, owner->grad);
+    if (owner->flags & PPL__EVEN)
+        spell_out(owner);
     if (!owner->grad) {
         owner->grad = owner->numel <= 1 ? &owner->element[1] : take(s, owner);
         if (!owner->grad)
@@ -164,6 +177,13 @@ static void contribute(sweep *s, ppl_tensor *out, int i)
     out->flags &= (unsigned char)~PPL__FIRST;
 }
 
+/* 1 if the row of t, which is no leaf, takes an adjoint that is one number for all. */
+static int takes_even(const ppl_tensor *t)
+{
+    return t->op && t->op->flags & PPL_OP_EVEN && t->inputs <= PPL__ALL_INPUTS &&
+           t->numel > 1;
+}
+
 /* All inputs at once. What was first and is not written for an error is zeros. */
 static void contribute_all(sweep *s, ppl_tensor *out)
 {
@@ -175,6 +195,9 @@ static void contribute_all(sweep *s, ppl_tensor *out)
                        ? adjoint(s, out->input[i], &first) : NULL;
         fresh |= (unsigned)first << i;
     }
+    if (fresh && out->op->flags & PPL__SPREADS && out->numel == 1 &&
+        takes_even(out->input[0]))
+        out->input[0]->flags |= PPL__EVEN;
     if (s->ctx->status == PPL_OK)
         out->op->vjp_all(out, grads, fresh);
     for (int i = 0; i < out->inputs && s->ctx->status != PPL_OK; i++)
@@ -317,7 +340,7 @@ static void forget_adjoints(ppl_ctx *c)
         c->tape[k]->grad = NULL;
         c->tape[k]->deferred = NULL;
         c->tape[k]->holds = 0;
-        c->tape[k]->flags &= (unsigned char)~PPL__FOLDED;
+        c->tape[k]->flags &= (unsigned char)~(PPL__FOLDED | PPL__EVEN);
     }
 }
 

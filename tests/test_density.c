@@ -3,7 +3,7 @@
  * test_density.c - formulas as operations (stdlib/dist/density.h), by the log_prob of
  * Normal and of Laplace: over many blocks, with inputs stretched in every way, one tensor
  * in two places, gradients that something stands in already. Each against the same
- * composed of plain operations.
+ * composed of plain operations; and adjoints that are one number.
  */
 #include "tensors.h"
 
@@ -212,9 +212,48 @@ START_TEST(a_number_is_as_an_element)
 }
 END_TEST
 
+/* Root k of y [n], and what weight elements below `some` and from there on have in it. */
+static ppl_tensor *even_root(int k, ppl_tensor *y, int64_t some, double weight[2])
+{
+    ppl_tensor *all = ppl_sum(y, PPL_ALL), *part = ppl_sum(ppl_head(y, some), PPL_ALL);
+
+    weight[1] = k == 0 ? -1.5 : k == 1 ? 1 / (double)ppl_numel(y) : k == 2 ? 0 : 1;
+    weight[0] = k < 3 ? weight[1] : 2;
+    return k == 1 ? ppl_mean(y, PPL_ALL) : k == 3 ? ppl_add(all, part)
+           : k == 4 ? ppl_add(ppl_sum(y, PPL_ALL), part)
+                    : ppl_affine(all, weight[1], 0);
+}
+
+/* The adjoint of a sum or mean, which is one number, is as all of them; also where others
+ * add to it, before or after. */
+START_TEST(even_adjoints)
+{
+    enum { N = 700, SOME = 10, ROOTS = 5 };
+    for (int f = 0; f < COUNT_OF(formula); f++)
+        for (int k = 0; k < ROOTS; k++) {
+            ppl_ctx *c = context(_i);
+            double weight[2], seed[N];
+            ppl_tensor *a[2][3], *y[2];
+            for (int j = 0; j < 2; j++) {
+                for (int i = 0; i < 3; i++)
+                    a[j][i] = leaf(c, i == 1 ? PPL_SCALAR : PPL_SHAPE(N), i);
+                y[j] = formula[f](a[j][0], a[j][1], a[j][2]);
+            }
+            ck_assert_int_eq(ppl_backward(even_root(k, y[0], SOME, weight)), PPL_OK);
+            for (int i = 0; i < N; i++)
+                seed[i] = weight[i >= SOME];
+            ppl_tensor *s = ppl_from_doubles(c, PPL_SHAPE(N), seed);
+            ck_assert_int_eq(ppl_backward_from(&y[1], &s, 1), PPL_OK);
+            for (int i = 0; i < 3; i++)
+                assert_same(ppl_grad(a[0][i]), ppl_grad(a[1][i]), rounding(_i));
+            ppl_ctx_free(c);
+        }
+}
+END_TEST
+
 int main(void)
 {
     return run_tests("density", (const TTest *const[]){
         inputs_of_every_shape, one_tensor_in_two_places, zero_adjoints,
-        sums_are_in_double, a_number_is_as_an_element, NULL });
+        sums_are_in_double, a_number_is_as_an_element, even_adjoints, NULL });
 }

@@ -234,7 +234,8 @@ enum {
     PPL_OP_BROADCAST = 1,           /* shape may then be NULL */
     PPL_OP_INTEGERS = 2,            /* inputs that broadcast may be integers as well */
     PPL_OP_WRITES = 4,              /* vjp writes where ppl_op_first(out), else it adds */
-    PPL_OP_UNSTRETCHED = 8
+    PPL_OP_UNSTRETCHED = 8,
+    PPL_OP_EVEN = 16                /* vjp_all asks ppl_adjoint_even */
 };
 
 /* For programs (ppl_program_begin): `make` gives, in memory of the epoch, what is the same in
@@ -281,6 +282,9 @@ PPL_API void *ppl_op_attr(const ppl_tensor *out);
 PPL_API const void *ppl_operand(const ppl_tensor *out, int i);  /* elements of input i */
 PPL_API void *ppl_result(ppl_tensor *out);                      /* elements of the output */
 PPL_API const void *ppl_adjoint(const ppl_tensor *out);         /* d root / d output */
+/* In a vjp_all with PPL_OP_EVEN: 1 if the adjoint is the same for all elements, as a sum's
+ * is; then only the first is there. (Without that flag all are.) */
+PPL_API int ppl_adjoint_even(const ppl_tensor *out);
 /* In a vjp with PPL_OP_WRITES: 1 if `grad` holds nothing yet and is to be written whole
  * (without that flag it is zeroed before). */
 PPL_API int ppl_op_first(const ppl_tensor *out);

@@ -651,13 +651,16 @@ static void run_vjp_all(node *x, void *const *grads, unsigned fresh, size_t from
     const int wide = x->worked != dtype;
     const char *adjoint = ppl_adjoint(x->out);
     char *result = ppl_result(x->out);
+    const int even = ppl_adjoint_even(x->out);
     gathering w;
-    block y;
+    block y, same;
 
     if (!open_gathering(x, &w, grads))
         return;
+    if (even)
+        x->engine->repeat(PPL__SPAN, adjoint, &same);
     for (size_t start = from * PPL__SPAN; start < end; start += PPL__SPAN) {
-        const char *g = adjoint + start * size_of(dtype);
+        const char *g = even ? (const char *)&same : adjoint + start * size_of(dtype);
         enter(x, start);
         x->s.y = at(result, dtype, start);
         if (wide) {

@@ -115,7 +115,8 @@ void ppl__mapped(void (*function)(ppl_dtype dtype, size_t n, const void *x, void
                                               ppl__formula_vjp_all_planned };            \
     static const ppl_op op = {                                                           \
         .name = text, .inputs = -1,                                                      \
-        .flags = PPL_OP_BROADCAST | PPL_OP_INTEGERS | PPL_OP_UNSTRETCHED,                \
+        .flags = PPL_OP_BROADCAST | PPL_OP_INTEGERS | PPL_OP_UNSTRETCHED |               \
+                 PPL_OP_EVEN,                                                            \
         .forward = op##_forward, .vjp = gradient, .planned = &op##_planned, __VA_ARGS__  \
     };
 
