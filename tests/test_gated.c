@@ -83,16 +83,19 @@ START_TEST(masses_and_moments_agree)
         const int all = listed ? (int)ppl_numel(listed) : MOST;
         ppl_tensor *at = ppl_from_integers(c, PPL_SHAPE(all), k);
         ppl_read(ppl_exp(ppl_log_prob(d, at)), p, all);
-        double sum = 0, mean = 0, square = 0;
+        double sum = 0, mean = 0, square = 0, entropy = 0;
         for (int n = 0; n < all; n++) {
             sum += p[n];
             mean += n * p[n];
             square += n * (double)n * p[n];
+            entropy -= p[n] > 0 ? p[n] * log(p[n]) : 0;
         }
         const double tolerance = _i ? 1e-10 : 1e-4;
         ck_assert_msg(is_near(sum, 1, tolerance), "%s: %g", d->family->name, sum);
         if (d->family->mean)
             ck_assert(is_near(ppl_item(ppl_dist_mean(d)), mean, tolerance));
+        if (d->family->entropy)
+            ck_assert(is_near(ppl_item(ppl_entropy(d)), entropy, tolerance));
         if (d->family->variance)
             ck_assert(is_near(ppl_item(ppl_dist_variance(d)), square - mean * mean,
                               5 * tolerance));

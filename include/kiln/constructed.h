@@ -29,7 +29,8 @@ PPL_API ppl_dist *ppl_empirical(ppl_tensor *samples, ppl_tensor *log_weights);
 PPL_API ppl_dist *ppl_folded(ppl_dist *base);
 /* Hurdle: 0 with probability `gate`, else a draw of `base`, a distribution of counts (of
  * integers 0, 1, 2, ..), given that it is not 0. Draws are exact; but of a base without a
- * cdf whose draws are nearly always 0 no count above 65,535 is drawn. */
+ * cdf whose draws are nearly always 0 no count above 65,535 is drawn. Moments, entropy, cdf
+ * and icdf are made of the base's, where it has them. */
 PPL_API ppl_dist *ppl_hurdle(ppl_tensor *gate, ppl_dist *base);
 /* ImproperUniform: log_prob 0 at values [batch,event] within the support, -inf outside;
  * the last axes of an event are the support's. A flat prior, for what gives a latent its
@@ -60,7 +61,8 @@ PPL_API ppl_dist *ppl_truncated(ppl_dist *base, ppl_tensor *low, ppl_tensor *hig
 PPL_API ppl_dist *ppl_unit(ppl_tensor *log_factor);
 /* ZeroInflated: 0 with probability `gate`, or sigmoid(gate_logits), else a draw of `base`,
  * a distribution of counts (of integers 0, 1, 2, ..). Values can be listed where the
- * base's can, as for a Hurdle. */
+ * base's can, and moments, entropy, cdf and icdf are there where the base's are, as for a
+ * Hurdle. */
 PPL_API ppl_dist *ppl_zero_inflated(ppl_tensor *gate, ppl_dist *base);
 PPL_API ppl_dist *ppl_zero_inflated_logits(ppl_tensor *gate_logits, ppl_dist *base);
 

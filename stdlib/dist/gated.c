@@ -4,6 +4,8 @@
  */
 #include "gated.h"
 
+#include "pointwise.h"
+
 #include "../shape_text.h"
 
 static const ppl_dist *part(const ppl_dist *d)
@@ -73,6 +75,88 @@ void ppl__gated_bounds(const ppl_dist *d, ppl_tensor **lower, ppl_tensor **upper
     *lower = NULL;
 }
 
+/* ---- Entropy, quantiles ------------------------------------------------------------- */
+
+/* The attr of what is made of the gate. */
+typedef struct gate_attr {
+    int logits, closed, upper, least;
+} gate_attr;
+
+static double gate_share(const gate_attr *a, double x)
+{
+    const ppl__odds o = ppl__odds_of(a->logits, x);
+    return -ppl__times_log(o.p[a->closed], o.log_p[a->closed]);
+}
+
+/* 0 where a probability is, as the entropy of a Bernoulli. */
+static double gate_share_slope(const gate_attr *a, double x)
+{
+    const ppl__odds o = ppl__odds_of(a->logits, x);
+    const double slope = o.p[a->closed] == 0 ? 0 : 1 + o.log_p[a->closed];
+    return (a->closed ? -slope : slope) * (a->logits ? o.p[0] * o.p[1] : 1);
+}
+
+PPL__POINTWISE(gate_share, 1, "entropy of a gate", gate_share(s->attr, PPL__IN(0)),
+               input == 0 ? gate_share_slope(s->attr, PPL__IN(0)) : 0)
+
+ppl_tensor *ppl__gate_share(const ppl_dist *d, int closed)
+{
+    const gate_attr a = { .logits = ppl__gate_by_logits(d), .closed = closed };
+    return ppl_apply(&gate_share_op, d->param, 1, &a, sizeof a);
+}
+
+static double share(double log_p)
+{
+    return log_p == -INFINITY ? 0 : -exp(log_p) * log_p;
+}
+
+PPL__POINTWISE(share, 1, "entropy of a mass", share(PPL__IN(0)),
+               ((void)input, share(PPL__IN(0)) - exp(PPL__IN(0))))
+
+ppl_tensor *ppl__entropy_share(ppl_tensor *log_p)
+{
+    return ppl_apply(&share_op, &log_p, 1, NULL, 0);
+}
+
+/* Whether p is reached at 0, by the gate alone. */
+static int is_none(const gate_attr *a, const ppl__odds *o, double p)
+{
+    return a->upper ? p >= o->p[0] : p <= o->p[1];
+}
+
+/* What the base is asked for. Inputs: p, the gate, log f(0) or -inf. */
+static double asked(const gate_attr *a, double p, double x, double log_none)
+{
+    const ppl__odds o = ppl__odds_of(a->logits, x);
+    const double some = -expm1(log_none);
+    if (!(p >= 0 && p <= 1) || is_none(a, &o, p))
+        return p >= 0 && p <= 1 ? 0 : NAN;
+    return a->upper ? p / o.p[0] * some
+                    : p == 1 ? 1 : fmin(exp(log_none) + (p - o.p[1]) / o.p[0] * some, 1);
+}
+
+/* Inputs: the base's, p, the gate. */
+static double placed(const gate_attr *a, double k, double p, double x)
+{
+    const ppl__odds o = ppl__odds_of(a->logits, x);
+    return isnan(k) ? k : is_none(a, &o, p) ? 0 : fmax(k, a->least);
+}
+
+PPL__POINTWISE_VALUE(asked, 3, "icdf behind a gate", asked(s->attr, PPL__IN_3(0)))
+PPL__POINTWISE_VALUE(placed, 3, "icdf behind a gate", placed(s->attr, PPL__IN_3(0)))
+
+ppl_tensor *ppl__gated_quantile(const ppl_dist *d, ppl_tensor *log_none, int least,
+                                ppl_tensor *p, int upper)
+{
+    const gate_attr a = { .logits = ppl__gate_by_logits(d), .upper = upper, .least = least };
+    ppl_tensor *in[] = { p, d->param[0], log_none };
+    ppl_tensor *q = ppl_apply(&asked_op, in, 3, &a, sizeof a);
+    ppl_dist *base = ppl__gated_base(d);
+    ppl_tensor *k = upper ? ppl_inverse_survival(base, q) : ppl_icdf(base, q);
+    ppl_tensor *found[] = { k, p, d->param[0] };
+    return ppl_apply(&placed_op, found, 3, &a, sizeof a);
+}
+
 /* ---- Making ------------------------------------------------------------------------ */
 
 static const ppl_family *family_of(const ppl_family *kind, int logits,
@@ -98,6 +182,10 @@ static const ppl_family *family_of(const ppl_family *kind, int logits,
         f->mean = NULL;
     if (!of->cdf)
         f->cdf = f->log_cdf = f->log_survival = NULL;
+    if (!of->icdf)
+        f->icdf = f->inverse_survival = NULL;
+    if (!of->entropy)
+        f->entropy = NULL;
     if (!of->enumerate) {
         f->enumerate = NULL;
         f->flags &= ~(unsigned)PPL_ENUMERABLE;

@@ -24,6 +24,14 @@ ppl_tensor *ppl__gate_open(const ppl_dist *d);
 ppl_tensor *ppl__gate_draw(const ppl_dist *d, const ppl_rng *rng, ppl_tensor *x);
 /* The integer 0. */
 ppl_tensor *ppl__no_count(ppl_ctx *c);
+/* -p log p of P(gate is open), or of P(gate is closed). */
+ppl_tensor *ppl__gate_share(const ppl_dist *d, int closed);
+/* -p log p of log p. */
+ppl_tensor *ppl__entropy_share(ppl_tensor *log_p);
+/* The least count with P(X <= x) >= p or, `upper`, P(X > x) <= p: 0 where the gate is closed
+ * so often, else the base's, at least `least`, given that it is not what has log_none. */
+ppl_tensor *ppl__gated_quantile(const ppl_dist *d, ppl_tensor *log_none, int least,
+                                ppl_tensor *p, int upper);
 /* Of a row: those of the base, with 0 among them. */
 ppl_tensor *ppl__gated_enumerate(const ppl_dist *d);
 void ppl__gated_bounds(const ppl_dist *d, ppl_tensor **lower, ppl_tensor **upper);
@@ -36,6 +44,7 @@ void ppl__gated_bounds(const ppl_dist *d, ppl_tensor **lower, ppl_tensor **upper
     .flags = PPL_DISCRETE | PPL_ENUMERABLE, .value_dtype = PPL_I64,                      \
     .sample = sample, .log_prob = log_prob, .mean = mean, .variance = variance,          \
     .enumerate = ppl__gated_enumerate, .bounds = ppl__gated_bounds, .cdf = cdf,          \
-    .log_cdf = log_cdf, .log_survival = log_survival
+    .log_cdf = log_cdf, .log_survival = log_survival, .entropy = entropy,                \
+    .icdf = icdf, .inverse_survival = inverse_survival
 
 #endif

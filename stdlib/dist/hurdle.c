@@ -5,6 +5,9 @@
  *
  *   log p(x)   log g at 0, log(1 - g) + log f(x) - log(1 - f(0)) elsewhere
  *   P(X > x)   (1 - g) S(x) / (1 - f(0)), x >= 0
+ *   entropy    h(g) + (1 - g) (log(1 - f(0)) + (H + f(0) log f(0)) / (1 - f(0))), h(g) that
+ *              of the gate, H the base's
+ *   quantile   the base's, of what the base must reach
  *   mean r m, variance r (v + m^2 (1 - r)), r = (1 - g) / (1 - f(0)), of the base's m, v
  *   draw       draws of the base until one is not 0; after 16 of 0, by inversion: the least
  *              k with S(k) <= u (1 - f(0)), u uniform, by bisection, or where the base has
@@ -141,6 +144,28 @@ static ppl_tensor *variance(const ppl_dist *d)
     ppl_tensor *r = ratio(d), *m = ppl_dist_mean(base);
     ppl_tensor *rest = ppl_mul(ppl_mul(m, m), ppl_affine(r, -1, 1));
     return ppl_mul(r, ppl_add(ppl_dist_variance(base), rest));
+}
+
+static ppl_tensor *entropy(const ppl_dist *d)
+{
+    ppl_dist *base = ppl__gated_base(d);
+    ppl_tensor *none = log_none(base), *log_some = ppl_apply(&rest_op, &none, 1, NULL, 0);
+    ppl_tensor *rest = ppl_sub(ppl_entropy(base), ppl__entropy_share(none));
+    ppl_tensor *given = ppl_add(log_some, ppl_mul(rest, ppl_exp(ppl_neg(log_some))));
+    return ppl_add(ppl_add(ppl__gate_share(d, 0), ppl__gate_share(d, 1)),
+                   ppl_mul(ppl__gate_open(d), given));
+}
+
+/* ---- Quantiles --------------------------------------------------------------------- */
+
+static ppl_tensor *icdf(const ppl_dist *d, ppl_tensor *probability)
+{
+    return ppl__gated_quantile(d, log_none(ppl__gated_base(d)), 1, probability, 0);
+}
+
+static ppl_tensor *inverse_survival(const ppl_dist *d, ppl_tensor *probability)
+{
+    return ppl__gated_quantile(d, log_none(ppl__gated_base(d)), 1, probability, 1);
 }
 
 /* ---- Draws by inversion ------------------------------------------------------------ */

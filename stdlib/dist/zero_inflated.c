@@ -5,6 +5,9 @@
  *
  *   log p(x)   log(g + (1 - g) f(0)) at 0, log(1 - g) + log f(x) elsewhere
  *   P(X <= x)  g + (1 - g) F(x), x >= 0
+ *   entropy    -p(0) log p(0) - (1 - f(0)) (1 - g) log(1 - g) + (1 - g) (H + f(0) log f(0)),
+ *              H the base's
+ *   quantile   the base's of (p - g) / (1 - g)
  *   mean (1 - g) m, variance (1 - g) (v + g m^2), of the base's m and v
  *
  * One operation serves masses and tails: l, the logarithm of a mass or tail of the base,
@@ -120,10 +123,33 @@ static ppl_tensor *variance(const ppl_dist *d)
     return ppl_mul(ppl__gate_open(d), all);
 }
 
+static ppl_tensor *entropy(const ppl_dist *d)
+{
+    ppl_dist *base = ppl__gated_base(d);
+    ppl_tensor *zero = ppl_expand(ppl__no_count(d->ctx), d->shape);
+    ppl_tensor *none = base ? base->family->log_prob(base, zero) : NULL;
+    ppl_tensor *rest = ppl_sub(ppl_entropy(base), ppl__entropy_share(none));
+    ppl_tensor *gate = ppl_mul(ppl_neg(ppl_expm1(none)), ppl__gate_share(d, 0));
+    return ppl_add(ppl__entropy_share(log_prob(d, zero)),
+                   ppl_add(gate, ppl_mul(ppl__gate_open(d), rest)));
+}
+
 static ppl_tensor *sample(const ppl_dist *d, const ppl_rng *rng)
 {
     const ppl_rng own = ppl_rng_part(rng, 1);
     return ppl__gate_draw(d, rng, ppl_dist_sample(ppl__gated_base(d), &own));
+}
+
+/* ---- Quantiles --------------------------------------------------------------------- */
+
+static ppl_tensor *icdf(const ppl_dist *d, ppl_tensor *probability)
+{
+    return ppl__gated_quantile(d, ppl_scalar(d->ctx, -INFINITY), 0, probability, 0);
+}
+
+static ppl_tensor *inverse_survival(const ppl_dist *d, ppl_tensor *probability)
+{
+    return ppl__gated_quantile(d, ppl_scalar(d->ctx, -INFINITY), 0, probability, 1);
 }
 
 /* ---- Row --------------------------------------------------------------------------- */

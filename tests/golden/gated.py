@@ -91,6 +91,41 @@ def of_beta_binomial(a, b, n):
     return n * a / (a + b), n * a * b * (a + b + n) / (a + b) ** 2 / (a + b + 1)
 
 
+def entropy_of(law, top):
+    """The sum of -p log p."""
+    def entropy(*params):
+        total, k = mpf(0), 0
+        while k <= top(*params):
+            l = law(mpf(k), *params)
+            term = -exp(l) * l if l > -inf else mpf(0)
+            total += term
+            k += 1
+            if k > 60 and exp(law(mpf(k), *params)) < mpf(10) ** -60 and k > 20 * params[-1]:
+                break
+        return total
+    return entropy
+
+
+def quantiles(law, params):
+    """The least counts that reach some probabilities."""
+    exact, found = [mpf(p) for p in params], []
+    for p in (0, 1e-3, 0.1, 0.3, 0.5, 0.77, 0.99, 1 - 1e-6):
+        k, total = 0, mpf(0)
+        while True:
+            total += exp(law(mpf(k), *exact))
+            if total >= mpf(p):
+                break
+            k += 1
+        found.append({"params": exact, "probability": p, "value": k})
+    for p in (0.999, 0.6, 0.2, 0.05, 1e-9):
+        k, above = 0, 1 - exp(law(mpf(0), *exact))
+        while above > mpf(p):
+            k += 1
+            above -= exp(law(mpf(k), *exact))
+        found.append({"params": exact, "survival": p, "value": k})
+    return found
+
+
 def endless(*params):
     return inf
 
@@ -125,31 +160,37 @@ def check(law, params, moments, top=400):
         assert abs(found - expected) < mpf(10) ** -20 * (1 + abs(expected)), params
 
 
-def write(name, law, points, moments, top, counts=(), cdf=True):
+def write(name, law, points, moments, top, counts=(), asked=()):
     mean, variance = moments
     records = []
     for *params, k in points:
         exact = [mpf(p) for p in params]
         answers = {"mean": mean, "variance": variance}
+        if max(params) < 200:
+            answers["entropy"] = entropy_of(law, top)
         # A cdf by way of 1 - P(X > k) has no digits below the gate's.
-        if cdf and k < 200 and (k == 0 or exp(law(mpf(0), *exact)) > 1e-3):
+        if k < 200 and (k == 0 or exp(law(mpf(0), *exact)) > 1e-3):
             answers.update(cdf=lower(law), log_survival=log_survival(law, top))
         records.append(record(law, params, k, discrete=True, counts=counts, **answers))
         if max(params) < 60:
             check(law, exact, moments)
-    write_family(name, records)
+    write_family(name, records, [row for p in asked for row in quantiles(law, p)])
 
 
 def main():
     write("zero_inflated_poisson", zero_inflated(poisson), POISSON,
-          moments_zero_inflated(lambda g: g, of_poisson), endless)
+          moments_zero_inflated(lambda g: g, of_poisson), endless,
+          asked=((0.25, 3.5), (0.875, 100.25)))
     write("zero_inflated_binomial_logits", zero_inflated(binomial, sigmoid), BINOMIAL,
-          moments_zero_inflated(sigmoid, of_binomial), lambda g, n, p: n, counts=(1,))
+          moments_zero_inflated(sigmoid, of_binomial), lambda g, n, p: n, counts=(1,),
+          asked=((-1, 12, 0.25), (2, 100, 0.9)))
     write("hurdle_poisson", hurdle(poisson),
           [p for p in POISSON if p[:2] != (0.0625, 1e-3) and p != (0, 2, 0)],
-          moments_hurdle(poisson, of_poisson), endless)
+          moments_hurdle(poisson, of_poisson), endless,
+          asked=((0.25, 3.5), (0.5, 0.125), (0.875, 100.25)))
     write("hurdle_beta_binomial", hurdle(beta_binomial), BETA_BINOMIAL,
-          moments_hurdle(beta_binomial, of_beta_binomial), None, counts=(3,), cdf=False)
+          moments_hurdle(beta_binomial, of_beta_binomial), lambda g, a, b, n: n, counts=(3,),
+          asked=((0.25, 2, 5, 10), (0.5, 0.03125, 2, 6)))
     from pyro.distributions import ZeroInflatedPoisson
     for gate, rate, k in ((0.25, 3.5, 0), (0.25, 3.5, 4), (0.875, 100.25, 90)):
         found = ZeroInflatedPoisson(torch.tensor(rate, dtype=torch.double),
