@@ -9,7 +9,7 @@
  *   d/db       S(-b) + 1 / (e^(b - a) - 1);  d/da  -S(a) - 1 / (e^(b - a) - 1);
  *   d/dh       S(a) - S(-b)
  *   P(X <= k)  S(c_k - h)
- *   entropy    -sum_k p(k) log p(k);  KL(q||p)  sum_k q(k) (log q(k) - log p(k))
+ *   mean, variance, entropy   sums over k;  KL(q||p)  sum_k q(k) (log q(k) - log p(k))
  *   draw       how many c lie below h + log(u / (1 - u))
  *
  * b - a is c_k - c_(k-1), without h, so that a narrow interval keeps its digits. Where
@@ -145,6 +145,32 @@ static ppl_tensor *entropy(const ppl_dist *d)
     return ppl_neg(ppl_sum(ppl_where(ppl_less(zero, p), ppl_mul(p, log_p), zero), -1));
 }
 
+/* [..,K]: p(k) (k - about)^power. */
+static ppl_tensor *moment(const ppl_dist *d, ppl_tensor *about, int power)
+{
+    const int64_t K = ppl_dim(d->param[CUTPOINTS], -1) + 1;
+    ppl_tensor *k = ppl_to_float(ppl__integers_from(d->ctx, 0, K - 1));
+    ppl_tensor *off = about ? ppl_sub(k, about) : k, *terms = ppl_exp(log_masses(d));
+    for (int i = 0; i < power; i++)
+        terms = ppl_mul(terms, off);
+    return terms;
+}
+
+static ppl_tensor *mean(const ppl_dist *d)
+{
+    return ppl_sum(moment(d, NULL, 1), -1);
+}
+
+static ppl_tensor *variance(const ppl_dist *d)
+{
+    ppl_tensor *about = mean(d);
+    if (!about)
+        return NULL;
+    ppl_shape column = ppl_tensor_shape(about);
+    column.dim[column.rank++] = 1;
+    return ppl_sum(moment(d, ppl_reshape(about, column), 2), -1);
+}
+
 /* ---- KL: log masses of q, of p ----------------------------------------------------- */
 
 static void kl_value(const ppl__event *e, double *y)
@@ -269,6 +295,8 @@ const ppl_family ppl_family_ordered_logistic = {
     .sample = sample,
     .log_prob = log_prob,
     .entropy = entropy,
+    .mean = mean,
+    .variance = variance,
     .cdf = cdf,
     .enumerate = enumerate,
     .kl = kl,

@@ -286,14 +286,20 @@ def make_ordered_logistic():
     def entropy(h, c):
         return -sum(times_log(exp(a), a) for a in ordered_masses(h, c) if a > -inf)
 
+    def mean(h, c):
+        return sum(k * exp(a) for k, a in enumerate(ordered_masses(h, c)))
+
+    def variance(h, c):
+        return sum((k - mean(h, c)) ** 2 * exp(a) for k, a in enumerate(ordered_masses(h, c)))
+
     def kl(q, p):
         return categorical_kl(ordered_masses(*q), ordered_masses(*p))
 
     for h, c, k in ORDERED:
         near(sum(exp(a) for a in ordered_masses(*exact([h, c]))), 1)
     write_family("ordered_logistic", [
-        record(ordered_logistic, [h, c], k, discrete=True, entropy=entropy)
-        for h, c, k in ORDERED],
+        record(ordered_logistic, [h, c], k, discrete=True, entropy=entropy, mean=mean,
+               variance=variance) for h, c, k in ORDERED],
                  [[0.5, [-1, 0.75, 2]], [-1.25, [-2, -1.5, 1]], [3, [0, 0.5, 4]]])
     write_kl("ordered_logistic", [kl_record(kl, q, p) for q, p in (
         ((1, [0, 1, 2]), (0, [0, 1, 2])), ((0, [0]), (3, [1])), ((0, []), (1, [])),
