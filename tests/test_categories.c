@@ -270,6 +270,9 @@ START_TEST(cutpoints_may_be_none_or_equal)
     assert_values(ppl_cdf(d, numbers(c, -1, 0, 0.5, 1, 2, 3, INFINITY)), 4 * rounding(_i),
                   0, 1 / (1 + exp(0.5)), 1 / (1 + exp(0.5)), 1 / (1 + exp(-0.5)),
                   1 / (1 + exp(-0.5)), 1, 1);
+    assert_values(ppl_icdf(d, numbers(c, 0, 0.3, 0.5, 0.7, 1)), 0, 0, 0, 1, 3, 3);
+    assert_values(ppl_inverse_survival(d, numbers(c, 1, 0.7, 0.5, 0.3, 0)), 0, 0, 0, 1, 3, 3);
+    ck_assert(isnan(ppl_item(ppl_icdf(d, ppl_scalar(c, 1.5)))));
     stop(c);
 }
 END_TEST

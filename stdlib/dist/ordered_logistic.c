@@ -250,6 +250,40 @@ static ppl_tensor *cdf(const ppl_dist *d, ppl_tensor *x)
     return cdf_op_apply(in, d, NULL, 0);
 }
 
+/* The least k with P(X <= k) >= p; or, the attr, P(X > k) <= p. No gradient. */
+static void icdf_value(const ppl__event *e, double *y)
+{
+    const size_t n = e->dim[1][0];
+    const double *c = e->in[1], h = *e->in[0], p = *e->in[2];
+    const int upper = *(const int *)e->attr;
+    size_t k = 0;
+
+    while (k < n && !(upper ? sigmoid(h - c[k]) <= p : sigmoid(c[k] - h) >= p))
+        k++;
+    *y = p >= 0 && p <= 1 && !isnan(h) ? (double)k : NAN;
+}
+
+static const ppl__event_formula icdf_formula = {
+    .inputs = 3, .axes = { 0, 1, 0 }, .value = icdf_value
+};
+PPL__EVENT_OP(icdf_op, "ordered_logistic icdf", icdf_formula)
+
+static ppl_tensor *quantile(const ppl_dist *d, ppl_tensor *probability, int upper)
+{
+    ppl_tensor *in[] = { d->param[PREDICTOR], d->param[CUTPOINTS], probability };
+    return icdf_op_apply(in, d, &upper, sizeof upper);
+}
+
+static ppl_tensor *icdf(const ppl_dist *d, ppl_tensor *probability)
+{
+    return quantile(d, probability, 0);
+}
+
+static ppl_tensor *inverse_survival(const ppl_dist *d, ppl_tensor *probability)
+{
+    return quantile(d, probability, 1);
+}
+
 static ppl_tensor *enumerate(const ppl_dist *d)
 {
     return ppl__integers_from(d->ctx, 0, ppl_dim(d->param[CUTPOINTS], -1));
@@ -298,6 +332,8 @@ const ppl_family ppl_family_ordered_logistic = {
     .mean = mean,
     .variance = variance,
     .cdf = cdf,
+    .icdf = icdf,
+    .inverse_survival = inverse_survival,
     .enumerate = enumerate,
     .kl = kl,
 };
