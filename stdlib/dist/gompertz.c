@@ -6,6 +6,7 @@
  *   log p(x)   log(c b) + b x - c (e^(b x) - 1)
  *   P(X > x)   exp(-c (e^(b x) - 1))
  *   mean       G(c) / b, G(c) = e^c E1(c) with the exponential integral E1
+ *   variance   by the integral of both tails (tail_moments.h)
  *   entropy    1 - log(c b) - G(c)
  *   KL(q||p)   log(c_q b_q / (c_p b_p)) + (1 - h) G(c_q) - 1 + c_p (E e^(h w) - 1),
  *              h = b_p / b_q, w = b_q x of q; that expectation, an incomplete gamma
@@ -16,6 +17,7 @@
  */
 #include "pointwise.h"
 #include "quadrature.h"
+#include "tail_moments.h"
 
 static double log_prob(double x, double c, double b)
 {
@@ -186,6 +188,27 @@ PPL__MOMENT(2, "gompertz", mean)
 PPL__MOMENT(2, "gompertz", entropy)
 PPL__KL(2, "gompertz")
 
+static ppl__tails own_tails(const ppl__searched *law, ppl_tensor *x)
+{
+    return ppl__tails_at(law->d, x);
+}
+
+static ppl_tensor *own_log_prob(const ppl__searched *law, ppl_tensor *x)
+{
+    return log_prob_at(law->d, x);
+}
+
+/* That of rate 1, over b^2, so that neither a wide nor a narrow one is out of range. */
+static ppl_tensor *variance_of(const ppl_dist *d)
+{
+    const ppl_dist *unit = ppl_gompertz(d->param[0], ppl_scalar(d->ctx, 1));
+    if (!unit)
+        return NULL;
+    ppl_tensor *v = ppl__tail_variance(
+        &(ppl__searched){ unit, NULL, 0, own_tails, own_log_prob });
+    return ppl_div(ppl_div(v, d->param[1]), d->param[1]);
+}
+
 ppl_dist *ppl_gompertz(ppl_tensor *concentration, ppl_tensor *rate)
 {
     ppl_tensor *params[] = { concentration, rate };
@@ -203,6 +226,7 @@ const ppl_family ppl_family_gompertz = {
     .log_prob = log_prob_at,
     .entropy = entropy_of,
     .mean = mean_of,
+    .variance = variance_of,
     .kl = kl_of,
     PPL__TAIL_FUNCTIONS,
     PPL__QUANTILE_FUNCTIONS,

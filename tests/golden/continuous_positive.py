@@ -6,7 +6,7 @@ Closed forms in mpmath at 50 digits, from the textbooks that the families' files
 """
 
 from mpmath import (atan, e1, erf, erfc, euler, exp, expm1, gamma, gammainc, inf, log, log1p, mp,
-                    mpf, pi, sqrt)
+                    mpf, pi, quad, sqrt, workdps)
 
 from univariate import write_univariate
 
@@ -251,6 +251,14 @@ class Gompertz(Positive):
         if c > 1e8:  # e^c E1(c) by its asymptotic series
             return sum((-1) ** n * mp.factorial(n) / c ** (n + 1) for n in range(12)) / b
         return exp(c) * e1(c) / b
+
+    @staticmethod
+    def variance(c, b):
+        """By u = c (e^(b x) - 1), which is Exponential(1)."""
+        m = Gompertz.mean(c, mpf(1))
+        cuts = [0, *(mpf(10) ** k for k in range(-36, 1, 4)), 4, 16, 50, 120]
+        with workdps(40):
+            return quad(lambda u: exp(-u) * (log1p(u / c) / m - 1) ** 2, cuts) * (m / b) ** 2
 
     @staticmethod
     def entropy(c, b):
