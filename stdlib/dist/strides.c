@@ -55,7 +55,7 @@ static double refined(const walk *w, double from, double h, double whole, int de
     const double middle = from + PPL__STRIDES / 2 * h;
     const double low = panel_of(w, from, h / 2), high = panel_of(w, middle, h / 2);
     const double size = fmax(w->size, fabs(low) + fabs(high));
-    if (!(fabs(low + high - whole) > DBL_EPSILON / 2 * size) || depth == DEEPEST)
+    if (!(fabs(low + high - whole) > 16 * DBL_EPSILON * size) || depth == DEEPEST)
         return low + high;
     return refined(w, from, h / 2, low, depth + 1) +
            refined(w, middle, h / 2, high, depth + 1);

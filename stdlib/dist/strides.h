@@ -11,7 +11,7 @@ enum { PPL__STRIDES = 8 };
  * weight of that at i h. */
 double ppl__stride_weight(int i, double h);
 
-/* The sum of f(more, k) over the integers from <= k < end, to about 1e-15 of that of |f|;
+/* The sum of f(more, k) over the integers from <= k < end, to about 1e-14 of that of |f|;
  * end may be infinite. f may change fast next to both ends. */
 double ppl__stride_sum(double (*f)(const void *more, double k), const void *more, double from,
                        double end);
