@@ -6,7 +6,8 @@
  * and on x86-64 again for AVX2 and for AVX-512. A file may so include itself.
  * PPL__LOOPS(count, value, slope) and PPL__FUSED_LOOPS(count, value, slopes) are the formula
  * of such loops. Products and sums are not contracted, so that results do not depend on the
- * instruction set; LESS is a b - c, in float without rounding a b.
+ * instruction set; LESS is a b - c, in float without rounding a b (by double without fma:
+ * rounded twice, another last bit at most once in 2^28).
  */
 #ifndef PPL__PASS
 
