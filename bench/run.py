@@ -20,6 +20,9 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+# Seconds between two turns: threads of some libraries (XLA's, 0.1 s) go on after their answer,
+# on the core of the program whose turn is next.
+SETTLE = 0.5
 
 
 class Program:
@@ -47,6 +50,7 @@ class Program:
         return json.loads(line)
 
     def round(self):
+        time.sleep(SETTLE)
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         for name, value in self.read().items():
