@@ -180,8 +180,8 @@ static void contribute(sweep *s, ppl_tensor *out, int i)
 /* 1 if the row of t, which is no leaf, takes an adjoint that is one number for all. */
 static int takes_even(const ppl_tensor *t)
 {
-    return t->op && t->op->flags & PPL_OP_EVEN && t->inputs <= PPL__ALL_INPUTS &&
-           t->numel > 1;
+    return t->op && t->op->flags & PPL_OP_EVEN && t->op->vjp_all &&
+           t->inputs <= PPL__ALL_INPUTS && t->numel > 1;
 }
 
 /* All inputs at once. What was first and is not written for an error is zeros. */

@@ -188,12 +188,6 @@ static double number(const ppl_tensor *t, size_t i)
                                           : ((const double *)x)[i];
 }
 
-/* By a cdf that is not itself a sum of masses. */
-static int has_cdf(const ppl_dist *base)
-{
-    return base->family->cdf && base->family != &ppl_family_beta_binomial;
-}
-
 /* 0 when out of memory. */
 static int begin(search *s, const ppl_tensor *draw, const ppl_rng *rng)
 {
@@ -217,7 +211,7 @@ static int begin(search *s, const ppl_tensor *draw, const ppl_rng *rng)
         s->low[i] = 0;
         s->high[i] = s->at[i] = 1;
         s->sum[i] = 0;
-        s->target[i] = has_cdf(s->base)
+        s->target[i] = s->base->family->cdf
                            ? log(u) + ppl__log1mexp(-number(none, i))
                            : -u * expm1(number(none, i));
     }
@@ -295,7 +289,7 @@ static ppl_tensor *inverted(ppl_dist *base, ppl_tensor *draw, const ppl_rng *rng
     ppl_tensor *found = NULL;
 
     if (begin(&s, draw, rng)) {
-        if (has_cdf(base))
+        if (base->family->cdf)
             bisect(&s);
         else
             add_up(&s);

@@ -11,8 +11,7 @@
  * both bounds lie in one tail. Where M is too small to be a number, and of a base without
  * quantiles, one is searched for by the cdf, which is monotone, between the bounds
  * (search.h). Moments are integrals, or sums, of tails, the entropy of the density
- * (tail_moments.h). Counts of which
- * finitely many are left are listed.
+ * (tail_moments.h). Counts of which finitely many are left are listed.
  *
  * Draws move as F(x) = u says, F being the cdf of the whole: dx/da = -(dF/da) / p(x)
  * (Figurnov, Mohamed, Mnih, Implicit Reparameterization Gradients, 2018), taken of log F
