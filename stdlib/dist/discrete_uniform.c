@@ -59,7 +59,16 @@ static int64_t draw(const ppl__count_dist *d, const ppl_rng *rng, uint64_t eleme
     return (int64_t)d->param[LOW] + (int64_t)below(rng, element, (uint64_t)n);
 }
 
-static const ppl__count_kind kind = { 0, log_mass, level, NULL, NULL, NULL, draw };
+static void spread(const ppl__count_dist *d, double *mean, double *deviation, double *most)
+{
+    const double n = size(d->param[LOW], d->param[HIGH]);
+
+    *mean = d->param[LOW] + (n - 1) / 2;
+    *deviation = sqrt((n - 1) * (n + 1) / 12);
+    *most = d->param[HIGH];
+}
+
+static const ppl__count_kind kind = { 0, log_mass, level, NULL, NULL, spread, draw };
 
 /* ---- Formulas of low and high ------------------------------------------------------ */
 

@@ -45,20 +45,30 @@ ppl_status ppl_kl_register(ppl_ctx *c, const ppl_family *q, const ppl_family *p,
     return ppl_boundary_leave(c);
 }
 
-ppl_kl_rule ppl_kl_find(const ppl_ctx *c, const ppl_family *q, const ppl_family *p)
+ppl_kl_rule ppl__kl_direct(const ppl_family *q, const ppl_family *p)
 {
     const ppl__kl_pair *pair = ppl__kl_pairs;
+    ppl_kl_rule rule;
+
+    if (q == p && q->kl)
+        return q->kl;
+    while (pair->q && !fits(pair, q, p))
+        pair++;
+    rule = pair->rule ? pair->rule : ppl__kl_cross(q, p);
+    return rule ? rule : ppl__kl_counts(q, p);
+}
+
+ppl_kl_rule ppl_kl_find(const ppl_ctx *c, const ppl_family *q, const ppl_family *p)
+{
+    ppl_kl_rule rule;
 
     q = q->kind ? q->kind : q;
     p = p->kind ? p->kind : p;
     for (const added *a = ppl_owned(c, &key); a; a = a->older)
         if (fits(&a->pair, q, p))
             return a->pair.rule;
-    if (q == p && q->kl)
-        return q->kl;
-    while (pair->q && !fits(pair, q, p))
-        pair++;
-    return pair->rule ? pair->rule : ppl__kl_cross(q, p);
+    rule = ppl__kl_direct(q, p);
+    return rule ? rule : ppl__kl_related(q, p);
 }
 
 ppl_kl_rule ppl_kl_rule_of(const ppl_dist *q, const ppl_dist *p)
