@@ -7,11 +7,15 @@
  *   P(X > x)   (1 - x^a)^b
  *   mean b B(1 + 1/a, b), variance b B(1 + 2/a, b) - mean^2
  *   entropy    1 - 1/b + (1 - 1/a) (psi(b + 1) + gamma) - log(a b)
+ *   KL(q||p)   with c = a_p / a_q and r = b_p / b_q
+ *              r - 1 - log r + (c - 1) (psi(b_q + 1) + gamma) - log c - (b_p - 1) R(1, b_q, c),
+ *              R of power_rest.h
  *
  * Source: Jones, Kumaraswamy's distribution: a beta-type distribution with some
  * tractability advantages, 2009.
  */
 #include "moment_gap.h"
+#include "power_rest.h"
 
 /* c log y with 0 log 0 = 0. */
 static double power(double c, double log_y)
@@ -121,6 +125,34 @@ static double entropy_slope(int input, double a, double b)
     return (1 / b - 1) / b + (1 - 1 / a) * ppl_maths_trigamma_at(1 + b);
 }
 
+static double kl(double a_q, double b_q, double a_p, double b_p)
+{
+    const double c = a_p / a_q, t = (b_p - b_q) / b_q;
+    const double harmonic = ppl_maths_digamma_at(1 + b_q) + PPL__EULER;
+    const double rest = c == 1 ? 0 : (b_p - 1) * ppl__power_rest_of(1, b_q, c).value;
+    return ppl__excess_f64(t, ppl__log_ratio(b_p, b_q)) + (a_p - a_q) / a_q * harmonic -
+           ppl__log_ratio(a_p, a_q) - rest;
+}
+
+static double kl_slope(int input, double a_q, double b_q, double a_p, double b_p)
+{
+    const double c = a_p / a_q;
+    const ppl__power_rest r = ppl__power_rest_of(1, b_q, c);
+    const double by_c = ppl_maths_digamma_at(1 + b_q) + PPL__EULER - 1 / c -
+                        (b_p - 1) * r.slope[2];
+
+    switch (input) {
+    case 0:
+        return -by_c * c / a_q;
+    case 1:
+        return (b_q - b_p) / b_q / b_q + (c - 1) * ppl_maths_trigamma_at(1 + b_q) -
+               (b_p - 1) * r.slope[1];
+    case 2:
+        return by_c / a_q;
+    }
+    return (b_p - b_q) / b_q / b_p - r.value;
+}
+
 PPL__LOG_PROB(2, "kumaraswamy")
 PPL__TAILS(2, "kumaraswamy")
 PPL__QUANTILES(2, "kumaraswamy")
@@ -128,6 +160,7 @@ PPL__DRAWS_OF_QUANTILES(2, "kumaraswamy")
 PPL__MOMENT(2, "kumaraswamy", mean)
 PPL__MOMENT(2, "kumaraswamy", variance)
 PPL__MOMENT(2, "kumaraswamy", entropy)
+PPL__KL(2, "kumaraswamy")
 
 ppl_dist *ppl_kumaraswamy(ppl_tensor *concentration1, ppl_tensor *concentration0)
 {
@@ -147,6 +180,7 @@ const ppl_family ppl_family_kumaraswamy = {
     .entropy = entropy_of,
     .mean = mean_of,
     .variance = variance_of,
+    .kl = kl_of,
     PPL__TAIL_FUNCTIONS,
     PPL__QUANTILE_FUNCTIONS,
 };

@@ -9,25 +9,32 @@
  * the pairs follow. With m and v q's mean and variance:
  *
  *   p             log p(x)                                          needs, under q
+ *   AsymmetricLaplace  linear on either side of l                   m, E |x-l|
  *   Beta          (a-1) log x + (b-1) log(1-x) - log B(a,b)         E log x, E log(1-x)
  *   Exponential   log r - r x                                       m
  *   Gamma         a log b - log G(a) + (a-1) log x - b x            m, E log x
  *   Gumbel        -log s - (x-l)/s - exp(-(x-l)/s)                  m, E exp(-x/s)
+ *   InverseGamma  a log b - log G(a) - (a+1) log x - b/x            E log x, E 1/x
+ *   Kumaraswamy   log a b + (a-1) log x + (b-1) log(1-x^a)          E log x, E log(1-x^a)
  *   Laplace       -log 2s - |x-l|/s                                 E |x-l|
+ *   LogNormal     -log x - log s - log(2 pi)/2 - (log x - l)^2 / 2 s^2   E log x, var log x
+ *   LogUniform    -log x - log(log high - log low)                  E log x
  *   Normal        -log s - log(2 pi)/2 - (x-l)^2 / 2 s^2            m, v
+ *   HalfNormal, TruncatedNormal: the same and a constant, so log p(m) - v / 2 s^2
  *   Pareto        log a + a log s - (a+1) log x                     E log x
  *   Uniform       -log(high - low)                                  nothing
+ *   Weibull       log k - k log s + (k-1) log x - (x/s)^k           E log x, E x^k
  *   Continuous Bernoulli: linear in x, so it is log p(m)            m
  *
  * Where q's support is not within p's the KL is inf. E log x is that of the logarithm of
  * |x| where x may be negative: there it does not count. Checked against quadrature
- * (tests/golden/kl_cross.py). Sources: as the families'.
+ * (tests/golden/kl_cross.py, kl_moments.py). Sources: as the families'.
  */
 #include "pairs.h"
 
-#include "../dist/density.h"
+#include "../dist/power_rest.h"
 
-#define EULER 0.57721566490153286061
+#define EULER PPL__EULER
 
 typedef ppl_tensor *expectation(const ppl_dist *q);
 typedef ppl_tensor *expectation_of(const ppl_dist *q, ppl_tensor *t);
@@ -35,7 +42,9 @@ typedef ppl_tensor *expectation_of(const ppl_dist *q, ppl_tensor *t);
 typedef struct expectations {
     const ppl_family *q;
     expectation *log_x, *log_1mx;       /* E log x, E log(1 - x) */
+    expectation *spread;                /* the variance of log x */
     expectation_of *exp_tx, *distance;  /* E exp(-t x), E |x - t| */
+    expectation_of *power, *power_rest; /* E x^t, E log(1 - x^t) */
     int endless;                        /* bounds or not, the support has no upper end */
 } expectations;
 
@@ -150,21 +159,208 @@ static ppl_tensor *weibull_log_x(const ppl_dist *q)
     return ppl_sub(ppl_log(first(q)), ppl_div(ppl_scalar(q->ctx, EULER), second(q)));
 }
 
+/* ---- Powers, logarithms and distances ---------------------------------------------- */
+
+static ppl_tensor *number(const ppl_dist *q, double x) { return ppl_scalar(q->ctx, x); }
+static ppl_tensor *square(ppl_tensor *x) { return ppl_mul(x, x); }
+static ppl_tensor *reciprocal(const ppl_dist *q, ppl_tensor *x)
+{
+    return ppl_div(number(q, 1), x);
+}
+
+/* E y^t = G(a + t) / G(a) of y of Gamma(a, 1); infinite where a + t <= 0. */
+static ppl_tensor *gamma_power_of(ppl_tensor *a, ppl_tensor *t)
+{
+    ppl_tensor *sum = ppl_add(a, t), *zero = ppl_scalar(ppl_tensor_ctx(a), 0);
+    return ppl_where(ppl_less(zero, sum), ppl_exp(ppl_sub(ppl_lgamma(sum), ppl_lgamma(a))),
+                     ppl_scalar(ppl_tensor_ctx(a), INFINITY));
+}
+
+/* E y^t of y of Beta(a, b). */
+static ppl_tensor *beta_power_of(ppl_tensor *a, ppl_tensor *b, ppl_tensor *t)
+{
+    return ppl_div(gamma_power_of(a, t), gamma_power_of(ppl_add(a, b), t));
+}
+
+static ppl_tensor *beta_power(const ppl_dist *q, ppl_tensor *t)
+{
+    return beta_power_of(first(q), second(q), t);
+}
+
+static ppl_tensor *beta_power_rest(const ppl_dist *q, ppl_tensor *t)
+{
+    return ppl__mean_log_rest(first(q), second(q), t);
+}
+
+static ppl_tensor *beta_spread(const ppl_dist *q)
+{
+    return ppl_sub(ppl_trigamma(first(q)), ppl_trigamma(ppl_add(first(q), second(q))));
+}
+
+static ppl_tensor *gamma_power(const ppl_dist *q, ppl_tensor *t)
+{
+    return ppl_mul(gamma_power_of(first(q), t), ppl_pow(second(q), ppl_neg(t)));
+}
+
+static ppl_tensor *gamma_spread(const ppl_dist *q) { return ppl_trigamma(first(q)); }
+
+/* x^2 / 2 s^2 is of Gamma(1/2, 1). */
+static ppl_tensor *half_normal_power(const ppl_dist *q, ppl_tensor *t)
+{
+    ppl_tensor *scale = ppl_affine(first(q), 1.41421356237309504880, 0);
+    return ppl_mul(ppl_pow(scale, t), gamma_power_of(number(q, 0.5), ppl_affine(t, 0.5, 0)));
+}
+
+static ppl_tensor *half_normal_spread(const ppl_dist *q)
+{
+    return number(q, PPL__PI * PPL__PI / 8);
+}
+
+static ppl_tensor *inverse_gamma_log_x(const ppl_dist *q)
+{
+    return ppl_sub(ppl_log(second(q)), ppl_digamma(first(q)));
+}
+
+static ppl_tensor *inverse_gamma_power(const ppl_dist *q, ppl_tensor *t)
+{
+    return ppl_mul(gamma_power_of(first(q), ppl_neg(t)), ppl_pow(second(q), t));
+}
+
+/* x^a is of Beta(1, b). */
+static ppl_tensor *kumaraswamy_log_x(const ppl_dist *q)
+{
+    ppl_tensor *harmonic = ppl_affine(ppl_digamma(ppl_affine(second(q), 1, 1)), 1, EULER);
+    return ppl_neg(ppl_div(harmonic, first(q)));
+}
+
+static ppl_tensor *kumaraswamy_log_1mx(const ppl_dist *q)
+{
+    return ppl__mean_log_rest(number(q, 1), second(q), reciprocal(q, first(q)));
+}
+
+static ppl_tensor *kumaraswamy_power(const ppl_dist *q, ppl_tensor *t)
+{
+    return beta_power_of(number(q, 1), second(q), ppl_div(t, first(q)));
+}
+
+static ppl_tensor *kumaraswamy_spread(const ppl_dist *q)
+{
+    ppl_tensor *rest = ppl_trigamma(ppl_affine(second(q), 1, 1));
+    return ppl_div(ppl_affine(rest, -1, PPL__PI * PPL__PI / 6), square(first(q)));
+}
+
+/* |m - t| + s exp(-|m - t| / s) */
+static ppl_tensor *laplace_distance(const ppl_dist *q, ppl_tensor *t)
+{
+    ppl_tensor *off = ppl_abs(ppl_sub(first(q), t)), *s = second(q);
+    return ppl_add(off, ppl_mul(s, ppl_exp(ppl_neg(ppl_div(off, s)))));
+}
+
+/* m - t + 2 s log(1 + exp((t - m) / s)) */
+static ppl_tensor *logistic_distance(const ppl_dist *q, ppl_tensor *t)
+{
+    ppl_tensor *off = ppl_sub(first(q), t), *s = second(q);
+    ppl_tensor *twice = ppl_affine(ppl_softplus(ppl_neg(ppl_div(off, s))), 2, 0);
+    return ppl_add(off, ppl_mul(s, twice));
+}
+
+static ppl_tensor *log_normal_power(const ppl_dist *q, ppl_tensor *t)
+{
+    return normal_exp(q, ppl_neg(t));
+}
+
+static ppl_tensor *log_normal_spread(const ppl_dist *q) { return square(second(q)); }
+
+static ppl_tensor *log_uniform_log_x(const ppl_dist *q)
+{
+    return ppl_affine(ppl_add(ppl_log(first(q)), ppl_log(second(q))), 0.5, 0);
+}
+
+static ppl_tensor *log_length(const ppl_dist *q)
+{
+    return ppl_log(ppl_div(second(q), first(q)));
+}
+
+/* l^t (exp(t w) - 1) / (t w), w = log(h / l) */
+static ppl_tensor *log_uniform_power(const ppl_dist *q, ppl_tensor *t)
+{
+    ppl_tensor *tw = ppl_mul(t, log_length(q));
+    return ppl_mul(ppl_pow(first(q), t), ppl_div(ppl_expm1(tw), tw));
+}
+
+static ppl_tensor *log_uniform_spread(const ppl_dist *q)
+{
+    return ppl_affine(square(log_length(q)), 1.0 / 12, 0);
+}
+
+/* s^t a / (a - t); infinite where t >= a. */
+static ppl_tensor *pareto_power(const ppl_dist *q, ppl_tensor *t)
+{
+    ppl_tensor *a = second(q), *power = ppl_mul(ppl_pow(first(q), t), ppl_div(a, ppl_sub(a, t)));
+    return ppl_where(ppl_less(t, a), power, number(q, INFINITY));
+}
+
+static ppl_tensor *pareto_spread(const ppl_dist *q)
+{
+    return reciprocal(q, square(second(q)));
+}
+
+/* ((h - t) |h - t| + (t - l) |t - l|) / 2 (h - l) */
+static ppl_tensor *uniform_distance(const ppl_dist *q, ppl_tensor *t)
+{
+    ppl_tensor *above = ppl_sub(second(q), t), *below = ppl_sub(t, first(q));
+    ppl_tensor *both = ppl_add(ppl_mul(above, ppl_abs(above)), ppl_mul(below, ppl_abs(below)));
+    return ppl_div(both, ppl_affine(ppl_sub(second(q), first(q)), 2, 0));
+}
+
+static ppl_tensor *weibull_power(const ppl_dist *q, ppl_tensor *t)
+{
+    return ppl_mul(ppl_pow(first(q), t),
+                   gamma_power_of(number(q, 1), ppl_div(t, second(q))));
+}
+
+static ppl_tensor *weibull_spread(const ppl_dist *q)
+{
+    return ppl_affine(reciprocal(q, square(second(q))), PPL__PI * PPL__PI / 6, 0);
+}
+
 static const expectations rows[] = {
-    { &ppl_family_beta, beta_log_x, beta_log_1mx, NULL, NULL, 0 },
-    { &ppl_family_continuous_bernoulli, NULL, NULL, NULL, NULL, 0 },
-    { &ppl_family_continuous_bernoulli_logits, NULL, NULL, NULL, NULL, 0 },
-    { &ppl_family_exponential, exponential_log_x, NULL, exponential_exp, NULL, 0 },
-    { &ppl_family_gamma, gamma_log_x, NULL, gamma_exp, NULL, 0 },
-    { &ppl_family_gumbel, NULL, NULL, NULL, NULL, 0 },
-    { &ppl_family_half_normal, half_normal_log_x, NULL, NULL, NULL, 0 },
-    { &ppl_family_laplace, NULL, NULL, NULL, NULL, 0 },
-    { &ppl_family_log_normal, log_normal_log_x, NULL, NULL, NULL, 0 },
-    { &ppl_family_logistic, NULL, NULL, NULL, NULL, 0 },
-    { &ppl_family_normal, NULL, NULL, normal_exp, normal_distance, 0 },
-    { &ppl_family_pareto, pareto_log_x, NULL, NULL, NULL, 1 },
-    { &ppl_family_uniform, uniform_log_x, uniform_log_1mx, uniform_exp, NULL, 0 },
-    { &ppl_family_weibull, weibull_log_x, NULL, NULL, NULL, 0 },
+    { .q = &ppl_family_asymmetric_laplace },
+    { .q = &ppl_family_beta, .log_x = beta_log_x, .log_1mx = beta_log_1mx,
+      .power = beta_power, .power_rest = beta_power_rest, .spread = beta_spread },
+    { .q = &ppl_family_cauchy },
+    { .q = &ppl_family_continuous_bernoulli },
+    { .q = &ppl_family_continuous_bernoulli_logits },
+    { .q = &ppl_family_exponential, .log_x = exponential_log_x, .exp_tx = exponential_exp },
+    { .q = &ppl_family_fisher_snedecor },
+    { .q = &ppl_family_gamma, .log_x = gamma_log_x, .exp_tx = gamma_exp,
+      .power = gamma_power, .spread = gamma_spread },
+    { .q = &ppl_family_gompertz },
+    { .q = &ppl_family_gumbel },
+    { .q = &ppl_family_half_cauchy },
+    { .q = &ppl_family_half_normal, .log_x = half_normal_log_x,
+      .power = half_normal_power, .spread = half_normal_spread },
+    { .q = &ppl_family_inverse_gamma, .log_x = inverse_gamma_log_x,
+      .power = inverse_gamma_power, .spread = gamma_spread },
+    { .q = &ppl_family_kumaraswamy, .log_x = kumaraswamy_log_x,
+      .log_1mx = kumaraswamy_log_1mx, .power = kumaraswamy_power,
+      .spread = kumaraswamy_spread },
+    { .q = &ppl_family_laplace, .distance = laplace_distance },
+    { .q = &ppl_family_log_normal, .log_x = log_normal_log_x,
+      .power = log_normal_power, .spread = log_normal_spread },
+    { .q = &ppl_family_log_uniform, .log_x = log_uniform_log_x,
+      .power = log_uniform_power, .spread = log_uniform_spread },
+    { .q = &ppl_family_logistic, .distance = logistic_distance },
+    { .q = &ppl_family_normal, .exp_tx = normal_exp, .distance = normal_distance },
+    { .q = &ppl_family_pareto, .log_x = pareto_log_x, .power = pareto_power,
+      .spread = pareto_spread, .endless = 1 },
+    { .q = &ppl_family_soft_laplace },
+    { .q = &ppl_family_student_t },
+    { .q = &ppl_family_truncated_normal },
+    { .q = &ppl_family_uniform, .log_x = uniform_log_x, .log_1mx = uniform_log_1mx,
+      .exp_tx = uniform_exp, .distance = uniform_distance },
+    { .q = &ppl_family_weibull, .log_x = weibull_log_x, .power = weibull_power,
+      .spread = weibull_spread },
 };
 
 /* ---- E_q[log p] -------------------------------------------------------------------- */
@@ -223,14 +419,73 @@ static ppl_tensor *to_laplace(const expectations *e, const ppl_dist *q, const pp
                            ppl_div(e->distance(q, first(p)), second(p))));
 }
 
+/* k and 1 / k times the distances above and below l, as sums and differences of the two. */
+static ppl_tensor *to_asymmetric_laplace(const expectations *e, const ppl_dist *q,
+                                         const ppl_dist *p)
+{
+    ppl_tensor *k = p->param[2], *inverse = reciprocal(p, k), *s = second(p);
+    ppl_tensor *both = ppl_add(k, inverse), *off = ppl_sub(mean_of(q), first(p));
+    ppl_tensor *twice = ppl_add(ppl_mul(both, e->distance(q, first(p))),
+                                ppl_mul(ppl_sub(k, inverse), off));
+
+    return ppl_neg(ppl_add(ppl_log(ppl_mul(s, both)), ppl_div(ppl_affine(twice, 0.5, 0), s)));
+}
+
+static ppl_tensor *to_inverse_gamma(const expectations *e, const ppl_dist *q,
+                                    const ppl_dist *p)
+{
+    ppl_tensor *a = first(p), *b = second(p);
+    ppl_tensor *norm = ppl_sub(ppl_mul(a, ppl_log(b)), ppl_lgamma(a));
+
+    return ppl_sub(norm, ppl_add(ppl_mul(ppl_affine(a, 1, 1), e->log_x(q)),
+                                 ppl_mul(b, e->power(q, number(q, -1)))));
+}
+
+static ppl_tensor *to_kumaraswamy(const expectations *e, const ppl_dist *q,
+                                  const ppl_dist *p)
+{
+    ppl_tensor *a = first(p), *b = second(p);
+
+    return ppl_add(ppl_add(ppl_log(a), ppl_log(b)),
+                   ppl_add(ppl_mul(ppl_affine(a, 1, -1), e->log_x(q)),
+                           ppl_mul(ppl_affine(b, 1, -1), e->power_rest(q, a))));
+}
+
+static ppl_tensor *to_log_normal(const expectations *e, const ppl_dist *q, const ppl_dist *p)
+{
+    ppl_tensor *log_x = e->log_x(q), *s = second(p);
+    ppl_tensor *squares = ppl_add(e->spread(q), square(ppl_sub(log_x, first(p))));
+
+    return ppl_neg(ppl_add(ppl_affine(ppl_add(log_x, ppl_log(s)), 1, PPL__HALF_LOG_TWO_PI),
+                           ppl_affine(ppl_div(squares, square(s)), 0.5, 0)));
+}
+
+static ppl_tensor *to_log_uniform(const expectations *e, const ppl_dist *q, const ppl_dist *p)
+{
+    return ppl_neg(ppl_add(e->log_x(q), ppl_log(log_length(p))));
+}
+
+/* log p is quadratic in x: what it is at the mean, less v / 2 s^2. Where q has no variance the
+ * KL is infinite. */
+static ppl_tensor *quadratic(const ppl_dist *q, const ppl_dist *p, ppl_tensor *scale)
+{
+    ppl_tensor *v = q->family->variance(q), *at_mean = p->family->log_prob(p, mean_of(q));
+    ppl_tensor *less = ppl_affine(ppl_div(v, square(scale)), 0.5, 0);
+
+    return ppl_where(ppl_less(v, number(q, INFINITY)), ppl_sub(at_mean, less),
+                     number(q, -INFINITY));
+}
+
+static ppl_tensor *to_half_normal(const expectations *e, const ppl_dist *q, const ppl_dist *p)
+{
+    (void)e;
+    return quadratic(q, p, first(p));
+}
+
 static ppl_tensor *to_normal(const expectations *e, const ppl_dist *q, const ppl_dist *p)
 {
-    ppl_tensor *off = ppl_sub(mean_of(q), first(p)), *s = second(p);
-    ppl_tensor *square = ppl_add(q->family->variance(q), ppl_mul(off, off));
-
     (void)e;
-    return ppl_neg(ppl_add(ppl_affine(ppl_log(s), 1, 0.91893853320467274178),
-                           ppl_affine(ppl_div(square, ppl_mul(s, s)), 0.5, 0)));
+    return quadratic(q, p, second(p));
 }
 
 static ppl_tensor *to_pareto(const expectations *e, const ppl_dist *q, const ppl_dist *p)
@@ -248,24 +503,45 @@ static ppl_tensor *to_uniform(const expectations *e, const ppl_dist *q, const pp
     return ppl_neg(ppl_log(ppl_sub(second(p), first(p))));
 }
 
-enum { MEAN = 1, VARIANCE = 2, LOG_X = 4, LOG_1MX = 8, EXP_TX = 16, DISTANCE = 32 };
+static ppl_tensor *to_weibull(const expectations *e, const ppl_dist *q, const ppl_dist *p)
+{
+    ppl_tensor *s = first(p), *k = second(p);
+    ppl_tensor *norm = ppl_sub(ppl_log(k), ppl_mul(k, ppl_log(s)));
+
+    return ppl_add(norm, ppl_sub(ppl_mul(ppl_affine(k, 1, -1), e->log_x(q)),
+                                 ppl_div(e->power(q, k), ppl_pow(s, k))));
+}
+
+enum {
+    MEAN = 1, VARIANCE = 2, LOG_X = 4, LOG_1MX = 8, EXP_TX = 16, DISTANCE = 32, POWER = 64,
+    POWER_REST = 128, SPREAD = 256
+};
 
 static const struct target {
     const ppl_family *p;
     unsigned needs;
     target_function *function;
     int above_zero;                     /* every member's support begins above 0 */
+    int boundless;                      /* its bounds may be infinite */
 } targets[] = {
-    { &ppl_family_beta, LOG_X | LOG_1MX, to_beta, 0 },
-    { &ppl_family_continuous_bernoulli, MEAN, at_mean, 0 },
-    { &ppl_family_continuous_bernoulli_logits, MEAN, at_mean, 0 },
-    { &ppl_family_exponential, MEAN, to_exponential, 0 },
-    { &ppl_family_gamma, MEAN | LOG_X, to_gamma, 0 },
-    { &ppl_family_gumbel, MEAN | EXP_TX, to_gumbel, 0 },
-    { &ppl_family_laplace, DISTANCE, to_laplace, 0 },
-    { &ppl_family_normal, MEAN | VARIANCE, to_normal, 0 },
-    { &ppl_family_pareto, LOG_X, to_pareto, 1 },
-    { &ppl_family_uniform, 0, to_uniform, 0 },
+    { &ppl_family_asymmetric_laplace, MEAN | DISTANCE, to_asymmetric_laplace, 0, 0 },
+    { &ppl_family_beta, LOG_X | LOG_1MX, to_beta, 0, 0 },
+    { &ppl_family_continuous_bernoulli, MEAN, at_mean, 0, 0 },
+    { &ppl_family_continuous_bernoulli_logits, MEAN, at_mean, 0, 0 },
+    { &ppl_family_exponential, MEAN, to_exponential, 0, 0 },
+    { &ppl_family_gamma, MEAN | LOG_X, to_gamma, 0, 0 },
+    { &ppl_family_gumbel, MEAN | EXP_TX, to_gumbel, 0, 0 },
+    { &ppl_family_half_normal, MEAN | VARIANCE, to_half_normal, 0, 0 },
+    { &ppl_family_inverse_gamma, LOG_X | POWER, to_inverse_gamma, 0, 0 },
+    { &ppl_family_kumaraswamy, LOG_X | POWER_REST, to_kumaraswamy, 0, 0 },
+    { &ppl_family_laplace, DISTANCE, to_laplace, 0, 0 },
+    { &ppl_family_log_normal, LOG_X | SPREAD, to_log_normal, 0, 0 },
+    { &ppl_family_log_uniform, LOG_X, to_log_uniform, 1, 0 },
+    { &ppl_family_normal, MEAN | VARIANCE, to_normal, 0, 0 },
+    { &ppl_family_pareto, LOG_X, to_pareto, 1, 0 },
+    { &ppl_family_truncated_normal, MEAN | VARIANCE, to_normal, 0, 1 },
+    { &ppl_family_uniform, 0, to_uniform, 0, 0 },
+    { &ppl_family_weibull, LOG_X | POWER, to_weibull, 0, 0 },
 };
 
 /* ---- Supports ---------------------------------------------------------------------- */
@@ -289,13 +565,13 @@ static ends ends_of(const ppl_dist *d)
 }
 
 /* Whether q's support is not within p's, whatever the bounds that are tensors. */
-static int never_within(const ends *q, const ends *p, int above_zero)
+static int never_within(const ends *q, const ends *p, const struct target *to)
 {
     return (q->lower == NULL && p->lower == NULL && q->low < p->low) ||
            (q->upper == NULL && p->upper == NULL && q->high > p->high) ||
-           (q->lower == NULL && (isinf(q->low) || (above_zero && q->low <= 0)) &&
-            p->lower != NULL) ||
-           (q->upper == NULL && isinf(q->high) && p->upper != NULL);
+           (q->lower == NULL && p->lower != NULL && !to->boundless &&
+            (isinf(q->low) || (to->above_zero && q->low <= 0))) ||
+           (q->upper == NULL && p->upper != NULL && !to->boundless && isinf(q->high));
 }
 
 static ppl_tensor *number_or(ppl_ctx *c, ppl_tensor *t, double x)
@@ -340,7 +616,9 @@ static unsigned has(const expectations *e)
 {
     return (e->q->mean ? MEAN : 0u) | (e->q->variance ? VARIANCE : 0u) |
            (e->log_x ? LOG_X : 0u) | (e->log_1mx ? LOG_1MX : 0u) |
-           (e->exp_tx ? EXP_TX : 0u) | (e->distance ? DISTANCE : 0u);
+           (e->exp_tx ? EXP_TX : 0u) | (e->distance ? DISTANCE : 0u) |
+           (e->power ? POWER : 0u) | (e->power_rest ? POWER_REST : 0u) |
+           (e->spread ? SPREAD : 0u);
 }
 
 static ppl_tensor *cross(const ppl_dist *q, const ppl_dist *p)
@@ -350,11 +628,12 @@ static ppl_tensor *cross(const ppl_dist *q, const ppl_dist *p)
     const ends inner = ends_of(q), outer = ends_of(p);
     ppl_tensor *kl, *mask;
 
-    if (never_within(&inner, &outer, to->above_zero))
+    if (never_within(&inner, &outer, to))
         return ppl_full(q->ctx, q->shape, INFINITY);
     kl = ppl_neg(ppl_add(q->family->entropy(q), to->function(e, q, p)));
+    kl = ppl_where(ppl_equal(kl, number(q, INFINITY)), number(q, INFINITY), kl);
     mask = outside(q->ctx, &inner, &outer);
-    return mask != NULL ? ppl_where(mask, ppl_scalar(q->ctx, INFINITY), kl) : kl;
+    return mask != NULL ? ppl_where(mask, number(q, INFINITY), kl) : kl;
 }
 
 /* The same of the families, without members. */
@@ -367,7 +646,8 @@ static int rows_never_nest(const expectations *e, const struct target *to)
     if (q->bounds)
         return e->endless && !p->bounds && !isinf(p_high);
     if (p->bounds)
-        return isinf(q->support->lower) || (to->above_zero && q->support->lower <= 0);
+        return !to->boundless &&
+               (isinf(q->support->lower) || (to->above_zero && q->support->lower <= 0));
     return q->support->lower < p->support->lower || q_high > p_high;
 }
 

@@ -45,18 +45,6 @@ static ppl_dist *weibull_of(const ppl_dist *d)
     return ppl_weibull(ppl_div(number(d, 1), d->param[0]), number(d, 1));
 }
 
-static ppl_dist *truncated_of_normal(const ppl_dist *d)
-{
-    return ppl_truncated_normal(d->param[0], d->param[1], number(d, -INFINITY),
-                                number(d, INFINITY));
-}
-
-static ppl_dist *truncated_of_half_normal(const ppl_dist *d)
-{
-    return ppl_truncated_normal(number(d, 0), d->param[0], number(d, 0),
-                                number(d, INFINITY));
-}
-
 static const struct relation {
     const ppl_family *family, *other;
     ppl_dist *(*of)(const ppl_dist *d);
@@ -67,9 +55,7 @@ static const struct relation {
     { &ppl_family_chi2, &ppl_family_gamma, gamma_of_chi2 },
     { &ppl_family_exponential, &ppl_family_gamma, gamma_of_exponential },
     { &ppl_family_exponential, &ppl_family_weibull, weibull_of },
-    { &ppl_family_half_normal, &ppl_family_truncated_normal, truncated_of_half_normal },
     { &ppl_family_laplace, &ppl_family_asymmetric_laplace, asymmetric_laplace_of },
-    { &ppl_family_normal, &ppl_family_truncated_normal, truncated_of_normal },
 };
 
 enum { RELATIONS = sizeof relations / sizeof *relations };
