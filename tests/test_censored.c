@@ -132,6 +132,9 @@ START_TEST(counts_are_censored)
                   8 * rounding(_i), log(p[2] + p[3]));
     ck_assert_int_eq(ppl_tensor_dtype(ppl_dist_sample(ppl_left_censored(base, one), &rng)),
                      PPL_I64);
+    ppl_dist *coin = ppl_right_censored(ppl_bernoulli(numbers(c, 0.25, 0.75)), one);
+    assert_elements("a Bernoulli above 0, above 1", ppl_log_prob(coin, numbers(c, 0, 1)), 2,
+                    LIST(log(0.25), -INFINITY), rounding(_i));
     ppl_ctx_free(c);
 }
 END_TEST
@@ -230,8 +233,8 @@ START_TEST(bad_input_is_explained)
         ck_assert_msg(strstr(ppl_error_text(c), text) != NULL, "%s", ppl_error_text(c)); \
         ppl_clear_error(c);                                                              \
     } while (0)
-    REFUSED(ppl_left_censored(ppl_bernoulli(ppl_scalar(c, 0.5)), one), PPL_EUNSUPPORTED,
-            "left_censored: bernoulli has no cdf, which tells the probability of a censored "
+    REFUSED(ppl_left_censored(ppl_delta(one, zero, 0), one), PPL_EUNSUPPORTED,
+            "left_censored: delta has no cdf, which tells the probability of a censored "
             "value; take a base that has one");
     REFUSED(ppl_right_censored(ppl_event(ppl_exponential(numbers(c, 1, 2)), 1), one),
             PPL_ESHAPE, "right_censored: exponential is of events of 1 axes");

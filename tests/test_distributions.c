@@ -186,9 +186,10 @@ static void check_quantile(ppl_ctx *c, const family_row *row, int record,
 {
     double params[MOST_PARAMS] = { 0 }, probability = NAN, expected = NAN;
     ppl_epoch epoch = ppl_epoch_begin(c);
-    golden_numbers(golden, "params", params, MOST_PARAMS);
+    ppl_tensor *leaf[PPL_MAX_PARAMS];
+    make_params(c, row, params, golden_numbers(golden, "params", params, MOST_PARAMS), 0, leaf);
     golden_numbers(golden, "value", &expected, 1);
-    ppl_dist *d = make_member(c, row, params);
+    ppl_dist *d = row->make(leaf);
     if (golden_numbers(golden, "survival", &probability, 1))
         assert_near(row->golden, record, "inverse_survival",
                     ppl_item(ppl_inverse_survival(d, ppl_scalar(c, probability))),

@@ -413,6 +413,38 @@ START_TEST(counts_are_cut_at_integers)
 }
 END_TEST
 
+/* A Bernoulli's values are floating, a Categorical's support has no upper end of its own. */
+START_TEST(outcomes_are_cut)
+{
+    ppl_ctx *c = context(_i);
+    const double near = _i ? 1e-15 : 1e-7;
+    ppl_tensor *k = ppl_from_integers(c, PPL_SHAPE(4), (const int64_t[]){ 0, 1, 2, 3 });
+    ppl_dist *d = ppl_truncated(ppl_categorical(numbers(c, 4, 1, 3, 2)), integer(c, 1), NULL);
+    assert_elements("values", d->family->enumerate(d), 3, LIST(1, 2, 3), 0);
+    assert_elements("cdf", ppl_cdf(d, k), 4, LIST(0, 1. / 6, 4. / 6, 1), near);
+    assert_elements("icdf", ppl_icdf(d, numbers(c, 0, 0.125, 0.5, 1)), 4, LIST(1, 1, 2, 3), 0);
+    assert_values(ppl_dist_mean(d), near, 13. / 6);
+    assert_values(ppl_entropy(d), near, log(6) - (3 * log(3) + 2 * log(2)) / 6);
+    for (int logits = 0; logits < 2; logits++) {
+        ppl_dist *base = logits ? ppl_bernoulli_logits(ppl_scalar(c, -60))
+                                : ppl_bernoulli(ppl_scalar(c, 0.25));
+        d = ppl_truncated(base, integer(c, 1), NULL);
+        assert_elements("values", d->family->enumerate(d), 1, LIST(1), 0);
+        ppl_tensor *x = ppl_dist_sample(ppl_expand_dist(d, PPL_SHAPE(3)), &test_rng);
+        assert_elements("draws", x, 3, LIST(1, 1, 1), 0);
+        ck_assert_int_eq(ppl_tensor_dtype(x), ppl_ctx_dtype(c));
+        assert_elements("log_prob", ppl_log_prob(d, x), 3, LIST(0, 0, 0), near);
+        d = ppl_truncated(base, NULL, integer(c, 1));
+        x = numbers(c, 0, 1);
+        double whole[2];
+        ppl_read(ppl_log_prob(base, x), whole, 2);
+        assert_elements("as before", ppl_log_prob(d, x), 2, whole, near);
+    }
+    ck_assert_msg(ppl_ok(c), "%s", ppl_error_text(c));
+    ppl_ctx_free(c);
+}
+END_TEST
+
 /* Of a Poisson of rate 5 from 1000 on: P(1000) is all but rate / 1001 of it. */
 START_TEST(counts_are_cut_far_out)
 {
@@ -499,8 +531,8 @@ START_TEST(bad_input_is_explained)
                           numbers(c, 1, -2)),
             PPL_ECONSTRAINT, "truncated(exponential): there is no mass between -3 and -2 "
                              "(element 1 of [2])");
-    REFUSED(ppl_truncated(ppl_bernoulli(ppl_scalar(c, 0.5)), zero, NULL),
-            PPL_EUNSUPPORTED, "truncated: bernoulli has no cdf, by which the mass between "
+    REFUSED(ppl_truncated(ppl_delta(one, zero, 0), zero, NULL),
+            PPL_EUNSUPPORTED, "truncated: delta has no cdf, by which the mass between "
                                "the bounds would be known; take a base that has one");
     REFUSED(ppl_truncated(ppl_event(ppl_exponential(numbers(c, 1, 2)), 1), zero, NULL),
             PPL_ESHAPE, "truncated: an event of exponential has 1 axes; cut");
@@ -539,7 +571,7 @@ int main(void)
         moments_far_out, heavy_tails_have_no_moments, entropies_are_found,
         cut_counts_have_moments_and_lists,
         counts_are_cut_at_integers,
-        counts_are_cut_far_out, a_cut_normal_is_truncated_normal, cut_twice_expanded_masked,
+        outcomes_are_cut, counts_are_cut_far_out, a_cut_normal_is_truncated_normal, cut_twice_expanded_masked,
         bad_input_is_explained, NULL
     };
     return run_tests("truncated", tests);

@@ -18,7 +18,8 @@ extern "C" {
 
 /* RelaxedBernoulli: sigmoid((logits + a standard logistic number) / temperature), a number
  * above 0 and below 1; logits = log(probs / (1 - probs)). temperature > 0.
- * Reparameterised. */
+ * Reparameterised. Mean, variance and entropy are quadratures to the last digits of a
+ * double, of some hundred terms, with gradients. */
 PPL_API ppl_dist *ppl_relaxed_bernoulli(ppl_tensor *temperature, ppl_tensor *probs);
 PPL_API ppl_dist *ppl_relaxed_bernoulli_logits(ppl_tensor *temperature, ppl_tensor *logits);
 /* RelaxedOneHotCategorical: softmax((logits[..,K] + K standard Gumbel numbers) /

@@ -4,6 +4,7 @@
  *
  *   log p(x)   x log p + (1 - x) log(1 - p), with 0 log 0 = 0; so also for x between
  *   by logits  -t |l| - softplus(-|l|),  t = 1 - x where l > 0, x elsewhere
+ *   cdf        1 - p from 0 up to 1: that of a count
  *   mean p, variance p (1 - p), entropy -p log p - (1 - p) log(1 - p)
  *   KL(q||p)   q log(q/p) + (1 - q) log((1 - q)/(1 - p)); inf where p excludes what q
  *              does not
@@ -89,7 +90,7 @@ static void LOOP(logits_slope)(const ppl__span *s, int input, void *slope)
 
 #else
 
-#include "density.h"
+#include "counts.h"
 
 #define LOOPS "bernoulli.c"
 #include "loops.h"
@@ -112,6 +113,51 @@ static void draw_logits(const ppl__span *s, void *out)
     for (size_t i = 0; i < s->n; i++)
         y[i] = u[i] < y[i];
 }
+
+/* ---- As a count: its tails and quantiles ------------------------------------------- */
+
+enum { PROBS, LOGITS };
+
+static double log_mass(const ppl__count_dist *d, double k)
+{
+    const ppl__odds o = ppl__odds_of(d->form, d->param[0]);
+
+    return k == 0 || k == 1 ? o.log_p[k == 1] : -INFINITY;
+}
+
+static double log_mass_slope(const ppl__count_dist *d, double k, int i)
+{
+    const ppl__odds o = ppl__odds_of(d->form, d->param[i]);
+
+    if (d->form == LOGITS)
+        return k == 1 ? o.p[0] : -o.p[1];
+    return k == 1 ? 1 / o.p[1] : -1 / o.p[0];
+}
+
+static double count_cdf(const ppl__count_dist *d, double k, int upper)
+{
+    const ppl__odds o = ppl__odds_of(d->form, d->param[0]);
+
+    return k < 1 ? o.p[upper] : k >= 1 ? !upper : k;
+}
+
+static double count_cdf_slope(const ppl__count_dist *d, double k, int i)
+{
+    const ppl__odds o = ppl__odds_of(d->form, d->param[i]);
+
+    return k >= 1 ? 0 : d->form == LOGITS ? -o.p[0] * o.p[1] : -1;
+}
+
+static void spread(const ppl__count_dist *d, double *mean, double *deviation, double *most)
+{
+    (void)d;
+    *mean = *deviation = *most = 1;
+}
+
+static const ppl__count_kind kind[] = {
+    { PROBS, log_mass, log_mass_slope, count_cdf, count_cdf_slope, spread, NULL },
+    { LOGITS, log_mass, log_mass_slope, count_cdf, count_cdf_slope, spread, NULL }
+};
 
 /* ---- KL of any two parameterisations ----------------------------------------------- */
 
@@ -261,12 +307,12 @@ ppl_tensor *ppl__bernoulli_kl(const ppl_dist *q, const ppl_dist *p)
 
 ppl_dist *ppl_bernoulli(ppl_tensor *probs)
 {
-    return ppl_dist_make(&ppl_family_bernoulli, &probs, NULL);
+    return ppl_dist_make(&ppl_family_bernoulli, &probs, &kind[PROBS]);
 }
 
 ppl_dist *ppl_bernoulli_logits(ppl_tensor *logits)
 {
-    return ppl_dist_make(&ppl_family_bernoulli_logits, &logits, NULL);
+    return ppl_dist_make(&ppl_family_bernoulli_logits, &logits, &kind[LOGITS]);
 }
 
 const ppl_family ppl_family_bernoulli = {
@@ -282,6 +328,7 @@ const ppl_family ppl_family_bernoulli = {
     .mean = mean,
     .variance = variance,
     .enumerate = enumerate,
+    PPL__COUNT_CDF,
     .kl = ppl__bernoulli_kl,
 };
 
@@ -298,6 +345,7 @@ const ppl_family ppl_family_bernoulli_logits = {
     .mean = mean,
     .variance = variance,
     .enumerate = enumerate,
+    PPL__COUNT_CDF,
     .kl = ppl__bernoulli_kl,
 };
 

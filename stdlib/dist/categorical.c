@@ -5,6 +5,7 @@
  *
  *   log p(k)   log p[k]; -inf for any other integer
  *   entropy    -sum_k p[k] log p[k], with 0 log 0 = 0; no mean, as categories are names
+ *   P(X <= k)  the sum of p[0] .. p[k], in logarithms by whichever tail is the lesser
  *   draw       the first k whose cumulated p exceeds a uniform number; from a table where
  *              draws share their weights (Chen, Asau, On Generating Random Variates from an
  *              Empirical Distribution, AIIE Transactions 6, 1974)
@@ -17,6 +18,8 @@
  * chapter 35.
  */
 #include "counts.h"
+#include "event.h"
+#include "pointwise.h"
 
 #include "../shape_text.h"
 
@@ -191,13 +194,20 @@ static ppl_status log_prob_rule(const ppl_op *op, ppl_tensor *const *inputs, int
     return PPL_OK;
 }
 
+/* Element i of the values, of any type, if it is one of K categories; else K. */
+static size_t category(const ppl_tensor *out, size_t i, size_t K)
+{
+    const double x = ppl__count_at(ppl_op_input(out, 1), ppl_operand(out, 1), i);
+
+    return x >= 0 && x < (double)K ? (size_t)x : K;
+}
+
 static void log_prob_forward(ppl_tensor *out)
 {
     const row_attr *attr = ppl_op_attr(out);
     const ppl_tensor *weights = ppl_op_input(out, 0);
     const size_t K = categories(weights);
     const stretch s = stretch_to(weights, ppl_tensor_shape(out));
-    const int64_t *x = ppl_operand(out, 1);
     const ppl_dtype dtype = ppl_tensor_dtype(out);
     double *w = ppl_alloc(ppl_tensor_ctx(out), K * sizeof *w), top;
     double *log_sum = ppl_alloc(ppl_tensor_ctx(out), s.rows * sizeof *log_sum);
@@ -209,10 +219,10 @@ static void log_prob_forward(ppl_tensor *out)
         log_sum[r] = log(sum_of(K, w)) + top;
     }
     for (size_t i = 0; i < s.n; i++) {
-        const size_t r = row_of(&s, i);
+        const size_t r = row_of(&s, i), k = category(out, i, K);
         double y = -INFINITY;
-        if (x[i] >= 0 && (uint64_t)x[i] < K) {
-            y = element(dtype, ppl_operand(out, 0), r * K + (size_t)x[i]);
+        if (k < K) {
+            y = element(dtype, ppl_operand(out, 0), r * K + k);
             y = (attr->logits[0] ? y : log(y)) - log_sum[r];
         }
         put(dtype, ppl_result(out), i, y);
@@ -240,7 +250,6 @@ static void log_prob_vjp(ppl_tensor *out, int i, void *grad)
     const ppl_tensor *weights = ppl_op_input(out, 0);
     const size_t K = categories(weights);
     const stretch s = stretch_to(weights, ppl_tensor_shape(out));
-    const int64_t *x = ppl_operand(out, 1);
     const size_t kept = s.rows == s.n ? 1 : s.rows;
     double *sums = ppl_alloc(ppl_tensor_ctx(out), kept * K * sizeof *sums);
     double *w = ppl_alloc(ppl_tensor_ctx(out), K * sizeof *w);
@@ -251,9 +260,10 @@ static void log_prob_vjp(ppl_tensor *out, int i, void *grad)
     memset(sums, 0, kept * K * sizeof *sums);
     for (size_t at = 0; at < s.n; at++) {
         const double g = element(ppl_tensor_dtype(out), ppl_adjoint(out), at);
-        if (g == 0 || x[at] < 0 || (uint64_t)x[at] >= K)
+        const size_t k = category(out, at, K);
+        if (g == 0 || k == K)
             continue;
-        double *sum = sums + (kept == s.rows ? row_of(&s, at) * K : 0) + x[at];
+        double *sum = sums + (kept == s.rows ? row_of(&s, at) * K : 0) + k;
         *sum += g;
         if (kept != s.rows) {
             add_row_gradient(out, at, sums, w, grad);
@@ -430,6 +440,121 @@ static const ppl_op kl_op = {
     .vjp = kl_vjp
 };
 
+/* ---- Distribution function: weights [..,K], a number or a probability -------------- */
+
+/* Which function; the weights are of attr->logits. */
+typedef struct tail_attr {
+    int logits, upper, logarithm;
+} tail_attr;
+
+/* Weights from .. end - 1, and what their logits were lowered by. */
+static double top_of(const tail_attr *a, const double *w, size_t from, size_t end)
+{
+    double top = -INFINITY;
+
+    for (size_t k = from; a->logits && k < end; k++)
+        top = w[k] > top ? w[k] : top;
+    return top > -INFINITY ? top : 0;
+}
+
+static double weight_of(const tail_attr *a, double w, double top)
+{
+    return a->logits ? exp(w - top) : w;
+}
+
+static double log_weight(const tail_attr *a, const double *w, size_t from, size_t end)
+{
+    const double top = top_of(a, w, from, end);
+    double sum = 0;
+
+    for (size_t k = from; k < end; k++)
+        sum += weight_of(a, w[k], top);
+    return log(sum) + top;
+}
+
+/* log P(X < k) and log P(X >= k), and log of the sum of all weights. */
+typedef struct tails {
+    double log[2], log_all;
+} tails;
+
+static tails tails_at(const ppl__event *e, size_t k)
+{
+    const size_t K = e->dim[0][0];
+    tails t = { .log_all = log_weight(e->attr, e->in[0], 0, K) };
+
+    t.log[0] = log_weight(e->attr, e->in[0], 0, k) - t.log_all;
+    t.log[1] = log_weight(e->attr, e->in[0], k, K) - t.log_all;
+    for (int i = 0; i < 2; i++)
+        if (t.log[i] > -PPL__LOG_TWO)
+            t.log[i] = log1p(-exp(t.log[!i]));
+    return t;
+}
+
+/* How many categories are at most x. */
+static size_t up_to(const ppl__event *e)
+{
+    const double x = floor(*e->in[1]);
+
+    return x < 0 ? 0 : x >= (double)e->dim[0][0] ? e->dim[0][0] : (size_t)x + 1;
+}
+
+static void tail_value(const ppl__event *e, double *y)
+{
+    const tail_attr *a = e->attr;
+    const double x = *e->in[1], tail = isnan(x) ? x : tails_at(e, up_to(e)).log[a->upper];
+
+    *y = a->logarithm ? tail : exp(tail);
+}
+
+/* A weight on its own side takes the other tail's share, and one beyond takes its own away. */
+static void tail_gradient(const ppl__event *e)
+{
+    const tail_attr *a = e->attr;
+    const size_t k = up_to(e);
+    const tails t = tails_at(e, k);
+    const double own = t.log[a->upper], other = t.log[!a->upper];
+    const double scale = a->logarithm ? own : 0;
+
+    if (!e->d[0] || isnan(*e->in[1]) || scale == -INFINITY)
+        return;
+    for (size_t i = 0; i < e->dim[0][0]; i++) {
+        const int within = (i >= k) == a->upper;
+        const double share = (a->logits ? e->in[0][i] : 0) - t.log_all;
+        e->d[0][i] += *e->g * (within ? 1 : -1) * exp((within ? other : own) + share - scale);
+    }
+}
+
+/* The least k with P(X <= k) >= p, or P(X > k) <= p. */
+static void quantile_value(const ppl__event *e, double *y)
+{
+    const tail_attr *a = e->attr;
+    const size_t K = e->dim[0][0];
+    const double *w = e->in[0], p = *e->in[1], top = top_of(a, w, 0, K);
+    size_t k = a->upper ? K - 1 : 0;
+    double all = 0, sum = 0;
+
+    for (size_t i = 0; i < K; i++)
+        all += weight_of(a, w[i], top);
+    *y = NAN;
+    if (!(p >= 0 && p <= 1) || isnan(all))
+        return;
+    for (; a->upper ? k > 0 : k + 1 < K; k += a->upper ? -(size_t)1 : 1) {
+        sum += weight_of(a, w[k], top);
+        if (a->upper ? sum > p * all : sum >= p * all)
+            break;
+    }
+    *y = (double)k;
+}
+
+static const ppl__event_formula tail_formula = {
+    .inputs = 2, .axes = { 1, 0 }, .value = tail_value, .gradient = tail_gradient
+};
+static const ppl__event_formula quantile_formula = {
+    .inputs = 2, .axes = { 1, 0 }, .value = quantile_value
+};
+PPL__EVENT_OP(tail_op, "categorical cdf", tail_formula)
+PPL__EVENT_OP(quantile_op, "categorical icdf", quantile_formula)
+
 /* ---- Rows -------------------------------------------------------------------------- */
 
 static int by_logits(const ppl_dist *d)
@@ -463,6 +588,36 @@ static ppl_tensor *entropy(const ppl_dist *d)
     }
     ppl_tensor *p = ppl_exp(log_p);
     return ppl_neg(ppl_sum(ppl_where(ppl_less(zero, p), ppl_mul(p, log_p), zero), -1));
+}
+
+static ppl_tensor *cdf(const ppl_dist *d, ppl_tensor *x)
+{
+    const tail_attr a = { by_logits(d), 0, 0 };
+    return tail_op_apply((ppl_tensor *[]){ d->param[0], x }, d, &a, sizeof a);
+}
+
+static ppl_tensor *log_cdf(const ppl_dist *d, ppl_tensor *x)
+{
+    const tail_attr a = { by_logits(d), 0, 1 };
+    return tail_op_apply((ppl_tensor *[]){ d->param[0], x }, d, &a, sizeof a);
+}
+
+static ppl_tensor *log_survival(const ppl_dist *d, ppl_tensor *x)
+{
+    const tail_attr a = { by_logits(d), 1, 1 };
+    return tail_op_apply((ppl_tensor *[]){ d->param[0], x }, d, &a, sizeof a);
+}
+
+static ppl_tensor *icdf(const ppl_dist *d, ppl_tensor *p)
+{
+    const tail_attr a = { by_logits(d), 0, 0 };
+    return quantile_op_apply((ppl_tensor *[]){ d->param[0], p }, d, &a, sizeof a);
+}
+
+static ppl_tensor *inverse_survival(const ppl_dist *d, ppl_tensor *p)
+{
+    const tail_attr a = { by_logits(d), 1, 0 };
+    return quantile_op_apply((ppl_tensor *[]){ d->param[0], p }, d, &a, sizeof a);
 }
 
 static ppl_tensor *enumerate(const ppl_dist *d)
@@ -557,6 +712,11 @@ const ppl_family ppl_family_categorical = {
     .log_prob = log_prob,
     .entropy = entropy,
     .enumerate = enumerate,
+    .cdf = cdf,
+    .icdf = icdf,
+    .log_cdf = log_cdf,
+    .log_survival = log_survival,
+    .inverse_survival = inverse_survival,
     .kl = ppl__categorical_kl,
 };
 
@@ -573,5 +733,10 @@ const ppl_family ppl_family_categorical_logits = {
     .log_prob = log_prob,
     .entropy = entropy,
     .enumerate = enumerate,
+    .cdf = cdf,
+    .icdf = icdf,
+    .log_cdf = log_cdf,
+    .log_survival = log_survival,
+    .inverse_survival = inverse_survival,
     .kl = ppl__categorical_kl,
 };

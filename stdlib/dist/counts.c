@@ -12,6 +12,8 @@
 #include "stirling.h"
 #include "strides.h"
 
+#include <float.h>
+
 /* ---- Masses ------------------------------------------------------------------------ */
 
 /* x log(x / m) + m - x >= 0, x > 0, by the difference m - x and the logarithms. */
@@ -346,17 +348,26 @@ static void cdf_slope(const ppl__span *s, int input, void *out)
              ? kind->cdf_slope(d, floor(x[i]), input - 1) : 0)
 }
 
-/* log of a tail from count k on, outwards, where masses fall off fast. */
-static double log_far_tail(const ppl__count_kind *kind, const ppl__count_dist *d, double k,
-                           int step)
+/* log of a tail from count k on, outwards, where masses fall off fast, or (input >= 0) its
+ * derivative in that parameter. */
+static double far_tail(const ppl__count_kind *kind, const ppl__count_dist *d, double k,
+                       int step, int input)
 {
     const double first = kind->log_mass(d, k);
-    double sum = 1, term = 1;
+    double sum = 0, slopes = 0, term = 1;
 
-    for (k += step; first > -INFINITY && term > 1e-17 * sum && sum < 1e5 && k < 0x1p53;
-         k += step)
-        sum += term = exp(kind->log_mass(d, k) - first);
-    return first + log(sum);
+    for (; first > -INFINITY && term > 1e-17 * sum && sum < 1e5 && k < 0x1p53; k += step) {
+        term = exp(kind->log_mass(d, k) - first);
+        sum += term;
+        slopes += input >= 0 && term > 0 ? term * kind->log_mass_slope(d, k, input) : 0;
+    }
+    return sum == 0 ? (input < 0 ? first : 0) : input < 0 ? first + log(sum) : slopes / sum;
+}
+
+/* Whether a tail between counts has too few digits as a double to be taken the logarithm of. */
+static int is_far(double x, double tail)
+{
+    return tail < DBL_MIN && x >= 0 && x < INFINITY;
 }
 
 /* log of a tail, by the other one where that is smaller, by its masses where it is less
@@ -366,9 +377,20 @@ static double log_tail(const ppl__count_kind *kind, const ppl__count_dist *d, do
 {
     const double tail = cdf_at(kind, d, x, upper);
 
-    if (tail == 0 && x >= 0 && x < INFINITY)
-        return log_far_tail(kind, d, floor(x) + upper, upper ? 1 : -1);
+    if (is_far(x, tail))
+        return far_tail(kind, d, floor(x) + upper, upper ? 1 : -1, -1);
     return tail > 0.5 ? log1p(-cdf_at(kind, d, x, !upper)) : log(tail);
+}
+
+/* Its derivative in parameter i, the logarithm being y. */
+static double log_tail_slope(const ppl__count_kind *kind, const ppl__count_dist *d, double x,
+                             double y, int upper, int i)
+{
+    if (!(x >= 0 && x < INFINITY))
+        return 0;
+    if (is_far(x, exp(y)))
+        return far_tail(kind, d, floor(x) + upper, upper ? 1 : -1, i);
+    return (upper ? -1 : 1) * kind->cdf_slope(d, floor(x), i) * exp(-y);
 }
 
 static void log_cdf_value(const ppl__span *s, void *out)
@@ -379,8 +401,7 @@ static void log_cdf_value(const ppl__span *s, void *out)
 static void log_cdf_slope(const ppl__span *s, int input, void *out)
 {
     const double *y = s->y;
-    EACH(input > 0 && x[i] >= 0 && x[i] < INFINITY
-             ? kind->cdf_slope(d, floor(x[i]), input - 1) * exp(-y[i]) : 0)
+    EACH(input > 0 ? log_tail_slope(kind, d, x[i], y[i], 0, input - 1) : 0)
 }
 
 static void log_survival_value(const ppl__span *s, void *out)
@@ -391,8 +412,7 @@ static void log_survival_value(const ppl__span *s, void *out)
 static void log_survival_slope(const ppl__span *s, int input, void *out)
 {
     const double *y = s->y;
-    EACH(input > 0 && x[i] >= 0 && x[i] < INFINITY
-             ? -kind->cdf_slope(d, floor(x[i]), input - 1) * exp(-y[i]) : 0)
+    EACH(input > 0 ? log_tail_slope(kind, d, x[i], y[i], 1, input - 1) : 0)
 }
 
 static void icdf_value(const ppl__span *s, void *out)

@@ -40,6 +40,16 @@ FUNCTION(log_survival)
 FUNCTION(icdf)
 FUNCTION(inverse_survival)
 
+#define MOMENT(name)                                                                     \
+    static ppl_tensor *name(const ppl_dist *d)                                           \
+    {                                                                                    \
+        const ppl_dist same = in_logits(d);                                              \
+        return BY_LOGITS.name(&same);                                                    \
+    }
+MOMENT(entropy)
+MOMENT(mean)
+MOMENT(variance)
+
 ppl_dist *ppl_relaxed_bernoulli(ppl_tensor *temperature, ppl_tensor *probs)
 {
     ppl_tensor *params[] = { temperature, probs };
@@ -55,6 +65,9 @@ const ppl_family ppl_family_relaxed_bernoulli = {
     .flags = PPL_REPARAM,
     .sample = sample,
     .log_prob = log_prob,
+    .entropy = entropy,
+    .mean = mean,
+    .variance = variance,
     .cdf = cdf,
     .icdf = icdf,
     .log_cdf = log_cdf,

@@ -337,14 +337,26 @@ static ppl_tensor *least(ppl_tensor *a, ppl_tensor *b)
     return !a || !b ? (a ? a : b) : ppl_where(ppl_less(a, b), a, b);
 }
 
+/* What a base says of its ends: by its bounds, or as it lists its values. */
+static void own_bounds(const ppl_dist *base, ppl_tensor **low, ppl_tensor **high)
+{
+    *low = *high = NULL;
+    if (base->family->bounds) {
+        base->family->bounds(base, low, high);
+    } else if (base->family->enumerate) {
+        ppl_tensor *values = base->family->enumerate(base);
+        const int64_t n = values ? ppl_numel(values) : 0;
+        *low = ppl_reshape(ppl_slice(values, 0, 0, 1), PPL_SCALAR);
+        *high = ppl_reshape(ppl_slice(values, 0, n - 1, n), PPL_SCALAR);
+    }
+}
+
 /* Those of the base as well. */
 static void bounds(const ppl_dist *d, ppl_tensor **lower, ppl_tensor **upper)
 {
-    const ppl_dist *base = d->parts->dist[0];
     const int was = ppl_set_grad_enabled(d->ctx, 0);
-    ppl_tensor *low = NULL, *high = NULL;
-    if (base->family->bounds)
-        base->family->bounds(base, &low, &high);
+    ppl_tensor *low, *high;
+    own_bounds(d->parts->dist[0], &low, &high);
     *lower = greatest(floating(bound(d, LOW)), floating(low));
     *upper = least(floating(bound(d, HIGH)), floating(high));
     ppl_set_grad_enabled(d->ctx, was);
@@ -410,18 +422,19 @@ static ppl_tensor *enumerate(const ppl_dist *d)
     if (ppl_ok(d->ctx) && (lower[0] != lower[1] || upper[0] != upper[1]))
         ppl_fail(d->ctx, PPL_EUNSUPPORTED, "%s: its values can be listed only where the "
                  "bounds are the same throughout", d->family->name);
-    return ppl_ok(d->ctx) ? ppl__integers_from(d->ctx, (int64_t)lower[0], (int64_t)upper[0])
-                          : NULL;
+    if (!ppl_ok(d->ctx))
+        return NULL;
+    ppl_tensor *k = ppl__integers_from(d->ctx, (int64_t)lower[0], (int64_t)upper[0]);
+    return d->family->value_dtype == PPL_I64 ? k : ppl_to_float(k);
 }
 
 /* Whether a discrete base has finitely many values between such bounds. */
 static int is_finite(const ppl_dist *base, const cut *as)
 {
-    const ppl_family *of = base->family;
-    ppl_tensor *low = NULL, *high = NULL;
-    if (of->bounds)
-        of->bounds(base, &low, &high);
-    return (as->given[LOW] || low || of->support == &ppl_constraint_nonnegative_integer) &&
+    ppl_tensor *low, *high;
+    own_bounds(base, &low, &high);
+    return (as->given[LOW] || low ||
+            base->family->support == &ppl_constraint_nonnegative_integer) &&
            (as->given[HIGH] || high);
 }
 

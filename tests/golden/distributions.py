@@ -18,7 +18,7 @@ from scipy.special import betaincinv, gammaincinv
 import families
 from families import log_beta, log_softmax, sigmoid, softplus, xlogy
 from golden import write_json
-from table import all_slopes, quantile, write_family
+from table import all_slopes, quantile, slope, write_family
 from univariate import log_of
 
 mp.dps = 50
@@ -89,6 +89,50 @@ def exponential(x, rate):
 def delta(x, v, log_density):
     return (log_density if x == v else -inf, mpf(0), [mpf(0), mpf(1)],
             -log_density, v, mpf(0))
+
+
+# The masses of 0 .. K-1, for tails and quantiles.
+
+def masses(name, *params):
+    if name.startswith("bernoulli"):
+        (p,) = params
+        return [1 - p, p] if name == "bernoulli_probs" else [sigmoid(-p), sigmoid(p)]
+    if name == "categorical_probs":
+        return [p / sum(params) for p in params]
+    return [exp(x) for x in log_softmax(params)]
+
+
+def tail(name, x, params, upper):
+    return sum((p for k, p in enumerate(masses(name, *params)) if (k > x) == upper), mpf(0))
+
+
+def tails(name, x, params):
+    """cdf and its derivatives, log_cdf, log_survival."""
+    below, above = (tail(name, x, params, upper) for upper in (False, True))
+    logs = [log1p(-other) if other < own else log(own) if own > 0 else -inf
+            for own, other in ((below, above), (above, below))]
+    slopes = [nan if abs(p) == inf else
+              slope(lambda t, i=i: tail(name, x, [*params[:i], t, *params[i + 1:]], False), p)
+              for i, p in enumerate(params)]
+    return {"cdf": below, "d_cdf": [nan, *slopes], "log_cdf": logs[0],
+            "log_survival": logs[1]}
+
+
+def with_discrete_tails(name, records):
+    """Adds the tails; the records of quantiles: the least k with P(X <= k) >= p, and with
+    P(X > k) <= p."""
+    for r in records:
+        r.update(tails(name, r["value"], r["params"]))
+    records = []
+    for params in dict.fromkeys(p for p, _ in TABLES[name][1]):
+        exact = [mpf(p) for p in params]
+        for p in ("2e-300", "2e-20", "0.03", "0.15", "0.37", "0.55", "0.81", "0.9987"):
+            for key, upper in (("probability", False), ("survival", True)):
+                k = next(k for k in range(len(exact) + 1)
+                         if (tail(name, k, exact, True) <= mpf(p) if upper
+                             else tail(name, k, exact, False) >= mpf(p)))
+                records.append({"params": exact, key: mpf(p), "value": k})
+    return records
 
 
 # Points: (parameters, value).
@@ -366,7 +410,11 @@ def with_tails(name, records):
 def main():
     for name in TABLES:
         records = table(name)
-        write_family(name, records, with_tails(name, records) if name in TAILS else ())
+        if name != "delta":
+            with_all = with_tails if name in TAILS else with_discrete_tails
+            write_family(name, records, with_all(name, records))
+        else:
+            write_family(name, records)
     data = {"gamma_implicit": gamma_implicit(), "beta_implicit": beta_implicit()}
     data["lgamma"] = special(log_abs_gamma)
     data["digamma"] = special(digamma)

@@ -40,6 +40,37 @@ def log_survival(odds_of):
     return lambda x, t, w: log(1 / (1 + (x / (1 - x)) ** t / odds_of(w)))
 
 
+def expect(f, t, a, power=0):
+    """Of f(z), z = (a + e) / t with e logistic, in panels next to the steps of both. It is
+    made about 1 for quad, where it is a moment of that power of e^z."""
+    size = exp(power * abs(a) / max(t, power))
+    cuts = {c + s * k for c, s in ((0, 1), (-a, min(t, 1)))
+            for k in (0, *(s * k for s in (-1, 1) for k in (1, 2, 4, 7, 11, 16, 24, 36, 54, 80, 110,
+                                                            150)))}
+    with workdps(30):
+        return quad(lambda e: size * f((a + e) / t) * sigmoid(e) * sigmoid(-e),
+                    sorted(cuts)) / size
+
+
+def moments(odds_of):
+    """By that expectation at minus its logit, so that no digits are lost next to 1."""
+    def lower_mean(t, w):
+        return expect(sigmoid, t, -abs(log(odds_of(w))), 1)
+
+    def mean(t, w):
+        return lower_mean(t, w) if odds_of(w) <= 1 else 1 - lower_mean(t, w)
+
+    def variance(t, w):
+        m = lower_mean(t, w)
+        return expect(lambda z: (sigmoid(z) - m) ** 2, t, -abs(log(odds_of(w))), 2)
+
+    def entropy(t, w):
+        return 2 - log(t) + expect(lambda z: log(sigmoid(z)) + log(sigmoid(-z)), t,
+                                   log(odds_of(w)))
+
+    return {"mean": mean, "variance": variance, "entropy": entropy}
+
+
 PROBS = [  # temperature, probability, value
     (0.75, 0.625, 0.5), (0.75, 0.625, 0.01), (0.75, 0.625, 0.99), (2, 0.25, 0.3),
     (2, 0.25, 0.9), (1, 0.5, 0.2), (1, 0.5, 0.75), (0.1, 0.5, 1e-10), (0.1, 0.5, 0.999999),
@@ -70,7 +101,8 @@ def make_bernoulli():
             huge = max(t, abs(w)) > 1e20
             answers = {} if huge else {
                 "cdf": lambda x, t, w: exp(log_cdf(odds_of)(x, t, w)),
-                "log_cdf": log_cdf(odds_of), "log_survival": log_survival(odds_of)}
+                "log_cdf": log_cdf(odds_of), "log_survival": log_survival(odds_of),
+                **moments(odds_of)}
             if huge:  # no mpmath has these powers
                 d = w - t * log(mpf(x) / (1 - mpf(x)))
                 records.append({"params": [t, w], "value": x, "log_prob": float(
@@ -90,6 +122,12 @@ def make_bernoulli():
                 for x in (0.2, 0.7):
                     mass = quad(lambda s: exp(law(s, mpf(t), mpf(w))), [0, 0.01, 0.1, x])
                     assert abs(mass - exp(log_cdf(odds_of)(mpf(x), t, mpf(w)))) < 1e-9
+                found = [quad(f, [0, 1e-9, 1e-3, 0.1, 0.9, 0.999, 1 - 1e-9, 1]) for f in (
+                    lambda s: s * exp(law(s, mpf(t), mpf(w))),
+                    lambda s: -law(s, mpf(t), mpf(w)) * exp(law(s, mpf(t), mpf(w)))
+                    if 0 < s < 1 else 0)]
+                for own, f in zip(found, ("mean", "entropy")):
+                    assert abs(own - moments(odds_of)[f](mpf(t), mpf(w))) < 1e-9, (t, w, f)
         rows = [{"params": [t, w], key: p, "value": quantile(odds_of, t, mpf(w), q)}
                 for t, w in few for p in map(mpf, QUANTILES)
                 for key, q in (("probability", p), ("survival", 1 - p))]
