@@ -35,6 +35,7 @@ static int run_epoch(trainer *t, double *seconds, char *error, size_t size)
     static const volatile sig_atomic_t never;
     double before = t->seconds;
 
+    t->rows = 0;                    /* served, it runs more epochs than its log has room for */
     if (trainer_epoch(t, &never, error, size) != 0)
         return -1;
     *seconds = t->seconds - before;
