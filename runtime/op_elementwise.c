@@ -4,7 +4,7 @@
  *
  * The rows of elementwise.def need nothing here: their op rows and entry points are made
  * from it, and their loops by kernels.inc. Below them stand those that carry numbers
- * (affine, clamp), three inputs (lerp, where) or other element types (comparisons).
+ * (affine, axpby, clamp), three inputs (lerp, where) or other element types (comparisons).
  * Cost: one pass, and one more for each input that is stretched.
  */
 #include "ops.h"
@@ -136,7 +136,7 @@ static const ppl_op binary_row[] = {
 #undef UNARY
 #undef BINARY
 
-/* ---- affine, clamp: two plain numbers ---------------------------------------------- */
+/* ---- affine, axpby, clamp: two plain numbers --------------------------------------- */
 
 static void affine_loop(ppl_tensor *out, int i, void *grad, size_t from, size_t n)
 {
@@ -179,6 +179,36 @@ ppl_tensor *ppl_affine(ppl_tensor *t, double factor, double shift)
 {
     const double number[2] = { factor, shift };
     return ppl_apply(&affine_row, &t, 1, number, sizeof number);
+}
+
+static void axpby_loop(ppl_tensor *out, int i, void *grad, size_t from, size_t n)
+{
+    const double *number = out->attr;
+    const ppl__kernels *k = out->ctx->kernels;
+    if (grad) {
+        put_scaled(out, number[i], grad, from, n);
+        return;
+    }
+    k->affine(n, number[0], 0, FROM(ppl_operand(out, 0)), FROM(out->data));
+    k->axpy(n, number[1], FROM(ppl_operand(out, 1)), FROM(out->data));
+}
+
+static void axpby_forward(ppl_tensor *out) { run(axpby_loop, out, 0, NULL); }
+static void axpby_vjp(ppl_tensor *out, int i, void *grad) { run(axpby_loop, out, i, grad); }
+
+static const ppl_op axpby_row = {
+    "axpby", 2, SPLIT, NULL, axpby_forward, axpby_vjp, NULL, NULL, NULL
+};
+
+ppl_tensor *ppl_axpby(double alpha, ppl_tensor *a, double beta, ppl_tensor *b)
+{
+    const double number[2] = { alpha, beta };
+    ppl_ctx *c = a ? ppl_tensor_ctx(a) : ppl_tensor_ctx(b);
+    if (c && !(isfinite(alpha) && isfinite(beta))) {
+        ppl_fail(c, PPL_EINVAL, "axpby: factors %g and %g; give finite ones", alpha, beta);
+        return NULL;
+    }
+    return ppl_apply(&axpby_row, (ppl_tensor *[]){ a, b }, 2, number, sizeof number);
 }
 
 static void clamp_forward(ppl_tensor *out)

@@ -193,7 +193,7 @@ static const struct unary_twin {
     [PPL__UNARY_sin] = { sinl, cosl, 1, 1, 0 },
     [PPL__UNARY_cos] = { cosl, minus_sin, 1, 1, 0 },
     [PPL__UNARY_atan] = { atanl, slope_atan, 1, 4, 0 },
-    [PPL__UNARY_tanh] = { tanhl, slope_tanh, 1, 4, 2 },
+    [PPL__UNARY_tanh] = { tanhl, slope_tanh, 3.5, 4, 2, 1 },
     [PPL__UNARY_sigmoid] = { twin_sigmoid, slope_sigmoid, 4, 8, 1 },
     [PPL__UNARY_softplus] = { twin_softplus, twin_sigmoid, 4, 4, 0 },
     [PPL__UNARY_relu] = { twin_relu, slope_relu, 0, 0, 0 },

@@ -146,6 +146,7 @@ static ppl_tensor *alternating(ppl_tensor *t)
 BUILD(unary, ((const unary_case *)g->row)->op(in[0]))
 BUILD(binary, ((const binary_case *)g->row)->op(in[0], in[1]))
 BUILD(affine, ppl_affine(in[0], -1.5, 0.25))
+BUILD(axpby, ppl_axpby(-1.5, in[0], 0.25, in[1]))
 BUILD(clamp, ppl_clamp(in[0], -0.9, 1.1))
 BUILD(lerp, ppl_lerp(in[0], in[1], in[2]))
 BUILD(where, ppl_where(alternating(in[0]), in[0], in[1]))
@@ -173,6 +174,8 @@ BUILD(gather_last, ppl_gather_last(in[0], integers(ppl_tensor_ctx(in[0]), 3, 0, 
 
 static const grad_case cases[] = {
     CASE(affine, -3, 3, 0, 1, S(3, 5)),
+    CASE(axpby, -3, 3, 0, 2, S(3, 5), S(3, 5)),
+    CASE(axpby, -3, 3, 0, 2, S(5), S(3, 1)),
     CASE(clamp, -3, 3, 0, 1, S(3, 5)),
     CASE(lerp, -2, 2, 0, 3, S(3, 5), S(3, 5), S(3, 5)),
     CASE(lerp, -2, 2, 0, 3, S(3, 1), S(5), PPL_SCALAR),
@@ -407,6 +410,8 @@ START_TEST(broadcasting)
     assert_fails(c, ppl_exp(integers(c, 1)), PPL_EDTYPE, _i == 0
                  ? "exp: input 0 is integers where f32 must be; ppl_to_float converts"
                  : "exp: input 0 is integers where f64 must be; ppl_to_float converts");
+    assert_fails(c, ppl_axpby(0.5, row, (double)INFINITY, row), PPL_EINVAL,
+                 "axpby: factors 0.5 and inf; give finite ones");
     assert_fails(c, ppl_clamp(row, 2, 1), PPL_EINVAL,
                  "clamp: nothing is within [2, 1]; low must be at most high");
     assert_fails(c, ppl_clamp(row, 0, (double)NAN), PPL_EINVAL,
@@ -420,6 +425,7 @@ START_TEST(numbers_and_kinks)
     ppl_ctx *c = context(_i);
     ppl_tensor *x = variable(c, -2, 0, 2);
     assert_values(ppl_affine(x, 3, 1), 0, -5, 1, 7);
+    assert_values(ppl_axpby(3, x, -1, numbers(c, 0, 1, 4)), 0, -6, -1, 2);
     assert_values(ppl_clamp(x, -1, 2), 0, -1, 0, 2);
     assert_values(ppl_clamp(numbers(c, (double)NAN), -1, 2), 0, (double)NAN);
     assert_values(ppl_lerp(x, numbers(c, 0, 1, 4), ppl_scalar(c, 0.5)), 0, -1, 0.5, 3);

@@ -45,7 +45,7 @@ static ppl_dist *combine(ppl_ctx *c, const dmm_dims *d, ppl_tensor *z, ppl_tenso
     ppl_tensor *mixed, *loc, *scale;
 
     mixed = ppl_nn_linear(c, "combiner.lin_z_to_hidden", z, d->rnn_dim, PPL_TANH);
-    mixed = ppl_affine(ppl_add(mixed, h), 0.5, 0);
+    mixed = ppl_axpby(0.5, mixed, 0.5, h);
     loc = ppl_nn_linear(c, "combiner.lin_hidden_to_loc", mixed, d->z_dim, PPL_IDENTITY);
     scale = ppl_nn_linear(c, "combiner.lin_hidden_to_scale", mixed, d->z_dim, PPL_SOFTPLUS);
     return ppl_event(ppl_normal(loc, scale), 1);

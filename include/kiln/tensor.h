@@ -80,6 +80,8 @@ PPL_API ppl_tensor *ppl_div(ppl_tensor *a, ppl_tensor *b);
 PPL_API ppl_tensor *ppl_pow(ppl_tensor *a, ppl_tensor *b);
 /* factor * t + shift, with plain numbers. */
 PPL_API ppl_tensor *ppl_affine(ppl_tensor *t, double factor, double shift);
+/* alpha * a + beta * b, with plain numbers that are finite. */
+PPL_API ppl_tensor *ppl_axpby(double alpha, ppl_tensor *a, double beta, ppl_tensor *b);
 /* a + weight * (b - a). */
 PPL_API ppl_tensor *ppl_lerp(ppl_tensor *a, ppl_tensor *b, ppl_tensor *weight);
 PPL_API ppl_tensor *ppl_neg(ppl_tensor *t);
