@@ -87,6 +87,17 @@ check 'other keys, other losses' 9 \
     --checkpoint keys.safetensors --resume > /dev/null
 check 'keys resume bit for bit' "$(losses keys.csv)" "$(losses part.csv)"
 
+# ---- Dropout -------------------------------------------------------------------------
+
+"$dmm" $small --epochs 9 --eval-every 3 --dropout 0.3 --log drop.csv > /dev/null
+check 'units left out, other losses' 9 \
+    "$(losses drop.csv | diff plain - | grep -c '^> [0-9]')"
+"$dmm" $small --epochs 6 --eval-every 3 --dropout 0.3 --log part.csv \
+    --checkpoint drop.safetensors > /dev/null
+"$dmm" $small --epochs 9 --eval-every 3 --dropout 0.3 --log part.csv \
+    --checkpoint drop.safetensors --resume > /dev/null
+check 'dropout resumes bit for bit' "$(losses drop.csv)" "$(losses part.csv)"
+
 # ---- Pictures ------------------------------------------------------------------------
 
 status=0

@@ -36,7 +36,7 @@ START_TEST(test_options_defaults)
     ck_assert_double_eq(o.lr, 3e-4);
     ck_assert(o.lr_decay == 0.99996 && o.clip_value == 10 && o.weight_decay == 2);
     ck_assert_double_eq(o.min_anneal, 0.2);
-    ck_assert(o.average_from == 0 && o.transpose == 0);
+    ck_assert(o.average_from == 0 && o.transpose == 0 && o.dropout == 0);
     for (int i = 0; i < OPTION_COUNT; i++)
         ck_assert(!o.given[i]);
 }
@@ -50,8 +50,8 @@ START_TEST(test_options_all)
                                "--transition-dim 3 --rnn-dim 4 --num-iafs 5 "
                                "--iaf-dim 6 --lr 1E-3 --lr-decay 1 --clip-value 20 "
                                "--weight-decay 0 --anneal-epochs 0 --min-anneal 1 "
-                               "--average-from 9 --transpose 4 --eval-every 5 --is-samples 6 "
-                               "--checkpoint c --resume --log l.csv --pictures p --midi "
+                               "--average-from 9 --transpose 4 --dropout 0.25 --eval-every 5 "
+                               "--is-samples 6 --checkpoint c --resume --log l.csv --pictures p --midi "
                                "m.mid --generate 8 --quiet";
     ck_assert_msg(parse(&o, line) == 0, "%s", error);
     ck_assert_str_eq(o.data, "a.json");
@@ -68,7 +68,7 @@ START_TEST(test_options_all)
     ck_assert_double_eq(o.lr, 1e-3);
     ck_assert(o.lr_decay == 1 && o.clip_value == 20 && o.weight_decay == 0);
     ck_assert_double_eq(o.min_anneal, 1);
-    ck_assert(o.average_from == 9 && o.transpose == 4);
+    ck_assert(o.average_from == 9 && o.transpose == 4 && o.dropout == 0.25);
     for (int i = 0; i < OPTION_COUNT; i++)
         ck_assert_int_eq(o.given[i], i != OPTION_HELP);
     ck_assert_int_eq(parse(&o, "--batch 3 --help --nonsense"), 0);
@@ -171,7 +171,7 @@ START_TEST(test_options_help)
         "rnn-dim",    "anneal-epochs", "min-anneal", "eval-every",   "is-samples",
         "checkpoint", "pictures",      "midi",       "generate",     "quiet",
         "num-iafs",   "iaf-dim",       "lr-decay",   "clip-value",   "average-from",
-        "transpose",
+        "transpose",  "dropout",
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char start[32];

@@ -296,7 +296,8 @@ void piece_ledger_free(piece_ledger *ledger)
 int generate_piece(trainer *t, int length, chorale *piece, char *error, size_t size)
 {
     int *active = calloc(2 * (size_t)length, sizeof *active), status;
-    dmm_batch view = { t->dims, length, active, active + length, length, NULL, 1 };
+    dmm_batch view = { .dims = t->dims, .steps = length, .active = active,
+                       .offset = active + length, .rows = length, .kl_weight = 1 };
     ppl_trace *trace;
     ppl_epoch mark;
 

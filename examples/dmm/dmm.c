@@ -3,12 +3,30 @@
  * parameter names as in Pyro's modules, so that its weights load by name. */
 #include "dmm.h"
 
-/* emitter: z [n,Z] to logits [n,X]. */
-static ppl_tensor *emit(ppl_ctx *c, const dmm_dims *d, ppl_tensor *z)
+/* Hidden units h [n,H] of time step t without those that are left out this time, and the
+ * others scaled up (Srivastava et al. 2014). */
+static ppl_tensor *drop(ppl_ctx *c, const dmm_batch *b, const char *name, int t,
+                        ppl_tensor *h)
 {
+    ppl_rng rng;
+    ppl_dist *keep;
+
+    if (b->dropout == 0)
+        return h;
+    rng = ppl_rng_at(c, name, t);
+    keep = ppl_bernoulli(ppl_full(c, ppl_tensor_shape(h), 1 - b->dropout));
+    return ppl_mul(h, ppl_affine(ppl_dist_sample(keep, &rng), 1 / (1 - b->dropout), 0));
+}
+
+/* emitter: z [n,Z] of time step t to logits [n,X]. */
+static ppl_tensor *emit(ppl_ctx *c, const dmm_batch *b, int t, ppl_tensor *z)
+{
+    const dmm_dims *d = &b->dims;
     ppl_tensor *h = ppl_nn_linear(c, "emitter.lin_z_to_hidden", z, d->emission_dim, PPL_RELU);
 
+    h = drop(c, b, "emitter dropout 1", t, h);
     h = ppl_nn_linear(c, "emitter.lin_hidden_to_hidden", h, d->emission_dim, PPL_RELU);
+    h = drop(c, b, "emitter dropout 2", t, h);
     return ppl_nn_linear(c, "emitter.lin_hidden_to_input", h, d->x_dim, PPL_IDENTITY);
 }
 
@@ -24,14 +42,17 @@ static ppl_tensor *near_identity(ppl_ctx *c, ppl_tensor *z, int dim)
 }
 
 /* p(z_t | z_{t-1}): a gate mixes a linear and a nonlinear mean. */
-static ppl_dist *transition(ppl_ctx *c, const dmm_dims *d, ppl_tensor *z)
+static ppl_dist *transition(ppl_ctx *c, const dmm_batch *b, int t, ppl_tensor *z)
 {
+    const dmm_dims *d = &b->dims;
     ppl_tensor *gate, *proposed, *loc, *scale;
 
     gate = ppl_nn_linear(c, "trans.lin_gate_z_to_hidden", z, d->transition_dim, PPL_RELU);
+    gate = drop(c, b, "gate dropout", t, gate);
     gate = ppl_nn_linear(c, "trans.lin_gate_hidden_to_z", gate, d->z_dim, PPL_SIGMOID);
     proposed = ppl_nn_linear(c, "trans.lin_proposed_mean_z_to_hidden", z, d->transition_dim,
                              PPL_RELU);
+    proposed = drop(c, b, "proposal dropout", t, proposed);
     proposed = ppl_nn_linear(c, "trans.lin_proposed_mean_hidden_to_z", proposed, d->z_dim,
                              PPL_IDENTITY);
     loc = ppl_lerp(near_identity(c, z, d->z_dim), proposed, gate);
@@ -71,13 +92,13 @@ void dmm_model(ppl_ctx *c, const void *arg)
     ppl_tensor *z = initial(c, "z_0", b);
 
     for (int t = 0; t < b->steps && ppl_ok(c); t++) {
-        ppl_dist *next = transition(c, &b->dims, ppl_head(z, b->active[t]));
+        ppl_dist *next = transition(c, b, t, ppl_head(z, b->active[t]));
         ppl_scope s = ppl_push(c, ppl_scale(c, b->kl_weight));
         ppl_dist *notes;
 
         z = ppl_sample_at(c, "z", t, next);
         ppl_pop(c, s);
-        notes = ppl_event(ppl_bernoulli_logits(emit(c, &b->dims, z)), 1);
+        notes = ppl_event(ppl_bernoulli_logits(emit(c, b, t, z)), 1);
         if (x != NULL)
             ppl_observe_at(c, "x", t, notes,
                            ppl_slice(x, 0, b->offset[t], b->offset[t] + b->active[t]));

@@ -32,6 +32,7 @@ typedef struct {
     int rows;          /* sum of n_t */
     const void *x;     /* [rows, X] in the context's dtype; NULL: the model draws x */
     double kl_weight;  /* of the z sites in both, > 0 */
+    double dropout;    /* of the model's hidden units, in [0, 1): 0 but in training */
 } dmm_batch;
 
 /* Sites z[t] (latent) and x[t] (observed, or latent where x is NULL). arg: dmm_batch. */

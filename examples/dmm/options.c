@@ -74,6 +74,8 @@ static const row table[OPTION_COUNT] = {
                               "epoch from which on weights are averaged, 0: never" },
     [OPTION_TRANSPOSE] = { "transpose", KIND_INT, AT(transpose), "0", 0, 12, "N",
                            "semitones up or down a training piece may move in an epoch" },
+    [OPTION_DROPOUT] = { "dropout", KIND_REAL_FROM, AT(dropout), "0", 0, 0.9, "RATE",
+                         "of the model's hidden units, left out at random in training" },
     [OPTION_EVAL_EVERY] = { "eval-every", KIND_INT, AT(eval_every), "50", 1, 1e6, "N",
                             "epochs between evaluations" },
     [OPTION_IS_SAMPLES] = { "is-samples", KIND_INT, AT(is_samples), "0", 0, 1e6, "S",

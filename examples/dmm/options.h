@@ -25,9 +25,9 @@ enum {
     OPTION_Z_DIM, OPTION_EMISSION_DIM, OPTION_TRANSITION_DIM, OPTION_RNN_DIM,
     OPTION_NUM_IAFS, OPTION_IAF_DIM, OPTION_LR, OPTION_LR_DECAY, OPTION_CLIP_VALUE,
     OPTION_WEIGHT_DECAY, OPTION_ANNEAL_EPOCHS, OPTION_MIN_ANNEAL, OPTION_AVERAGE_FROM,
-    OPTION_TRANSPOSE, OPTION_EVAL_EVERY, OPTION_IS_SAMPLES, OPTION_CHECKPOINT,
-    OPTION_RESUME, OPTION_LOG, OPTION_PICTURES, OPTION_MIDI, OPTION_GENERATE, OPTION_QUIET,
-    OPTION_HELP, OPTION_COUNT
+    OPTION_TRANSPOSE, OPTION_DROPOUT, OPTION_EVAL_EVERY, OPTION_IS_SAMPLES,
+    OPTION_CHECKPOINT, OPTION_RESUME, OPTION_LOG, OPTION_PICTURES, OPTION_MIDI,
+    OPTION_GENERATE, OPTION_QUIET, OPTION_HELP, OPTION_COUNT
 };
 
 /* Texts point into argv, NULL where the option is absent. */
@@ -43,6 +43,7 @@ typedef struct {
     double min_anneal;      /* in (0, 1] */
     int average_from;       /* epoch; 0: no averages */
     int transpose;          /* semitones; 0: as the data is */
+    double dropout;         /* of the model's hidden units, in [0, 1) */
     int eval_every;         /* epochs */
     int is_samples;         /* 0: no importance-sampled NLL */
     const char *checkpoint; /* file */

@@ -167,7 +167,9 @@ static double kl_weight(const trainer *t)
 
 dmm_batch trainer_view(const trainer *t, const batch *b, double weight)
 {
-    return (dmm_batch){ t->dims, b->longest, b->active, b->offset, b->rows, b->x, weight };
+    return (dmm_batch){ .dims = t->dims, .steps = b->longest, .active = b->active,
+                        .offset = b->offset, .rows = b->rows, .x = b->x,
+                        .kl_weight = weight };
 }
 
 static int train_minibatch(trainer *t, char *error, size_t size)
@@ -180,6 +182,7 @@ static int train_minibatch(trainer *t, char *error, size_t size)
     if (batch_fill(t->batch, t->order + first, count, error, size) != 0)
         return -1;
     view = trainer_view(t, t->batch, kl_weight(t));
+    view.dropout = t->options->dropout;
     if (ppl_svi_step(t->svi, &view, &loss) != PPL_OK)
         return context_failure(t, error, size);
     t->loss_sum += loss;
@@ -315,7 +318,7 @@ int trainer_evaluate(trainer *t, char *error, size_t size)
 
 /* ---- Checkpoints ------------------------------------------------------------------- */
 
-enum { TEXTS = 24, TEXT_SIZE = 40 };
+enum { TEXTS = 25, TEXT_SIZE = 40 };
 
 /* What a checkpoint says beside the parameters: first what must agree with the options on
  * resuming (named as them), then where training stands. */
@@ -326,10 +329,10 @@ typedef struct {
 static const char *const text_key[TEXTS] = {
     "elbo", "batch", "seed", "z-dim", "emission-dim", "transition-dim", "rnn-dim",
     "num-iafs", "iaf-dim", "anneal-epochs", "transpose", "lr", "lr-decay", "clip-value",
-    "weight-decay", "min-anneal", "train sequences", "train steps", "epoch", "minibatch", "loss_sum",
-    "norm_sum", "seconds", "averaged"
+    "weight-decay", "min-anneal", "dropout", "train sequences", "train steps", "epoch",
+    "minibatch", "loss_sum", "norm_sum", "seconds", "averaged"
 };
-enum { INTEGERS = 8, REALS = 5, FIRST_INTEGER = 3, FIRST_REAL = FIRST_INTEGER + INTEGERS,
+enum { INTEGERS = 8, REALS = 6, FIRST_INTEGER = 3, FIRST_REAL = FIRST_INTEGER + INTEGERS,
        TRAINED_ON = FIRST_REAL + REALS, POSITION = TRAINED_ON + 2 };
 
 static void set_text(texts *all, int i, const char *format, ...) OUTPUT_PRINTF(3, 4);
@@ -351,7 +354,7 @@ static texts describe(const trainer *t)
                              o->rnn_dim, o->num_iafs,     o->iaf_dim,
                              o->anneal_epochs, o->transpose };
     const double reals[REALS] = { o->lr, o->lr_decay, o->clip_value, o->weight_decay,
-                             o->min_anneal };
+                             o->min_anneal, o->dropout };
     texts all;
 
     set_text(&all, 0, "%s", elbo_text(t->choice));
