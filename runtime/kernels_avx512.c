@@ -16,6 +16,7 @@
 
 #define ROOT_double(x) _mm512_sqrt_pd(x)
 #define ROOT_float(x) _mm512_sqrt_ps(x)
+#define WIDEN_float(x) (vector_double)_mm512_cvtps_pd((__m256)(x))
 #define MULTIPLY_WORDS(a, b) (v_words)_mm512_mul_epu32((__m512i)(a), (__m512i)(b))
 
 #define FIRST(count) ((1u << (count)) - 1)

@@ -6,10 +6,11 @@
  * that says what the vectors are: VECTOR_BYTES; SLEEF_double and SLEEF_float, which make
  * the name of SLEEF's function for a vector of that many bytes (without them its scalar
  * functions are mapped over the lanes); GET_FIRST and PUT_FIRST of both, if there are
- * instructions for part of a vector, and ROOT of both. V is the vector, M what a comparison
- * of two vectors gives (all bits of a lane set, or none), W the lanes of a V in double; the
- * rest is operators, which gcc and clang have on vector types. FN(name) is name_double or
- * name_float.
+ * instructions for part of a vector, ROOT of both, and WIDEN_float, if the compiler does not
+ * know the best way from half a vector of float to one of double. V is the vector, M what a
+ * comparison of two vectors gives (all bits of a lane set, or none), W the lanes of a V in
+ * double; the rest is operators, which gcc and clang have on vector types. FN(name) is
+ * name_double or name_float.
  *
  * SLEEF's functions are the 1 ULP ones (https://sleef.org; erfc 1.5; float's tanh 3.5, which
  * takes a third of the time: layers spend theirs in it). The others stand in
@@ -30,6 +31,10 @@
 #define M FN(mask)
 #define W FN(wide)
 #define UNROLL _Pragma("GCC unroll 16")
+#define WIDEN_double(x) (x)
+#ifndef WIDEN_float
+#define WIDEN_float(x) __builtin_convertvector(x, vector_double)
+#endif
 #define LANES (VECTOR_BYTES / sizeof(REAL))
 #define PARTS (sizeof(double) / sizeof(REAL))
 
@@ -229,9 +234,9 @@ static inline void FN(v_put)(REAL *p, size_t count, V v)
 static inline W FN(v_widen)(V x)
 {
     const FN(part) *part = (const FN(part) *)&x;
-    W wide = { __builtin_convertvector(part[0], vector_double), { 0 } };
+    W wide = { PASTE(WIDEN, REAL)(part[0]), { 0 } };
     if (PARTS == 2)
-        wide.high = __builtin_convertvector(part[PARTS - 1], vector_double);
+        wide.high = PASTE(WIDEN, REAL)(part[PARTS - 1]);
     return wide;
 }
 
@@ -278,33 +283,41 @@ static inline double FN(v_total)(W wide)
 
 /* ---- Functions --------------------------------------------------------------------- */
 
-#ifndef PORTABLE
-typedef uint64_t v_words __attribute__((vector_size(VECTOR_BYTES)));
+typedef __typeof__(__builtin_choose_expr(sizeof(REAL) == 8, (uint64_t)0, (uint32_t)0))
+    FN(word);
+typedef FN(word) FN(v_words) __attribute__((vector_size(VECTOR_BYTES)));
+
+/* Of portable.inc all in double, which random.inc goes on with; in float the logarithm. */
 #define N V
-#define WORDS v_words
+#define WORDS FN(v_words)
 #define MASK M
-#define BITS(x) ((v_words)(x))
+#define BITS(x) ((WORDS)(x))
 #define NUMBER(x) ((V)(x))
-#define SELECT v_select_double
-#define PORTABLE(name) v_portable_##name
+#define SELECT FN(v_select)
+#ifndef PORTABLE
+#define PORTABLE(name) FN(v_portable_##name)
+typedef WORDS v_words;
 #include "portable.inc"
+MAP_1(tanh, u10)
+#else
+#define NARROW
+#include "logarithm.inc"
+#undef NARROW
+MAP_1(tanh, u35)
+#endif
 #undef N
 
 /* Below 1 ULP for all x: numbers too small to be normal are taken times 2^54. */
-static inline V v_log_double(V x)
+static inline V FN(v_log)(V x)
 {
-    const M small = x < 0x1p-1022, number = (x > 0) & (x < v_splat_double(INFINITY));
-    V k, f = v_portable_split(v_select_double(small, x * 0x1p54, x), &k) - 1;
-    k = v_select_double(small, k - 54, k);
-    const V zero = v_select_double(x == 0, v_splat_double(-INFINITY), v_splat_double(NAN));
-    return v_select_double(number, v_portable_log_sum(k, f, v_portable_log_gap(f)),
-                           v_select_double(x > 0, x, zero));
+    const M small = x < (REAL)(sizeof(REAL) == 8 ? 0x1p-1022 : 0x1p-126);
+    const M number = (x > 0) & (x < FN(v_splat)(INFINITY));
+    V k, f = FN(v_portable_split)(V_SELECT(small, x * 0x1p54f, x), &k) - 1;
+    k = V_SELECT(small, k - 54, k);
+    const V zero = V_SELECT(x == 0, FN(v_splat)(-INFINITY), FN(v_splat)(NAN));
+    return V_SELECT(number, FN(v_portable_log_sum)(k, f, FN(v_portable_log_gap)(f)),
+                    V_SELECT(x > 0, x, zero));
 }
-MAP_1(tanh, u10)
-#else
-MAP_1(log, u10)
-MAP_1(tanh, u35)
-#endif
 
 MAP_1(exp, u10)
 MAP_1(log1p, u10)
