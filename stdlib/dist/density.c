@@ -4,7 +4,8 @@
  *
  * A node is worked in blocks that stay in the first-level cache: inputs are converted or
  * stretched into the block, the formula's loops run, and the products with the adjoint go
- * to all inputs at once. Integers are converted to double, which holds those below 2^53;
+ * to all inputs at once. A gradient in which nothing stands yet is where its slopes are made
+ * and multiplied. Integers are converted to double, which holds those below 2^53;
  * a formula with any among its inputs is worked in double. An input of one element fills
  * its block once. The gradient of a stretched input is summed in double over the whole
  * node and rounded once. Nothing is allocated but those sums, where an input of more than
@@ -130,8 +131,9 @@ static void next_run(walk *w)
 
 /* ---- A node ------------------------------------------------------------------------ */
 
+/* Aligned so that no vector lies across two lines of the cache. */
 typedef union block {
-    float f32[PPL__SPAN];
+    _Alignas(64) float f32[PPL__SPAN];
     double f64[PPL__SPAN];
 } block;
 
@@ -223,35 +225,30 @@ static void keep(ppl__kept *e, size_t size, size_t from, size_t n, const void *x
     e->made = e->made > from + n ? e->made : from + n;
 }
 
-/* y = function of the n numbers of an input from `from` on. Of an input's only number the
- * logarithm, which nearly every scale needs, is not worth a vector. */
-static void map(void (*function)(ppl_dtype dtype, size_t n, const void *x, void *y),
-                ppl_dtype dtype, size_t from, size_t n, const void *x, void *y)
-{
-    if (n == 1 && from == 0 && dtype == PPL_F64 && function == ppl_maths_log)
-        *(double *)y = log(*(const double *)x);
-    else
-        function(dtype, n, x, y);
-}
-
 /* An input keeps one function, the first that asks. */
-void ppl__mapped(void (*function)(ppl_dtype dtype, size_t n, const void *x, void *y),
-                 ppl_dtype dtype, const ppl__span *s, int k, void *y)
+const void *ppl__mapped(void (*function)(ppl_dtype dtype, size_t n, const void *x, void *y),
+                        ppl_dtype dtype, const ppl__span *s, int k, void *y)
 {
     const int single = s->single >> k & 1;
     const size_t n = single ? 1 : s->n, from = single ? 0 : s->start;
-    ppl__kept *e = s->kept && s->kept[k].x ? &s->kept[k] : NULL;
+    ppl__kept *e = s->kept && (s->kept[k].x || s->kept[k].block) ? &s->kept[k] : NULL;
+    const int first = e && !e->function;
 
-    if (e && !e->function)
+    if (first)
         e->function = function;
-    if (!e || e->function != function) {
-        map(function, dtype, from, n, s->in[k], y);
-    } else if (!take_kept(e, size_of(dtype), from, n, s->in[k], y)) {
-        map(function, dtype, from, n, s->in[k], y);
-        keep(e, size_of(dtype), from, n, s->in[k], y);
+    if (e && e->function != function)
+        e = NULL;
+    if (e && e->block && !first)
+        return e->block;
+    y = e && e->block ? e->block : y;
+    if (!e || e->block || !take_kept(e, size_of(dtype), from, n, s->in[k], y)) {
+        function(dtype, n, s->in[k], y);
+        if (e && !e->block)
+            keep(e, size_of(dtype), from, n, s->in[k], y);
     }
     if (single)
         s->repeat[dtype](s->n, y, y);
+    return y;
 }
 
 /* Copies n elements of an input into a block, or the one again and again. */
@@ -325,12 +322,21 @@ static void begin(node *x)
                  x->feed[k].block);
 }
 
-/* For one sweep over the node, with blocks on the caller's stack. */
-static void open_once(node *x, const ppl__formula *f, ppl_tensor *out, block *blocks)
+/* What one sweep over the node has on the stack, for each input: its block, and a block of what
+ * a function made of a single one. */
+typedef struct room {
+    block in[PPL__MAX_INPUTS], made[PPL__MAX_INPUTS];
+} room;
+
+/* For one sweep. */
+static void open_once(node *x, const ppl__formula *f, ppl_tensor *out, room *r)
 {
     open_node(x, f, out);
-    for (int k = 0; k < x->inputs; k++)
-        x->feed[k].block = &blocks[k];
+    x->s.kept = x->kept;
+    for (int k = 0; k < x->inputs; k++) {
+        x->feed[k].block = &r->in[k];
+        x->kept[k] = (ppl__kept){ .block = x->feed[k].kind == SINGLE ? &r->made[k] : NULL };
+    }
     begin(x);
 }
 
@@ -453,10 +459,10 @@ static size_t blocks_of(const ppl_tensor *out)
 static void forward_blocks(void *arg, size_t from, size_t to)
 {
     const task *t = arg;
-    block blocks[PPL__MAX_INPUTS];
+    room r;
     node x;
 
-    open_once(&x, t->f, t->out, blocks);
+    open_once(&x, t->f, t->out, &r);
     run_forward(&x, from, to);
 }
 
@@ -484,7 +490,7 @@ static int make_kept(node *x)
     x->s.kept = x->kept;
     for (int k = 0; k < x->inputs; k++) {
         const size_t n = x->feed[k].kind == SINGLE ? 1 : x->n;
-        x->kept[k] = (ppl__kept){ NULL, NULL, NULL, 0 };
+        x->kept[k] = (ppl__kept){ .made = 0 };
         if (n > MOST_KEPT || ppl_requires_grad(ppl_op_input(x->out, k)))
             continue;
         if (!(x->kept[k].x = ppl_alloc(c, 2 * n * sizeof(double))))
@@ -564,6 +570,7 @@ typedef struct gathering {
     block d[PPL__MAX_INPUTS];
     void *slope[PPL__MAX_INPUTS];
     double total[PPL__MAX_INPUTS], *sums[PPL__MAX_INPUTS];
+    int even;                               /* the adjoint is one number */
 } gathering;
 
 static int open_gathering(node *x, gathering *w, void *const *grads)
@@ -633,52 +640,79 @@ static void settle_number(ppl_dtype dtype, double sum, void *grad, size_t i, int
         wide[i] = fresh ? sum : wide[i] + sum;
 }
 
+static double number_of(ppl_dtype dtype, const void *number)
+{
+    return dtype == PPL_F32 ? (double)*(const float *)number : *(const double *)number;
+}
+
+/* The sum for single input k: 0 where the adjoint is, whatever the slopes are. */
+static double total_of(const node *x, const gathering *w, int k)
+{
+    const double g = w->even ? number_of(x->s.dtype, ppl_adjoint(x->out)) : 1;
+
+    return g == 0 ? 0 : g * w->total[k];
+}
+
 /* The sums of stretched input k, to its gradient. */
 static void settle(const node *x, const gathering *w, int k, void *grad, int fresh)
 {
     if (x->feed[k].kind == SINGLE) {
-        settle_number(x->s.dtype, w->total[k], grad, 0, fresh);
+        settle_number(x->s.dtype, total_of(x, w, k), grad, 0, fresh);
         return;
     }
     for (size_t i = 0, n = (size_t)ppl_numel(ppl_op_input(x->out, k)); i < n; i++)
         settle_number(x->s.dtype, w->sums[k][i], grad, i, fresh);
 }
 
+/* Whether the slopes by input k go to its gradient, and are multiplied there. */
+static int in_place(const node *x, int k, unsigned fresh)
+{
+    return fresh >> k & 1 && x->feed[k].kind == WHOLE && x->worked == x->s.dtype;
+}
+
+/* The block's slopes by input k, times the adjoint, to its gradient or the sums. An adjoint that
+ * is one number mostly is 1; a sum is multiplied by it in the end. */
+static void hand_on(const node *x, gathering *w, int k, const void *g, void *grad, int fresh)
+{
+    product_loop *const *loop = fresh ? x->engine->write : x->engine->add;
+
+    if (w->even && x->feed[k].kind == SINGLE)
+        w->total[k] += ppl_maths_sum(x->worked, x->s.n, w->slope[k]);
+    else if (x->feed[k].kind != WHOLE)
+        sum_up(x, w, k, g);
+    else if (w->slope[k] != grad || !w->even || number_of(x->s.dtype, g) != 1)
+        loop[x->worked != x->s.dtype](x->s.n, g, w->slope[k], grad);
+}
+
 static void run_vjp_all(node *x, void *const *grads, unsigned fresh, size_t from, size_t to)
 {
     const size_t end = to * PPL__SPAN < x->n ? to * PPL__SPAN : x->n;
     const ppl_dtype dtype = ppl_tensor_dtype(x->out);
-    const int wide = x->worked != dtype;
     const char *adjoint = ppl_adjoint(x->out);
     char *result = ppl_result(x->out);
-    const int even = ppl_adjoint_even(x->out);
     gathering w;
     block y, same;
 
+    w.even = ppl_adjoint_even(x->out);
     if (!open_gathering(x, &w, grads))
         return;
-    if (even)
+    if (w.even)
         x->engine->repeat(PPL__SPAN, adjoint, &same);
     for (size_t start = from * PPL__SPAN; start < end; start += PPL__SPAN) {
-        const char *g = even ? (const char *)&same : adjoint + start * size_of(dtype);
+        const char *g = w.even ? (const char *)&same : adjoint + start * size_of(dtype);
         enter(x, start);
         x->s.y = at(result, dtype, start);
-        if (wide) {
+        if (x->worked != dtype) {
             engines[0][PPL_F64].from_float(x->s.n, x->s.y, &y);
             x->s.y = &y;
         }
+        for (int k = 0; k < x->inputs; k++)
+            if (grads[k] && in_place(x, k, fresh))
+                w.slope[k] = at(grads[k], dtype, start);
         differentiate(x, w.slope);
-        for (int k = 0; k < x->inputs; k++) {
-            if (!grads[k])
-                continue;
-            if (x->feed[k].kind == WHOLE) {
-                product_loop *const *loop = fresh & 1u << k ? x->engine->write
-                                                            : x->engine->add;
-                loop[wide](x->s.n, g, &w.d[k], at(grads[k], dtype, start));
-            } else {
-                sum_up(x, &w, k, g);
-            }
-        }
+        for (int k = 0; k < x->inputs; k++)
+            if (grads[k])
+                hand_on(x, &w, k, g, at(grads[k], dtype, start), fresh >> k & 1);
     }
     for (int k = 0; k < x->inputs; k++)
         if (grads[k] && x->feed[k].kind != WHOLE)
@@ -688,10 +722,10 @@ static void run_vjp_all(node *x, void *const *grads, unsigned fresh, size_t from
 static void backward_blocks(void *arg, size_t from, size_t to)
 {
     const task *t = arg;
-    block blocks[PPL__MAX_INPUTS];
+    room r;
     node x;
 
-    open_once(&x, t->f, t->out, blocks);
+    open_once(&x, t->f, t->out, &r);
     run_vjp_all(&x, t->grads, t->fresh, from, to);
 }
 

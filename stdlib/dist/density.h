@@ -22,10 +22,12 @@
 #define PPL__SPAN 256
 #define PPL__MAX_INPUTS 8
 
-/* What a function made of an input in a program's run before this one. Most parameters of
- * most nodes are the same numbers in every run, and their logarithms need not be. */
+/* What a function made of an input. In a sweep, of a single number: a block of it. In a
+ * program's run before this one, of every element: most parameters of most nodes are the same
+ * numbers in every run, and their logarithms need not be made again. */
 typedef struct ppl__kept {
     void (*function)(ppl_dtype dtype, size_t n, const void *x, void *y);
+    void *block;                            /* NULL: see below */
     char *x, *y;                            /* of all elements; NULL: nothing is kept */
     size_t made;                            /* how many, from the first on */
 } ppl__kept;
@@ -39,7 +41,7 @@ typedef struct ppl__span {
     ppl_dtype dtype;                        /* of the node, also where it is widened */
     unsigned single;                        /* bit k: in[k] is one number, repeated */
     unsigned due;                           /* bit k: the slope by in[k] is asked for */
-    ppl__kept *kept;                        /* of each input; NULL: this is no program */
+    ppl__kept *kept;                        /* of each input; NULL for a number alone */
     /* Fills y with x of a dtype, PPL_F32 or PPL_F64; set where any input is single. */
     void (*repeat[2])(size_t n, const void *x, void *y);
 } ppl__span;
@@ -85,13 +87,11 @@ void ppl__formula_forward_planned(ppl_tensor *out, void *plan);
 void ppl__formula_vjp_all_planned(ppl_tensor *out, void *plan, void *const *grads,
                                   unsigned fresh);
 
-/* y = a function of kiln/maths.h of input k, once where that is a single number, and not
- * at all where a program's run before has made it of the same numbers; loops written with
- * REAL have MAPPED(function, s, k, y). */
-#define PPL__MAPPED(function, s, k, y)                                                   \
-    ppl__mapped(ppl_maths_##function, PPL_F64, s, k, y)
-void ppl__mapped(void (*function)(ppl_dtype dtype, size_t n, const void *x, void *y),
-                 ppl_dtype dtype, const ppl__span *s, int k, void *y);
+/* A function's values of input k: y, or where they stand already, as those of a single number
+ * do after a sweep's first block, and a program's where its run before has made them of the
+ * same numbers. Loops written with REAL have MAPPED(function, s, k, y) for LOOP(function). */
+const void *ppl__mapped(void (*function)(ppl_dtype dtype, size_t n, const void *x, void *y),
+                        ppl_dtype dtype, const ppl__span *s, int k, void *y);
 
 /* The const row `op` of a formula, with a gradient or without; of draws, whose shape is that
  * which the attr's first member points to when they are made. */

@@ -99,9 +99,9 @@ static void LOOP(log_prob_slopes)(const ppl__span *s, void *const *d)
     }
     if (s->due & 2) {                       /* often it is not; log r is right for all r */
         const REAL *log_r = LOOP(kept)(s, NULL);
-        ppl__mapped(LOOP(lambda), DTYPE, s, 1, da);
+        const REAL *lambda = MAPPED(lambda, s, 1, da);
         PPL__EACH(i, s)
-            da[i] += log_r[i];
+            da[i] = lambda[i] + log_r[i];
     }
     for (size_t i = 0; odd && i < s->n; i++) {
         const REAL y = b[i] * x[i];

@@ -2,8 +2,8 @@
 /*
  * loops.h - loops written once for float and double: includes the file that LOOPS names
  * with REAL, DTYPE, LOOP(name), EXCESS, MAPPED (density.h), MATHS(function, n, x, y),
- * STIRLING (stirling.h), LOGS (logs.h) and LESS(a, b, c) in the one type and in the other,
- * and on x86-64 again for AVX2 and for AVX-512. A file may so include itself.
+ * STIRLING (stirling.h), LOGS (logs.h), LOOP(log) (logs.inc) and LESS(a, b, c) in the one type
+ * and in the other, and on x86-64 again for AVX2 and for AVX-512. A file may so include itself.
  * PPL__LOOPS(count, value, slope) and PPL__FUSED_LOOPS(count, value, slopes) are the formula
  * of such loops. Products and sums are not contracted, so that results do not depend on the
  * instruction set; LESS is a b - c, in float without rounding a b (by double without fma:
@@ -13,6 +13,8 @@
 
 #ifndef PPL__LOOPS
 #include "logs.h"
+
+#include <float.h>
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define PPL__LOOPS_X86
@@ -36,7 +38,7 @@
 #define PPL__WIDER(count, value_loop, member, loop) .avx2 = NULL
 #endif
 #define MATHS(function, n, x, y) ppl_maths_##function(DTYPE, n, x, y)
-#define MAPPED(function, s, k, y) ppl__mapped(ppl_maths_##function, DTYPE, s, k, y)
+#define MAPPED(function, s, k, y) ppl__mapped(LOOP(function), DTYPE, s, k, y)
 #define PPL__NAME(name, dtype, isa) PPL__NAME_(name, dtype, isa)
 #define PPL__NAME_(name, dtype, isa) name##dtype##isa
 #endif
@@ -92,6 +94,7 @@
 #else
 #define LESS(a, b, c) (float)((double)(a) * (b) - (c))
 #endif
+#include "logs.inc"
 #include LOOPS
 #undef REAL
 #undef DTYPE
@@ -108,6 +111,7 @@
 #define STIRLING(name, w) ppl__stirling_##name##_f64(w)
 #define LOGS(name, ...) ppl__##name##_f64(__VA_ARGS__)
 #define LESS(a, b, c) ((a) * (b) - (c))
+#include "logs.inc"
 #include LOOPS
 #undef REAL
 #undef DTYPE

@@ -19,12 +19,12 @@
 static void LOOP(log_prob)(const ppl__span *s, void *out)
 {
     const REAL *x = s->in[0], *loc = s->in[1], *scale = s->in[2];
-    REAL *restrict y = out;
+    const REAL *log_scale = MAPPED(log, s, 2, out);
+    REAL *y = out;
 
-    MAPPED(log, s, 2, y);
     PPL__EACH(i, s) {
         const REAL z = (x[i] - loc[i]) / scale[i];
-        y[i] = -z * z / 2 - y[i] - (REAL)HALF_LOG_TWO_PI;
+        y[i] = -z * z / 2 - log_scale[i] - (REAL)HALF_LOG_TWO_PI;
     }
 }
 
@@ -75,10 +75,7 @@ static void LOOP(kl)(const ppl__span *s, void *out)
 
     PPL__EACH(i, s)
         y[i] = scale_q[i] / scale_p[i];
-    if (s->n == 1)                          /* not worth a vector */
-        *y = (REAL)log((double)*y);
-    else
-        MATHS(log, s->n, y, y);
+    LOOP(log)(DTYPE, s->n, y, y);
     PPL__EACH(i, s) {
         const REAL z = (loc_q[i] - loc_p[i]) / scale_p[i];
         const REAL t = (scale_q[i] - scale_p[i]) / scale_p[i];
