@@ -277,6 +277,32 @@ START_TEST(cutpoints_may_be_none_or_equal)
 }
 END_TEST
 
+/* log S(t) where S itself is 0 or 1 to its last digit, and its slopes. */
+START_TEST(ordered_tails_are_logistic)
+{
+    ppl_ctx *c = start(_i);
+    ppl_tensor *h = ppl_variable(c, PPL_SCALAR, LIST(-1)), *x = numbers(c, -1, 0, 1, 1.5, 2);
+    ppl_tensor *cut = ppl_variable(c, PPL_SHAPE(2), LIST(-901, 799));
+    ppl_dist *d = ppl_ordered_logistic(h, cut);
+    ppl_tensor *below = ppl_log_cdf(d, x), *above = ppl_log_survival(d, x);
+    assert_values(below, 0, -INFINITY, -900, 0, 0, 0);
+    assert_values(above, 0, 0, 0, -800, -800, -INFINITY);
+    assert_values(ppl_log_cdf(d, ppl_scalar(c, NAN)), 0, NAN);
+    ck_assert_int_eq(ppl_backward(ppl_sum(below, PPL_ALL)), PPL_OK);
+    assert_values(ppl_grad(cut), 0, 1, 0);
+    assert_values(ppl_grad(h), 0, -1);
+    ck_assert_int_eq(ppl_backward(ppl_sum(above, PPL_ALL)), PPL_OK);
+    assert_values(ppl_grad(cut), 0, 1, -2);
+    assert_values(ppl_grad(h), 0, 1);
+    d = ppl_ordered_logistic(ppl_scalar(c, 1), numbers(c, 0.5, 41));
+    x = numbers(c, 0, 1);
+    assert_values(ppl_log_cdf(d, x), 4 * rounding(_i), -log1p(exp(0.5)), -exp(-40));
+    assert_values(ppl_log_survival(d, x), 4 * rounding(_i), -log1p(exp(-0.5)), -40);
+    ck_assert(is_near(ppl_item(ppl_log_cdf(d, ppl_scalar(c, 1))) * exp(40), -1, rounding(_i)));
+    stop(c);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -284,7 +310,7 @@ int main(void)
         outside_the_support_log_prob_is_minus_infinity, weights_of_0_are_exact,
         draws_have_their_total, forms_mix_and_totals_tell_apart,
         values_are_refused_with_their_place, parameters_are_refused,
-        cutpoints_may_be_none_or_equal, NULL
+        cutpoints_may_be_none_or_equal, ordered_tails_are_logistic, NULL
     };
     return run_tests("categories", tests);
 }

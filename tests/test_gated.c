@@ -106,12 +106,38 @@ START_TEST(masses_and_moments_agree)
         if (d->family->mean)
             ck_assert(is_near(ppl_item(ppl_dist_mean(d)), mean, tolerance));
         if (d->family->entropy)
-            ck_assert(is_near(ppl_item(ppl_entropy(d)), entropy, tolerance));
+            ck_assert_msg(is_near(ppl_item(ppl_entropy(d)), entropy, tolerance),
+                          "%s: %.17g, not %.17g", d->family->name, ppl_item(ppl_entropy(d)),
+                          entropy);
         if (d->family->variance)
             ck_assert(is_near(ppl_item(ppl_dist_variance(d)), square - mean * mean,
                               5 * tolerance));
     }
     ck_assert_msg(ppl_ok(c), "%s", ppl_error_text(c));
+    ppl_ctx_free(c);
+}
+END_TEST
+
+/* Of a base that is nearly always 0: log p(1) is how little lies above 1. */
+START_TEST(entropies_keep_their_digits)
+{
+    ppl_ctx *c = context(_i);
+    const double none = 0;
+    for (double rate = 1; rate > (_i ? 1e-12 : 1e-7); rate /= 64) {
+        double more = 0, term = 1, sum = 0;
+        ppl_tensor *r = ppl_variable(c, PPL_SCALAR, &rate);
+        ppl_tensor *gate = ppl_variable(c, PPL_SCALAR, &none);
+        ppl_tensor *entropy = ppl_entropy(ppl_hurdle(gate, ppl_poisson(r)));
+        for (int k = 2; k < 40; k++)
+            more += term *= rate / k;
+        term = 1 / (1 + more);
+        for (int k = 1; k < 40; term *= rate / ++k)
+            sum += term * (log1p(more) - (k - 1) * log(rate) + lgamma(k + 1));
+        ck_assert_msg(is_near(ppl_item(entropy) / sum, 1, _i ? 1e-12 : 3e-5),
+                      "rate %g: %.17g, not %.17g", rate, ppl_item(entropy), sum);
+        ck_assert_int_eq(ppl_backward(entropy), PPL_OK);
+        ck_assert(rate > 1e-6 || is_near(ppl_item(ppl_grad(r)) / log(rate), -0.5, 0.1));
+    }
     ppl_ctx_free(c);
 }
 END_TEST
@@ -231,6 +257,7 @@ int main(void)
 {
     const TTest *const tests[] = {
         masses_and_moments_agree, batches_broadcast_and_masks_go_through, ends_and_nan,
+        entropies_keep_their_digits,
         a_closed_gate_has_a_slope, what_does_not_fit_is_refused, NULL
     };
     Suite *suite = suite_create("gated");

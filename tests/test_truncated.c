@@ -425,6 +425,9 @@ START_TEST(outcomes_are_cut)
     assert_elements("icdf", ppl_icdf(d, numbers(c, 0, 0.125, 0.5, 1)), 4, LIST(1, 1, 2, 3), 0);
     assert_values(ppl_dist_mean(d), near, 13. / 6);
     assert_values(ppl_entropy(d), near, log(6) - (3 * log(3) + 2 * log(2)) / 6);
+    d = ppl_truncated(ppl_zero_inflated(ppl_scalar(c, 0.5), ppl_categorical(numbers(c, 1, 1))),
+                      integer(c, 0), NULL);
+    assert_values(ppl_entropy(d), 4 * near, 2 * log(2) - 0.75 * log(3));
     for (int logits = 0; logits < 2; logits++) {
         ppl_dist *base = logits ? ppl_bernoulli_logits(ppl_scalar(c, -60))
                                 : ppl_bernoulli(ppl_scalar(c, 0.25));

@@ -29,8 +29,9 @@ PPL_API ppl_dist *ppl_empirical(ppl_tensor *samples, ppl_tensor *log_weights);
 PPL_API ppl_dist *ppl_folded(ppl_dist *base);
 /* Hurdle: 0 with probability `gate`, else a draw of `base`, a distribution of counts (of
  * integers 0, 1, 2, ..), given that it is not 0. Draws are exact; but of a base without a
- * cdf whose draws are nearly always 0 no count above 65,535 is drawn. Moments, entropy, cdf
- * and icdf are made of the base's, where it has them. */
+ * cdf whose draws are nearly always 0 no count above 65,535 is drawn. Moments, cdf and icdf
+ * are made of the base's, where it has them; where it has quantiles there is an entropy, a
+ * sum as a Truncated's. */
 PPL_API ppl_dist *ppl_hurdle(ppl_tensor *gate, ppl_dist *base);
 /* ImproperUniform: log_prob 0 at values [batch,event] within the support, -inf outside;
  * the last axes of an event are the support's. A flat prior, for what gives a latent its

@@ -40,6 +40,11 @@ ppl_tensor *ppl__no_count(ppl_ctx *c)
     return ppl_from_integers(c, PPL_SCALAR, &zero);
 }
 
+ppl_tensor *ppl__is_no_count(ppl_tensor *x)
+{
+    return x ? ppl_equal(ppl_to_float(x), ppl_scalar(ppl_tensor_ctx(x), 0)) : NULL;
+}
+
 /* The gate's random numbers are its own. */
 ppl_tensor *ppl__gate_draw(const ppl_dist *d, const ppl_rng *rng, ppl_tensor *x)
 {
@@ -124,43 +129,47 @@ static int is_none(const gate_attr *a, const ppl__odds *o, double p)
     return a->upper ? p >= o->p[0] : p <= o->p[1];
 }
 
-/* What the base is asked for. Inputs: p, the gate, log f(0) or -inf. */
-static double asked(const gate_attr *a, double p, double x, double log_none)
+/* What the base is asked for, by its tail `side`, the lower one where that is the lesser and p
+ * is of it; NaN of the other. Inputs: p, the gate, log f(0) or -inf. */
+static double asked(const gate_attr *a, int side, double p, double x, double log_none)
 {
     const ppl__odds o = ppl__odds_of(a->logits, x);
-    const double some = -expm1(log_none);
-    if (!(p >= 0 && p <= 1) || is_none(a, &o, p))
-        return p >= 0 && p <= 1 ? 0 : NAN;
-    return a->upper ? p / o.p[0] * some
-                    : p == 1 ? 1 : fmin(exp(log_none) + (p - o.p[1]) / o.p[0] * some, 1);
+    const double some = -expm1(log_none), below = exp(log_none) + (p - o.p[1]) / o.p[0] * some;
+    const int upper = a->upper || below > 0.5;
+    if (!(p >= 0 && p <= 1) || side != upper)
+        return NAN;
+    return is_none(a, &o, p) ? side : upper ? (a->upper ? p : 1 - p) / o.p[0] * some : below;
 }
 
-/* Inputs: the base's, p, the gate. */
-static double placed(const gate_attr *a, double k, double p, double x)
+/* Inputs: the base's by its lower tail or by its upper, p, the gate. */
+static double placed(const gate_attr *a, double low, double high, double p, double x)
 {
     const ppl__odds o = ppl__odds_of(a->logits, x);
+    const double k = isnan(low) ? high : low;
     return isnan(k) ? k : is_none(a, &o, p) ? 0 : fmax(k, a->least);
 }
 
-PPL__POINTWISE_VALUE(asked, 3, "icdf behind a gate", asked(s->attr, PPL__IN_3(0)))
-PPL__POINTWISE_VALUE(placed, 3, "icdf behind a gate", placed(s->attr, PPL__IN_3(0)))
+PPL__POINTWISE_VALUE(asked, 3, "icdf behind a gate", asked(s->attr, 0, PPL__IN_3(0)))
+PPL__POINTWISE_VALUE(asked_above, 3, "icdf behind a gate", asked(s->attr, 1, PPL__IN_3(0)))
+PPL__POINTWISE_VALUE(placed, 4, "icdf behind a gate", placed(s->attr, PPL__IN_4(0)))
 
 ppl_tensor *ppl__gated_quantile(const ppl_dist *d, ppl_tensor *log_none, int least,
                                 ppl_tensor *p, int upper)
 {
     const gate_attr a = { .logits = ppl__gate_by_logits(d), .upper = upper, .least = least };
     ppl_tensor *in[] = { p, d->param[0], log_none };
-    ppl_tensor *q = ppl_apply(&asked_op, in, 3, &a, sizeof a);
     ppl_dist *base = ppl__gated_base(d);
-    ppl_tensor *k = upper ? ppl_inverse_survival(base, q) : ppl_icdf(base, q);
-    ppl_tensor *found[] = { k, p, d->param[0] };
-    return ppl_apply(&placed_op, found, 3, &a, sizeof a);
+    ppl_tensor *low = ppl_icdf(base, ppl_apply(&asked_op, in, 3, &a, sizeof a));
+    ppl_tensor *high = ppl_inverse_survival(base, ppl_apply(&asked_above_op, in, 3, &a,
+                                                            sizeof a));
+    ppl_tensor *found[] = { low, high, p, d->param[0] };
+    return ppl_apply(&placed_op, found, 4, &a, sizeof a);
 }
 
 /* ---- Making ------------------------------------------------------------------------ */
 
 static const ppl_family *family_of(const ppl_family *kind, int logits,
-                                   const ppl_dist *base)
+                                   const ppl_dist *base, int has_entropy)
 {
     ppl_ctx *c = base->ctx;
     const ppl_family *of = base->family;
@@ -184,7 +193,7 @@ static const ppl_family *family_of(const ppl_family *kind, int logits,
         f->cdf = f->log_cdf = f->log_survival = NULL;
     if (!of->icdf)
         f->icdf = f->inverse_survival = NULL;
-    if (!of->entropy)
+    if (!has_entropy)
         f->entropy = NULL;
     if (!of->enumerate) {
         f->enumerate = NULL;
@@ -215,11 +224,12 @@ static int is_of_counts(const ppl_family *kind, const ppl_dist *base)
     return 0;
 }
 
-ppl_dist *ppl__gated(const ppl_family *kind, int logits, ppl_tensor *gate, ppl_dist *base)
+ppl_dist *ppl__gated(const ppl_family *kind, int logits, ppl_tensor *gate, ppl_dist *base,
+                     int has_entropy)
 {
     if (!base || !gate || !ppl_ok(base->ctx) || !is_of_counts(kind, base))
         return NULL;
-    const ppl_family *f = family_of(kind, logits, base);
+    const ppl_family *f = family_of(kind, logits, base, has_entropy);
     ppl_dist *bare = f ? ppl_alloc(base->ctx, sizeof *bare) : NULL;
     if (!bare)
         return NULL;

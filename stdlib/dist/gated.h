@@ -11,8 +11,10 @@
 
 #include "odds.h"
 
-/* A member: of the kind's row, or of it by logits. NULL on error. */
-ppl_dist *ppl__gated(const ppl_family *kind, int logits, ppl_tensor *gate, ppl_dist *base);
+/* A member: of the kind's row, or of it by logits; whether that has an entropy is
+ * the kind's to say. NULL on error. */
+ppl_dist *ppl__gated(const ppl_family *kind, int logits, ppl_tensor *gate, ppl_dist *base,
+                     int has_entropy);
 
 /* For the functions of a kind's row. */
 int ppl__gate_by_logits(const ppl_dist *d);
@@ -22,8 +24,9 @@ ppl_dist *ppl__gated_base(const ppl_dist *d);
 ppl_tensor *ppl__gate_open(const ppl_dist *d);
 /* 0 where the gate is closed, x elsewhere. */
 ppl_tensor *ppl__gate_draw(const ppl_dist *d, const ppl_rng *rng, ppl_tensor *x);
-/* The integer 0. */
+/* The integer 0; where x, of integers or floating, is 0. */
 ppl_tensor *ppl__no_count(ppl_ctx *c);
+ppl_tensor *ppl__is_no_count(ppl_tensor *x);
 /* -p log p of P(gate is open), or of P(gate is closed). */
 ppl_tensor *ppl__gate_share(const ppl_dist *d, int closed);
 /* -p log p of log p. */

@@ -5,8 +5,8 @@
  *
  *   log p(x)   log g at 0, log(1 - g) + log f(x) - log(1 - f(0)) elsewhere
  *   P(X > x)   (1 - g) S(x) / (1 - f(0)), x >= 0
- *   entropy    h(g) + (1 - g) (log(1 - f(0)) + (H + f(0) log f(0)) / (1 - f(0))), h(g) that
- *              of the gate, H the base's
+ *   entropy    h(g) + (1 - g) H, h(g) that of the gate, H that of the base given that it is
+ *              not 0, a sum (tail_moments.h)
  *   quantile   the base's, of what the base must reach
  *   mean r m, variance r (v + m^2 (1 - r)), r = (1 - g) / (1 - f(0)), of the base's m, v
  *   draw       draws of the base until one is not 0; after 16 of 0, by inversion: the least
@@ -20,6 +20,7 @@
  */
 #include "gated.h"
 #include "pointwise.h"
+#include "tail_moments.h"
 
 #include <kiln/constructed.h>
 
@@ -93,7 +94,7 @@ static ppl_tensor *log_prob(const ppl_dist *d, ppl_tensor *x)
 {
     ppl_dist *base = ppl__gated_base(d);
     return base ? cut(d, base->family->log_prob(base, x),
-                      ppl_equal(x, ppl__no_count(d->ctx))) : NULL;
+                      ppl__is_no_count(x)) : NULL;
 }
 
 static ppl_tensor *is_below(ppl_tensor *x, double bound)
@@ -146,12 +147,30 @@ static ppl_tensor *variance(const ppl_dist *d)
     return ppl_mul(r, ppl_add(ppl_dist_variance(base), rest));
 }
 
+/* The base given that it is not 0, which is the hurdle of a gate that is open. */
+static ppl__tails given_tails(const ppl__searched *law, ppl_tensor *x)
+{
+    return ppl__tails_at(law->d, x);
+}
+
+/* At 1, where nearly all of it may lie, by what lies above. */
+static ppl_tensor *given_log_prob(const ppl__searched *law, ppl_tensor *x)
+{
+    ppl_dist *base = ppl__gated_base(law->d);
+    ppl_ctx *c = law->d->ctx;
+    ppl_tensor *log_p = cut(law->d, base->family->log_prob(base, x), is_below(x, -INFINITY));
+    ppl_tensor *rest = log_survival(law->d, ppl_scalar(c, 1));
+    log_p = ppl_where(is_below(x, 2), ppl__log_share(log_p, rest), log_p);
+    return ppl_where(is_below(x, 1), ppl_scalar(c, -INFINITY), log_p);
+}
+
 static ppl_tensor *entropy(const ppl_dist *d)
 {
-    ppl_dist *base = ppl__gated_base(d);
-    ppl_tensor *none = log_none(base), *log_some = ppl_apply(&rest_op, &none, 1, NULL, 0);
-    ppl_tensor *rest = ppl_sub(ppl_entropy(base), ppl__entropy_share(none));
-    ppl_tensor *given = ppl_add(log_some, ppl_mul(rest, ppl_exp(ppl_neg(log_some))));
+    const ppl_dist *open = ppl_hurdle(ppl_scalar(d->ctx, 0), ppl__gated_base(d));
+    if (!open)
+        return NULL;
+    ppl_tensor *given = ppl__tail_entropy(
+        &(ppl__searched){ open, NULL, 1, given_tails, given_log_prob });
     return ppl_add(ppl_add(ppl__gate_share(d, 0), ppl__gate_share(d, 1)),
                    ppl_mul(ppl__gate_open(d), given));
 }
@@ -326,7 +345,8 @@ static ppl_tensor *sample(const ppl_dist *d, const ppl_rng *rng)
 
 ppl_dist *ppl_hurdle(ppl_tensor *gate, ppl_dist *base)
 {
-    return ppl__gated(&ppl_family_hurdle, 0, gate, base);
+    return ppl__gated(&ppl_family_hurdle, 0, gate, base,
+                      base && base->family->icdf != NULL);
 }
 
 const ppl_family ppl_family_hurdle = {

@@ -8,7 +8,7 @@
  *              a = c_(k-1) - h, b = c_k - h, S(t) = 1 / (1 + e^-t); -inf for any other k
  *   d/db       S(-b) + 1 / (e^(b - a) - 1);  d/da  -S(a) - 1 / (e^(b - a) - 1);
  *   d/dh       S(a) - S(-b)
- *   P(X <= k)  S(c_k - h)
+ *   P(X <= k)  S(c_k - h), its logarithms log S(c_k - h) and log S(h - c_k)
  *   mean, variance, entropy   sums over k;  KL(q||p)  sum_k q(k) (log q(k) - log p(k))
  *   draw       how many c lie below h + log(u / (1 - u))
  *
@@ -216,38 +216,65 @@ static ppl_tensor *kl(const ppl_dist *q, const ppl_dist *p)
 
 /* ---- Distribution function, values, draws ------------------------------------------ */
 
+/* Which function of S(c_k - h), or `upper` of S(h - c_k). */
+typedef struct tail {
+    int upper, logarithm;
+} tail;
+
 /* Below 0 and from K - 1 on it is level. */
-static void cdf_value(const ppl__event *e, double *y)
+static void tail_value(const ppl__event *e, double *y)
 {
     const size_t n = e->dim[1][0];
+    const tail *a = e->attr;
     const double x = floor(*e->in[2]);
+    double t = x < 0 ? -INFINITY : INFINITY;
 
-    *y = isnan(x) ? x : x < 0 ? 0 : x >= (double)n ? 1
-         : sigmoid(e->in[1][(size_t)x] - *e->in[0]);
+    if (x >= 0 && x < (double)n)
+        t = e->in[1][(size_t)x] - *e->in[0];
+    t = a->upper ? -t : t;
+    *y = isnan(x) ? x : a->logarithm ? log_sigmoid(t) : sigmoid(t);
 }
 
-static void cdf_gradient(const ppl__event *e)
+static void tail_gradient(const ppl__event *e)
 {
+    const tail *a = e->attr;
     const double x = floor(*e->in[2]);
 
     if (!(x >= 0 && x < (double)e->dim[1][0]))
         return;
-    const double slope = *e->g * *e->y * sigmoid(*e->in[0] - e->in[1][(size_t)x]);
+    const double t = e->in[1][(size_t)x] - *e->in[0];
+    const double other = a->upper ? -sigmoid(t) : sigmoid(-t);
+    const double slope = *e->g * other * (a->logarithm ? 1 : *e->y);
     if (e->d[0])
         *e->d[0] -= slope;
     if (e->d[1])
         e->d[1][(size_t)x] += slope;
 }
 
-static const ppl__event_formula cdf_formula = {
-    .inputs = 3, .axes = { 0, 1, 0 }, .value = cdf_value, .gradient = cdf_gradient
+static const ppl__event_formula tail_formula = {
+    .inputs = 3, .axes = { 0, 1, 0 }, .value = tail_value, .gradient = tail_gradient
 };
-PPL__EVENT_OP(cdf_op, "ordered_logistic cdf", cdf_formula)
+PPL__EVENT_OP(tail_op, "ordered_logistic cdf", tail_formula)
+
+static ppl_tensor *tail_of(const ppl_dist *d, ppl_tensor *x, tail a)
+{
+    ppl_tensor *in[] = { d->param[PREDICTOR], d->param[CUTPOINTS], x };
+    return tail_op_apply(in, d, &a, sizeof a);
+}
 
 static ppl_tensor *cdf(const ppl_dist *d, ppl_tensor *x)
 {
-    ppl_tensor *in[] = { d->param[PREDICTOR], d->param[CUTPOINTS], x };
-    return cdf_op_apply(in, d, NULL, 0);
+    return tail_of(d, x, (tail){ 0, 0 });
+}
+
+static ppl_tensor *log_cdf(const ppl_dist *d, ppl_tensor *x)
+{
+    return tail_of(d, x, (tail){ 0, 1 });
+}
+
+static ppl_tensor *log_survival(const ppl_dist *d, ppl_tensor *x)
+{
+    return tail_of(d, x, (tail){ 1, 1 });
 }
 
 /* The least k with P(X <= k) >= p; or, the attr, P(X > k) <= p. No gradient. */
@@ -332,6 +359,8 @@ const ppl_family ppl_family_ordered_logistic = {
     .mean = mean,
     .variance = variance,
     .cdf = cdf,
+    .log_cdf = log_cdf,
+    .log_survival = log_survival,
     .icdf = icdf,
     .inverse_survival = inverse_survival,
     .enumerate = enumerate,

@@ -83,7 +83,7 @@ static ppl_tensor *log_prob(const ppl_dist *d, ppl_tensor *x)
 {
     ppl_dist *base = ppl__gated_base(d);
     return base ? mixed(d, base->family->log_prob(base, x),
-                        ppl_equal(x, ppl__no_count(d->ctx))) : NULL;
+                        ppl__is_no_count(x)) : NULL;
 }
 
 static ppl_tensor *is_negative(ppl_tensor *x)
@@ -156,12 +156,14 @@ static ppl_tensor *inverse_survival(const ppl_dist *d, ppl_tensor *probability)
 
 ppl_dist *ppl_zero_inflated(ppl_tensor *gate, ppl_dist *base)
 {
-    return ppl__gated(&ppl_family_zero_inflated, 0, gate, base);
+    return ppl__gated(&ppl_family_zero_inflated, 0, gate, base,
+                      base && base->family->entropy != NULL);
 }
 
 ppl_dist *ppl_zero_inflated_logits(ppl_tensor *gate_logits, ppl_dist *base)
 {
-    return ppl__gated(&ppl_family_zero_inflated, 1, gate_logits, base);
+    return ppl__gated(&ppl_family_zero_inflated, 1, gate_logits, base,
+                      base && base->family->entropy != NULL);
 }
 
 const ppl_family ppl_family_zero_inflated = {
