@@ -17,7 +17,7 @@
 #include "golden_json.h"
 #include "statistics.h"
 
-enum { MOST_ELEMENTS = 128, EVENT_PARAMS = 8, EVENT_POINTS = 4, EVENT_ATTRS = 4 };
+enum { MOST_ELEMENTS = 900, EVENT_PARAMS = 8, EVENT_POINTS = 4, EVENT_ATTRS = 4 };
 
 /* A parameter or a value: a number, a vector or a matrix. */
 typedef struct event {

@@ -68,7 +68,8 @@ PPL_API ppl_dist *ppl_multivariate_student_t(ppl_tensor *df, ppl_tensor *loc,
 /* ProjectedNormal: directions [..,D], vectors of length 1, of normal vectors of mean
  * concentration [..,D] and covariance I, D >= 2: its direction is the mode, its length
  * says how much directions keep to it. The mean lies inside the sphere. Cost of a
- * log_prob: 64 logarithms and exponentials, for every D. Reparameterised. */
+ * log_prob: 64 logarithms and exponentials, for every D; variance and covariance are those of
+ * the vector's numbers. Reparameterised. */
 PPL_API ppl_dist *ppl_projected_normal(ppl_tensor *concentration);
 /* Wishart: positive definite matrices [..,n,n]: sums of x x^T of df normal vectors of
  * covariance scale [..,n,n], or scale_tril, its Cholesky factor; any df > n - 1. Mean df

@@ -7,6 +7,10 @@
  *              of r^(D-1) e^(r t - r^2/2) over r > 0; by x h'(t) m, by m h'(t) x - m
  *   mean       sqrt(2/pi) m J, J the integral of e^(-|m|^2 sin^2 a / 2) cos^D a over a
  *              from 0 to pi/2: a point inside the sphere
+ *   covariance B (I - u u^T) + V u u^T, u = m / |m|; B the variance across, the integral of
+ *              e^(-|m|^2 sin^2 a / 2) cos^(D-1) a sin a; V that of c = u.x, B + |m|^2 A less
+ *              that of the mean, A as B with cos^(D+1); where |m| > 12 that of 1 - c, of a
+ *              normal number along m and a chi across, by a product of quadratures
  *   mode       m / |m|
  *   draw       z / |z|, with its gradient
  *
@@ -21,6 +25,8 @@
 #include "event.h"
 #include "matrix.h"
 #include "quadrature.h"
+
+#include <kiln/matrix.h>
 
 #include "../shape_text.h"
 
@@ -172,11 +178,17 @@ PPL__EVENT_OP(mode_op, "projected_normal mode", project_formula)
 
 /* ---- Mean: m ----------------------------------------------------------------------- */
 
+/* Where e^(-|m|^2 sin^2 a / 2) cos^D a is all but 0. */
+static double end_of(size_t D, double square)
+{
+    const double s = 80 / square, most = acos(exp(-40 / (double)D));
+    return s < 1 ? fmin(asin(sqrt(s)), most) : most;
+}
+
 /* sqrt(2/pi) J and its derivative by |m|^2. */
 static void share_of(size_t D, double square, double out[2])
 {
-    const double s = 80 / square, most = acos(exp(-40 / (double)D));
-    const double end = s < 1 ? fmin(asin(sqrt(s)), most) : most;
+    const double end = end_of(D, square);
 
     out[0] = out[1] = 0;
     for (int i = 0; i < PPL__NODES; i++) {
@@ -216,6 +228,139 @@ static const ppl__event_formula mean_formula = {
 };
 PPL__EVENT_OP(mean_op, "projected_normal mean", mean_formula)
 
+/* ---- Covariance: m ----------------------------------------------------------------- */
+
+/* The variances across m and along it and (along - across) / |m|^2, and their derivatives by
+ * |m|^2: of the first and the last. */
+typedef struct spread {
+    double across, along, excess, across_slope, excess_slope;
+} spread;
+
+static void add_near(spread *s, size_t D, double square)
+{
+    const double end = end_of(D, square);
+    double share[2], sums[2] = { 0 }, slopes[2] = { 0 };
+
+    share_of(D, square, share);
+    for (int i = 0; i < PPL__NODES; i++) {
+        const double a = ppl__node(i, 0, end), sine = sin(a) * sin(a);
+        const double term = ppl__weight(i, 0, end) * sin(a) *
+                            exp(-square * sine / 2 + ((double)D - 1) / 2 * log1p(-sine));
+        sums[0] += term;
+        sums[1] += term * (1 - sine);
+        slopes[0] -= term * sine / 2;
+        slopes[1] -= term * (1 - sine) * sine / 2;
+    }
+    s->across = sums[0];
+    s->across_slope = slopes[0];
+    s->excess = sums[1] - share[0] * share[0];
+    s->excess_slope = slopes[1] - 2 * share[0] * share[1];
+    s->along = s->across + s->excess * square;
+}
+
+/* 1 / (a + sqrt(a)), a = 1 + (w / z)^2, times (w / z)^2: 1 - c. */
+static double short_of(double z, double w)
+{
+    const double ratio = w * w / (z * z);
+    return ratio / (1 + ratio + sqrt(1 + ratio));
+}
+
+/* The moments of y = 1 - c over z and w, with dy/dz: mass, y, y^2, dy, y dy. */
+static void add_far(double length, double power, double low, double high, double sums[5])
+{
+    const double peak = sqrt(power);
+
+    for (int i = 0; i < PPL__NODES; i++) {
+        const double w = ppl__node(i, low, high), over = w / fmax(peak, 1);
+        const double chi = ppl__weight(i, low, high) *
+                           exp(power * log(over) - (w * w - peak * peak) / 2);
+        for (int k = 0; k < 2 * PPL__NODES; k++) {
+            const int side = k < PPL__NODES ? -1 : 1;
+            const double e = ppl__node(k % PPL__NODES, 0, side * 9.0), z = length + e;
+            const double mass = chi * fabs(ppl__weight(k % PPL__NODES, 0, side * 9.0)) *
+                                exp(-e * e / 2);
+            const double y = short_of(z, w), slope = -w * w / pow(z * z + w * w, 1.5);
+            sums[0] += mass;
+            sums[1] += mass * y;
+            sums[2] += mass * y * y;
+            sums[3] += mass * slope;
+            sums[4] += mass * y * slope;
+        }
+    }
+}
+
+static void make_far(spread *s, size_t D, double square)
+{
+    const double power = (double)D - 2, peak = sqrt(power), length = sqrt(square);
+    double sums[5] = { 0 };
+
+    add_far(length, power, fmax(peak - 9, 0), fmax(peak, 4), sums);
+    add_far(length, power, fmax(peak, 4), peak + 10, sums);
+    for (int i = 1; i < 5; i++)
+        sums[i] /= sums[0];
+    s->along = sums[2] - sums[1] * sums[1];
+    s->excess = (s->along - s->across) / square;
+    s->excess_slope = ((sums[4] - sums[1] * sums[3]) / length - s->across_slope - s->excess) /
+                      square;
+}
+
+static spread spread_of(size_t n, const double *m)
+{
+    const double square = ppl__dot(n, m, m);
+    spread s = { 0 };
+
+    add_near(&s, n, square);
+    if (square > 144)
+        make_far(&s, n, square);
+    return s;
+}
+
+static ppl_shape square_event(const ppl__event *e)
+{
+    return PPL_SHAPE((int64_t)e->dim[0][0], (int64_t)e->dim[0][0]);
+}
+
+static void covariance_value(const ppl__event *e, double *y)
+{
+    const size_t n = e->dim[0][0];
+    const double *m = e->in[0], square = ppl__dot(n, m, m);
+    const spread s = spread_of(n, m);
+
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < n; k++)
+            y[i * n + k] = s.excess * m[i] * m[k];
+    /* So that neither variance is lost in the other. */
+    for (size_t i = 0; i < n; i++) {
+        const double part = square > 0 ? m[i] * m[i] / square : 0;
+        y[i * n + i] = s.across * (1 - part) + s.along * part;
+    }
+}
+
+static void covariance_gradient(const ppl__event *e)
+{
+    const size_t n = e->dim[0][0];
+    const double *m = e->in[0];
+    const spread s = spread_of(n, m);
+    double by_square = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        by_square += e->g[i * n + i] * s.across_slope;
+        for (size_t k = 0; k < n; k++)
+            by_square += e->g[i * n + k] * s.excess_slope * m[i] * m[k];
+    }
+    for (size_t i = 0; e->d[0] && i < n; i++) {
+        e->d[0][i] += 2 * by_square * m[i];
+        for (size_t k = 0; k < n; k++)
+            e->d[0][i] += s.excess * (e->g[i * n + k] + e->g[k * n + i]) * m[k];
+    }
+}
+
+static const ppl__event_formula covariance_formula = {
+    .inputs = 1, .axes = { 1 }, .event = square_event, .value = covariance_value,
+    .gradient = covariance_gradient
+};
+PPL__EVENT_OP(covariance_op, "projected_normal covariance", covariance_formula)
+
 /* ---- The row ----------------------------------------------------------------------- */
 
 static ppl_shape event_shape(const ppl_dist *d)
@@ -238,6 +383,16 @@ static ppl_tensor *log_prob(const ppl_dist *d, ppl_tensor *x)
 static ppl_tensor *mean(const ppl_dist *d)
 {
     return mean_op_apply(d->param, NULL, NULL, 0);
+}
+
+static ppl_tensor *covariance(const ppl_dist *d)
+{
+    return covariance_op_apply(d->param, NULL, NULL, 0);
+}
+
+static ppl_tensor *variance(const ppl_dist *d)
+{
+    return ppl_matrix_extract(covariance(d), PPL_DIAGONAL);
 }
 
 static ppl_tensor *mode(const ppl_dist *d)
@@ -271,5 +426,7 @@ const ppl_family ppl_family_projected_normal = {
     .sample = sample,
     .log_prob = log_prob,
     .mean = mean,
+    .variance = variance,
+    .covariance = covariance,
     .mode = mode,
 };

@@ -38,6 +38,18 @@ def mean(m):
     return [share * a for a in m]
 
 
+def covariance(m):
+    """The second moments across m and along it, less the mean's product."""
+    n, square, center = mpf(len(m)), dot(m, m), mean(m)
+    across, along = (hyp1f1(1, n / 2 + 1 + k, -square / 2) / (n + 2 * k) for k in (0, 1))
+    return [[across * (i == k) + along * a * b - center[i] * center[k]
+             for k, b in enumerate(m)] for i, a in enumerate(m)]
+
+
+def variance(m):
+    return [row[i] for i, row in enumerate(covariance(m))]
+
+
 def mode(m):
     length = sqrt(dot(m, m))
     return [a / length if length else mpf("nan") for a in m]
@@ -54,7 +66,9 @@ POINTS = [
     ([0.01, 0.02, 0], [1, 2, 3]), ([1e-8, 0, 0], [-1, 0, 1]), ([10, 3, -4], [10, 3, -3]),
     ([10, 3, -4], [-10, 4, 1]), ([30, 40], [3, 4]), ([30, 40], [-3, -4]),
     ([300, -400, 100], [3, -4, 1]), ([300, -400, 100], [-3, 4, -1]),
-    ([1e4, 1e4], [1, 1.0001]), ([0, 0, 5], [1, 0, 0]), ([1, 1, 1, 1], [1, -1, 1, 1]),
+    ([1e4, 1e4], [1, 1.0001]), ([0, 11.9], [0, 1]), ([0, 12.1], [0, 1]),
+    ([11.9, 0, 0], [1, 0, 0]), ([12.1, 0, 0], [1, 0, 0]), ([0, 0, -300, 0], [0, 0, -1, 0]),
+    ([0, 1e4], [0, 1]), ([25] + [0] * 11, [1] + [0] * 11), ([0, 0, 5], [1, 0, 0]), ([1, 1, 1, 1], [1, -1, 1, 1]),
     ([2, 0, -1, 3], [-1, 2, 0.5, -3]), ([0.3] * 10, [1, -1] * 5), ([3] * 10, [-1] * 10),
     ([3] * 10, [1] * 9 + [0.5]), ([0, 0, 0, 0, 0], [1, 2, 3, 4, 5]),
     ([0.125] * 30, [1] * 29 + [-1]), ([-2] * 30, [1] * 29 + [2]),
@@ -65,7 +79,8 @@ if __name__ == "__main__":
     records = []
     for m, x in POINTS:
         x = unit(x)
-        records.append(record(projected_normal, (m,), x, mean=mean, mode=mode))
+        records.append(record(projected_normal, (m,), x, mean=mean, variance=variance,
+                              covariance=covariance, mode=mode))
         at, of = exact(x), exact(m)
         if len(m) < 5 and abs(dot(of, of)) < 200:
             t, total = dot(at, of), mpf(len(m)) - 1
@@ -82,5 +97,9 @@ if __name__ == "__main__":
             along = quad(lambda a: exp(-dot(of, of) * mp.sin(a) ** 2 / 2)
                          * mp.cos(a) ** len(m), [0, 0.1, 0.5, pi / 2])
             near([sqrt(2 / pi) * along * a for a in of], mean(of))
+            if len(m) == 2:
+                found = [quad(lambda a: mp.cos(a) ** k * exp(projected_normal(
+                    [mp.cos(a), mp.sin(a)], of)), [-pi, -2, -1, 0, 1, 2, pi]) for k in (1, 2)]
+                near(found[1] - found[0] ** 2, variance(of)[0])
     write_family("projected_normal", records,
                  [([0.5, -1, 2],), ([0.25, 0, 0.125],), ([-6, 3, -4],)])
