@@ -35,7 +35,8 @@ typedef struct family_row {
                                            in double, not the same rounded */
     int counts;                         /* its values are counts; its kind's need not be */
     int slow;                           /* quantiles are a search with integrals: how draws
-                                           move is left to the family's own test */
+                                           move is left to the family's own test, and how
+                                           the entropy does */
 } family_row;
 
 static const ppl_rng test_rng = { { 0x12345678, 0x9abcdef0 } };

@@ -316,7 +316,7 @@ static int has_quantity(ppl_ctx *c, const family_row *row, int quantity)
     case ICDF:
         return f->icdf && !discrete;
     case ENTROPY:
-        return f->entropy != NULL;
+        return f->entropy != NULL && !row->slow;
     case MEAN:
         return f->mean != NULL;
     case VARIANCE:

@@ -291,6 +291,43 @@ START_TEST(bad_parameters_are_refused)
 }
 END_TEST
 
+/* By two steps, one twice the other. Without digits, or without a slope, it says so. */
+START_TEST(entropies_move_as_their_gradients_say)
+{
+    static const double at[][3] = { { 1.5, 0.25, 3 }, { 0.75, -0.9, 0.5 }, { 1, 0.5, 2 },
+                                    { 0.3, 0.5, 1 } };
+    ppl_ctx *c = context(1);
+    for (int i = 0; i < COUNT_OF(at); i++) {
+        ppl_tensor *leaf[3];
+        for (int k = 0; k < 3; k++)
+            leaf[k] = ppl_variable(c, PPL_SCALAR, &at[i][k]);
+        ppl_tensor *zero = ppl_scalar(c, 0);
+        ppl_tensor *h = ppl_entropy(ppl_stable(leaf[0], leaf[1], leaf[2], zero));
+        ck_assert_int_eq(ppl_backward(h), PPL_OK);
+        for (int k = 0; k < 3; k++) {
+            double f[4];
+            for (int n = 0; n < 4; n++) {
+                double p[3] = { at[i][0], at[i][1], at[i][2] };
+                p[k] += 1e-4 * (n < 2 ? n - 2 : n - 1);
+                f[n] = ppl_item(ppl_entropy(stable(c, p[0], p[1], p[2], 0)));
+            }
+            const double expected = (8 * (f[2] - f[1]) - (f[3] - f[0])) / 12e-4;
+            ck_assert_msg(is_near(ppl_item(ppl_grad(leaf[k])), expected, 1e-9),
+                          "law %d by %d: %.15g, not %.15g", i, k, ppl_item(ppl_grad(leaf[k])),
+                          expected);
+        }
+    }
+    ck_assert(isnan(ppl_item(ppl_entropy(stable(c, 0.2, 0, 1, 0)))));
+    const double one = 1;
+    ppl_tensor *skew = ppl_variable(c, PPL_SCALAR, &one), *scale = ppl_scalar(c, 1);
+    ck_assert_int_eq(ppl_backward(ppl_entropy(ppl_stable(ppl_scalar(c, 1.5), skew, scale,
+                                                         scale))), PPL_OK);
+    ck_assert(ppl_item(ppl_grad(skew)) == -INFINITY);
+    ck_assert_msg(ppl_ok(c), "%s", ppl_error_text(c));
+    ppl_ctx_free(c);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("stable");
@@ -303,6 +340,7 @@ int main(void)
     tcase_add_loop_test(of, extremes_have_densities, 0, DTYPES);
     tcase_add_loop_test(of, tails_are_powers, 0, 1);
     tcase_add_loop_test(of, skew_1_has_exact_tails, 0, 1);
+    tcase_add_loop_test(of, entropies_move_as_their_gradients_say, 0, 1);
     tcase_add_loop_test(of, draws_move_as_their_gradients_say, 0, 1);
     tcase_add_loop_test(of, pathwise_gradients_are_unbiased, 0, COUNT_OF(point));
     tcase_add_loop_test(of, bad_parameters_are_refused, 0, DTYPES);

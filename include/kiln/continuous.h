@@ -79,7 +79,9 @@ PPL_API ppl_dist *ppl_soft_laplace(ppl_tensor *loc, ppl_tensor *scale);
  * themselves, gradients to 1e-10, tails and all (stability 0.05 and above; with 1 - |skew|
  * or 2 - stability of d, to 1e-16/d where a light tail lies). The mean is loc - scale skew
  * tan(pi stability / 2), NaN where stability <= 1; the variance is infinite where
- * stability < 2. Reparameterised (Chambers, Mallows and Stuck 1976). */
+ * stability < 2. The entropy is an integral of some 1,000 densities (0.1 s), to 1e-12; NaN where
+ * stability < 0.25; its slope is infinite at stability 2, and at skew 1 and -1. Reparameterised
+ * (Chambers, Mallows and Stuck 1976). */
 PPL_API ppl_dist *ppl_stable(ppl_tensor *stability, ppl_tensor *skew, ppl_tensor *scale,
                              ppl_tensor *loc);
 /* StudentT of `df` degrees of freedom. Its mean is NaN where df <= 1, its variance infinite where

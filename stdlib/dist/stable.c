@@ -9,6 +9,7 @@
  *              b = 0: Cauchy; a = 1/2, b = 1: Levy, at m - c on
  *   P(X <= x)  by the same; quantiles by search with them
  *   mean       m - b c tan(pi a / 2) if a > 1, else NaN; variance infinite but for a = 2
+ *   entropy    log c + that of scale 1, an integral (stable_entropy.c)
  *   draw       Chambers, Mallows and Stuck: with V uniform between -pi/2 and pi/2, W
  *              exponential, e = a - 1, B = -b e / tan(pi e / 2),
  *              Q = log((cos e V - B sin(e V) / e) / (W cos V)), M = e^(-e Q / a),
@@ -337,6 +338,39 @@ static double variance_slope(int input, double a, double b, double scale, double
 PPL__MOMENT(4, "stable", mean)
 PPL__MOMENT(4, "stable", variance)
 
+/* ---- Entropy: a, b ----------------------------------------------------------------- */
+
+static void entropy_values(const ppl__span *s, void *out)
+{
+    double *y = out;
+
+    for (size_t i = 0; i < s->n; i++) {
+        double of[3];
+        ppl__stable_entropy(PPL__IN(0), PPL__IN(1), of);
+        y[i] = of[0];
+    }
+}
+
+static void entropy_slopes(const ppl__span *s, void *const *d)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        double of[3];
+        ppl__stable_entropy(PPL__IN(0), PPL__IN(1), of);
+        for (int k = 0; k < 2; k++)
+            if (s->due & 1u << k)
+                ((double *)d[k])[i] = of[1 + k];
+    }
+}
+
+static const ppl__formula entropy_formula =
+    PPL__FUSED_IN_DOUBLE(2, entropy_values, entropy_slopes);
+PPL__FORMULA_OP(entropy_op, "stable entropy", entropy_formula)
+
+static ppl_tensor *entropy(const ppl_dist *d)
+{
+    return ppl_add(ppl_apply(&entropy_op, d->param, 2, NULL, 0), ppl_log(d->param[2]));
+}
+
 /* ---- The row ----------------------------------------------------------------------- */
 
 static int check_stability(const ppl_constraint *self, double *value,
@@ -379,6 +413,7 @@ const ppl_family ppl_family_stable = {
     .flags = PPL_REPARAM,
     .sample = sample,
     .log_prob = log_prob,
+    .entropy = entropy,
     .mean = mean_of,
     .variance = variance_of,
     .cdf = cdf,
