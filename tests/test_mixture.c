@@ -348,11 +348,34 @@ START_TEST(what_does_not_fit_is_refused)
 }
 END_TEST
 
+/* Where the cdf itself is 0 or 1; outside all supports nothing moves. */
+START_TEST(tails_keep_their_digits)
+{
+    ppl_ctx *c = context(_i);
+    const double rates[] = { 1, 2 }, near = 8 * rounding(_i);
+    ppl_tensor *rate = ppl_variable(c, PPL_SHAPE(2), rates);
+    ppl_dist *d = ppl_mixture_same_family(ppl_categorical(numbers(c, 1, 3)),
+                                          ppl_exponential(rate));
+    ppl_tensor *x = numbers(c, 900, 1e-30, -1);
+    ppl_tensor *above = ppl_log_survival(d, x), *below = ppl_log_cdf(d, x);
+    assert_values(above, near, -900 - log(4), 0, 0);
+    ck_assert(is_near(ppl_item(ppl_log_survival(d, ppl_scalar(c, 1e-30))) * 1e30, -1.75, near));
+    assert_values(below, near, 0, log(1.75) - 30 * log(10), -INFINITY);
+    ck_assert_int_eq(ppl_backward(ppl_sum(ppl_slice(above, 0, 0, 2), PPL_ALL)), PPL_OK);
+    assert_values(ppl_grad(rate), near, -900, 0);
+    d = ppl_left_censored(d, ppl_scalar(c, 1));
+    assert_values(ppl_log_prob(d, numbers(c, 900, 1e-30)), near, 0,
+                  log(1.75) - 30 * log(10));
+    ck_assert_msg(ppl_ok(c), "%s", ppl_error_text(c));
+    ppl_ctx_free(c);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
         density_distribution_and_moments, draws_fit, gradients, batches_and_events,
-        distribution_functions, supports,
+        distribution_functions, tails_keep_their_digits, supports,
         provenance_sees_weights_and_components, the_bound_is_above_the_kl,
         what_does_not_fit_is_refused, NULL
     };

@@ -5,7 +5,7 @@
  *   log p(x)   log sum over k of w_k p_k(x)
  *   mean       sum over k of w_k m_k
  *   variance   sum over k of w_k (v_k + (m_k - mean)^2)
- *   P(X <= x)  sum over k of w_k P_k(X <= x)
+ *   P(X <= x)  sum over k of w_k P_k(X <= x); its logarithms from those of both tails
  *   draw       one of each component, of which the categorical chooses
  *
  * The parts are the categorical and the components: one distribution with an axis of K at
@@ -14,6 +14,7 @@
  * what its components can; all are of the kind ppl_family_mixture.
  */
 #include "density.h"
+#include "tails.h"
 
 #include <kiln/kl.h>
 #include <kiln/mixture.h>
@@ -103,6 +104,16 @@ static ppl_tensor *ask_cdf(ppl_dist *component, ppl_tensor *x)
     return ppl_cdf(component, x);
 }
 
+static ppl_tensor *ask_log_cdf(ppl_dist *component, ppl_tensor *x)
+{
+    return ppl_log_cdf(component, x);
+}
+
+static ppl_tensor *ask_log_survival(ppl_dist *component, ppl_tensor *x)
+{
+    return ppl_log_survival(component, x);
+}
+
 static ppl_tensor *ask_mean(ppl_dist *component, ppl_tensor *x)
 {
     (void)x;
@@ -146,9 +157,25 @@ static ppl_tensor *weighted(const ppl_dist *d, ppl_tensor *t, int axes)
 
 /* ---- The family -------------------------------------------------------------------- */
 
+/* log of the sum over k of w_k e^(t_k), t_k what `ask` says. */
+static ppl_tensor *log_sum(const ppl_dist *d, question *ask, ppl_tensor *x)
+{
+    return ppl_logsumexp(ppl_add(of_components(d, ask, x, 0), log_weights(d)), -1);
+}
+
 static ppl_tensor *log_prob(const ppl_dist *d, ppl_tensor *x)
 {
-    return ppl_logsumexp(ppl_add(of_components(d, ask_log_prob, x, 0), log_weights(d)), -1);
+    return log_sum(d, ask_log_prob, x);
+}
+
+static ppl_tensor *log_cdf(const ppl_dist *d, ppl_tensor *x)
+{
+    return ppl__log_share(log_sum(d, ask_log_cdf, x), log_sum(d, ask_log_survival, x));
+}
+
+static ppl_tensor *log_survival(const ppl_dist *d, ppl_tensor *x)
+{
+    return ppl__log_share(log_sum(d, ask_log_survival, x), log_sum(d, ask_log_cdf, x));
 }
 
 static ppl_tensor *cdf(const ppl_dist *d, ppl_tensor *x)
@@ -254,6 +281,8 @@ static ppl_family *family_of(ppl_dist *const *components, int count)
     f->mean = mean;
     f->variance = variance;
     f->cdf = cdf;
+    f->log_cdf = log_cdf;
+    f->log_survival = log_survival;
     for (int k = 0; k < count; k++) {
         of = components[k]->family;
         if (of->bounds || of->support != f->support)
@@ -262,6 +291,8 @@ static ppl_family *family_of(ppl_dist *const *components, int count)
         f->variance = of->variance && of->mean ? f->variance : NULL;
         f->cdf = of->cdf && f->event_dim == 0 ? f->cdf : NULL;
     }
+    if (!f->cdf)
+        f->log_cdf = f->log_survival = NULL;
     return f->name ? f : NULL;
 }
 
