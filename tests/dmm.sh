@@ -76,27 +76,24 @@ check 'and is announced' 1 "$(grep -c 'mean of the weights after the last 8 epoc
     --checkpoint part.safetensors --resume > /dev/null
 check 'a mean resumes bit for bit' "$(losses mean.csv)" "$(losses part.csv)"
 
-# ---- Transposed pieces ---------------------------------------------------------------
+# ---- Keys and units at random --------------------------------------------------------
 
-"$dmm" $small --epochs 9 --eval-every 3 --transpose 5 --log keys.csv > /dev/null
-check 'other keys, other losses' 9 \
-    "$(losses keys.csv | diff plain - | grep -c '^> [0-9]')"
-"$dmm" $small --epochs 6 --eval-every 3 --transpose 5 --log part.csv \
-    --checkpoint keys.safetensors > /dev/null
-"$dmm" $small --epochs 9 --eval-every 3 --transpose 5 --log part.csv \
-    --checkpoint keys.safetensors --resume > /dev/null
-check 'keys resume bit for bit' "$(losses keys.csv)" "$(losses part.csv)"
+other_losses() # WHAT OPTIONS...: other than plain, and resumed bit for bit
+{
+    what=$1
+    shift
+    "$dmm" $small --epochs 9 --eval-every 3 --log whole.csv "$@" > /dev/null
+    check "$what, other losses" 9 \
+        "$(losses whole.csv | diff plain - | grep -c '^> [0-9]')"
+    "$dmm" $small --epochs 6 --eval-every 3 --log part.csv \
+        --checkpoint part.safetensors "$@" > /dev/null
+    "$dmm" $small --epochs 9 --eval-every 3 --log part.csv \
+        --checkpoint part.safetensors --resume "$@" > /dev/null
+    check "$what: resumed bit for bit" "$(losses whole.csv)" "$(losses part.csv)"
+}
 
-# ---- Dropout -------------------------------------------------------------------------
-
-"$dmm" $small --epochs 9 --eval-every 3 --dropout 0.3 --log drop.csv > /dev/null
-check 'units left out, other losses' 9 \
-    "$(losses drop.csv | diff plain - | grep -c '^> [0-9]')"
-"$dmm" $small --epochs 6 --eval-every 3 --dropout 0.3 --log part.csv \
-    --checkpoint drop.safetensors > /dev/null
-"$dmm" $small --epochs 9 --eval-every 3 --dropout 0.3 --log part.csv \
-    --checkpoint drop.safetensors --resume > /dev/null
-check 'dropout resumes bit for bit' "$(losses drop.csv)" "$(losses part.csv)"
+other_losses 'other keys' --transpose 5
+other_losses 'units left out' --dropout 0.3
 
 # ---- Pictures ------------------------------------------------------------------------
 
