@@ -24,9 +24,7 @@ ppl_tensor *ppl__poisson_trials_kl(const ppl_dist *q, const ppl_dist *p);
 ppl_kl_rule ppl__kl_cross(const ppl_family *q, const ppl_family *p);
 /* The rule of two families of counts, by summation (counts.c), or NULL. */
 ppl_kl_rule ppl__kl_counts(const ppl_family *q, const ppl_family *p);
-/* The rule of two families by those that they are special cases of (relations.c), or NULL;
- * `find` is asked for the rules of those. */
-typedef ppl_kl_rule ppl__kl_lookup(const ppl_family *q, const ppl_family *p);
+/* The rule of two families by those that they are special cases of (relations.c), or NULL. */
 ppl_kl_rule ppl__kl_related(const ppl_family *q, const ppl_family *p);
 /* The built-in rule of two families as they are, or NULL. */
 ppl_kl_rule ppl__kl_direct(const ppl_family *q, const ppl_family *p);
