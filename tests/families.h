@@ -83,6 +83,12 @@ static inline int differentiable(const family_row *row)
     return !row->counts && !(row->family->flags & PPL_DISCRETE);
 }
 
+/* Whether its cdf has steps, though it is not of integers. */
+static inline int has_atoms(const family_row *row)
+{
+    return (row->family->flags & PPL_ATOMS) != 0;
+}
+
 static inline int has_whole_values(const family_row *row)
 {
     return row->counts || row->family->value_dtype == PPL_I64;

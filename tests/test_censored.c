@@ -233,9 +233,9 @@ START_TEST(bad_input_is_explained)
         ck_assert_msg(strstr(ppl_error_text(c), text) != NULL, "%s", ppl_error_text(c)); \
         ppl_clear_error(c);                                                              \
     } while (0)
-    REFUSED(ppl_left_censored(ppl_delta(one, zero, 0), one), PPL_EUNSUPPORTED,
-            "left_censored: delta has no cdf, which tells the probability of a censored "
-            "value; take a base that has one");
+    REFUSED(ppl_left_censored(ppl_right_censored(base, one), one), PPL_EUNSUPPORTED,
+            "left_censored: right_censored(exponential) has no cdf, which tells the "
+            "probability of a censored value; take a base that has one");
     REFUSED(ppl_right_censored(ppl_event(ppl_exponential(numbers(c, 1, 2)), 1), one),
             PPL_ESHAPE, "right_censored: exponential is of events of 1 axes");
     REFUSED(ppl_right_censored(base, ppl_scalar(c, 0.5)), PPL_ECONSTRAINT,

@@ -4,9 +4,11 @@
  * (test_multivariate.c) do not say of them, in models and out of them.
  */
 #include "fixture.h"
+#include "golden_json.h"
 #include "statistics.h"
 
 #include <kiln/log_density.h>
+#include <kiln/transforms.h>
 
 static const ppl_rng rng = { { 0x12345678, 0x9abcdef0 } };
 
@@ -265,6 +267,192 @@ START_TEST(draws_have_their_weights)
 }
 END_TEST
 
+enum { MOST_SAMPLES = 8 };
+
+static void assert_close(int record, const char *what, int k, double x, double expected,
+                         double tolerance)
+{
+    ck_assert_msg(x == expected || isnan(expected) ||
+                      fabs(x - expected) <= tolerance * fabs(expected) + 1e-13,
+                  "record %d: %s %d is %.17g, not %.17g", record, what, k, x, expected);
+}
+
+static void check_slopes(int record, const char *what, int n, const json_t *golden,
+                         ppl_tensor *root, ppl_tensor *v)
+{
+    double found[MOST_SAMPLES], expected[MOST_SAMPLES];
+    ck_assert_int_eq(golden_numbers(golden, what, expected, MOST_SAMPLES), n);
+    ck_assert_int_eq(ppl_backward(root), PPL_OK);
+    ck_assert_int_eq(ppl_read(ppl_grad(v), found, n), n);
+    for (int k = 0; k < n; k++)
+        assert_close(record, what, k, found[k], expected[k], 1e-10);
+}
+
+static void check_empirical(ppl_ctx *c, int record, const json_t *golden)
+{
+    double x[MOST_SAMPLES], w[MOST_SAMPLES], at = NAN, expected = NAN;
+    const int n = golden_numbers(golden, "samples", x, MOST_SAMPLES);
+    const json_t *points = json_object_get(golden, "points");
+    const json_t *quantiles = json_object_get(golden, "quantiles");
+    golden_numbers(golden, "log_weights", w, MOST_SAMPLES);
+    ppl_tensor *v = ppl_variable(c, PPL_SHAPE(n), w);
+    ppl_dist *d = ppl_empirical(ppl_from_doubles(c, PPL_SHAPE(n), x), v);
+#define SAME(what, k, call, key, of)                                                     \
+    (golden_numbers(of, key, &expected, 1),                                              \
+     assert_close(record, what, (int)(k), ppl_item(call), expected, 1e-10))
+    SAME("entropy", 0, ppl_entropy(d), "entropy", golden);
+    check_slopes(record, "d_entropy", n, golden, ppl_entropy(d), v);
+    for (size_t k = 0; k < json_array_size(points); k++) {
+        const json_t *p = json_array_get(points, k);
+        v = ppl_variable(c, PPL_SHAPE(n), w);
+        d = ppl_empirical(ppl_from_doubles(c, PPL_SHAPE(n), x), v);
+        golden_numbers(p, "value", &at, 1);
+        ppl_tensor *value = ppl_variable(c, PPL_SCALAR, &at), *cdf = ppl_cdf(d, value);
+        SAME("cdf", k, cdf, "cdf", p);
+        SAME("log_cdf", k, ppl_log_cdf(d, value), "log_cdf", p);
+        SAME("log_survival", k, ppl_log_survival(d, value), "log_survival", p);
+        check_slopes(record, "d_cdf", n, p, cdf, v);
+        assert_values(ppl_grad(value), 0, 0);
+    }
+    for (size_t k = 0; k < json_array_size(quantiles); k++) {
+        const json_t *q = json_array_get(quantiles, k);
+        const int upper = golden_numbers(q, "survival", &at, 1);
+        golden_numbers(q, "probability", &at, 1);
+        ppl_tensor *p = ppl_scalar(c, at);
+        SAME(upper ? "inverse_survival" : "icdf", k,
+             upper ? ppl_inverse_survival(d, p) : ppl_icdf(d, p), "value", q);
+    }
+#undef SAME
+}
+
+START_TEST(numbers_have_tails_and_quantiles)
+{
+    ppl_ctx *c = start(1);
+    json_t *root = golden_load("empirical.json");
+    const json_t *records = json_object_get(root, "records");
+    ck_assert_int_ge((int)json_array_size(records), 7);
+    for (size_t k = 0; k < json_array_size(records); k++) {
+        ppl_epoch epoch = ppl_epoch_begin(c);
+        check_empirical(c, (int)k, json_array_get(records, k));
+        ck_assert_msg(ppl_ok(c), "%s", ppl_error_text(c));
+        ppl_epoch_end(c, epoch);
+    }
+    json_decref(root);
+    stop(c);
+    /* Of a batch, of integers, in either dtype. */
+    c = start(_i);
+    ppl_dist *d = ppl_empirical(ppl_from_doubles(c, PPL_SHAPE(2, 3), LIST(1, 2, 2, 7, 5, 6)),
+                                ppl_from_doubles(c, PPL_SHAPE(2, 3),
+                                                 LIST(log(2), log(1), log(5), log(2), log(1),
+                                                      log(5))));
+    assert_values(ppl_cdf(d, numbers(c, 1, 5.5)), rounding(_i), 0.25, 0.125);
+    assert_values(ppl_icdf(d, ppl_scalar(c, 0.2)), 0, 1, 6);
+    assert_values(ppl_inverse_survival(d, ppl_scalar(c, 0.3)), 0, 2, 6);
+    assert_values(ppl_icdf(d, numbers(c, -0.5, 1.5)), 0, NAN, NAN);
+    assert_values(ppl_cdf(d, numbers(c, NAN, INFINITY)), 0, NAN, 1);
+    assert_values(ppl_entropy(d), 4 * rounding(_i), log(4) - 0.75 * log(3),
+                  (2 * log(4) + 3 * log(2) + 5 * log(1.6)) / 8);
+    d = ppl_empirical(integers(c, 4, 2, 4), numbers(c, 0, 0, 0));
+    assert_values(ppl_cdf(d, integers(c, 1)), 0, 0);
+    assert_values(ppl_cdf(d, integers(c, 3)), rounding(_i), 1.0 / 3);
+    assert_values(ppl_icdf(d, numbers(c, 0, 0.3, 0.4, 1)), 0, 2, 2, 4, 4);
+    assert_values(ppl_entropy(d), 4 * rounding(_i), log(3) - log(4) / 3);
+    d = ppl_empirical(ppl_from_doubles(c, PPL_SHAPE(3, 2), LIST(1, 2, 1, 2, 2, 1)),
+                      numbers(c, 0, 0, 0));
+    assert_null(c, ppl_cdf(d, ppl_scalar(c, 0)), PPL_EUNSUPPORTED,
+                "empirical: it has no cdf in closed form");
+    stop(c);
+}
+END_TEST
+
+/* What lies at a bound counts. */
+START_TEST(atoms_are_cut_with_their_ends)
+{
+    ppl_ctx *c = start(_i);
+    ppl_tensor *v = variable(c, log(1), log(2), log(3), log(4));
+    ppl_dist *base = ppl_empirical(numbers(c, 3, -1, 2, 0.5), v);
+    ppl_dist *d = ppl_truncated(base, ppl_scalar(c, 0.5), ppl_scalar(c, 2));
+    ck_assert_ptr_eq(d->family->kind, &ppl_family_empirical);
+    ppl_tensor *log_prob = ppl_log_prob(d, numbers(c, 2, 0.5, 3));
+    assert_values(log_prob, rounding(_i), log(3.0 / 7), log(4.0 / 7), -INFINITY);
+    ck_assert_int_eq(ppl_backward(ppl_row(log_prob, 0)), PPL_OK);
+    assert_values(ppl_grad(v), rounding(_i), 0, 0, 4.0 / 7, -4.0 / 7);
+    assert_values(ppl_cdf(d, numbers(c, 0, 0.5, 2)), rounding(_i), 0, 4.0 / 7, 1);
+    assert_values(ppl_icdf(d, numbers(c, 0, 0.6, 1)), 0, 0.5, 2, 2);
+    assert_values(ppl_dist_mean(d), rounding(_i), 8.0 / 7);
+    assert_values(ppl_entropy(d), 4 * rounding(_i), log(7) - (3 * log(3) + 4 * log(4)) / 7);
+    assert_values(ppl_log_prob(ppl_truncated(base, ppl_scalar(c, 3), NULL), ppl_scalar(c, 3)),
+                  0, 0);
+    d = ppl_truncated(ppl_expand_dist(base, PPL_SHAPE(2)), NULL, numbers(c, -1, 0.75));
+    assert_values(ppl_log_prob(d, numbers(c, -1, -1)), rounding(_i), 0, -log(3));
+    d = ppl_truncated(ppl_empirical(integers(c, 4, 2, 7), numbers(c, 0, 0, 0)),
+                      ppl_from_integers(c, PPL_SCALAR, (const int64_t[]){ 4 }), NULL);
+    assert_values(d->family->enumerate(d), 0, 2, 4, 7);
+    assert_values(ppl_log_prob(d, integers(c, 2, 4, 7)), rounding(_i), -INFINITY, -log(2),
+                  -log(2));
+    ppl_tensor *at = variable(c, 1.5, 2.5), *density = numbers(c, 0.25, 0);
+    for (int k = 0; k < 3; k++) {
+        const double low[] = { -3, 1.5, 1.5 }, high[] = { 2.5, 2.5, INFINITY };
+        d = ppl_truncated(ppl_delta(at, density, 0), ppl_scalar(c, low[k]),
+                          ppl_scalar(c, high[k]));
+        ck_assert_msg(d && d->family == &ppl_family_delta, "%s", ppl_error_text(c));
+        assert_values(ppl_log_prob(d, numbers(c, 1.5, 2)), 0, 0.25, -INFINITY);
+        assert_values(ppl_dist_sample(d, &rng), 0, 1.5, 2.5);
+    }
+    ck_assert_int_eq(ppl_backward(ppl_row(ppl_icdf(d, numbers(c, 0.25)), 1)), PPL_OK);
+    assert_values(ppl_grad(at), 0, 0, 1);
+    stop(c);
+    /* Unchecked, what has no mass has no density. */
+    c = lenient(_i);
+    d = ppl_truncated(ppl_empirical(numbers(c, 1, 2), numbers(c, 0, 0)), ppl_scalar(c, 3), NULL);
+    assert_values(ppl_dist_sample(d, &rng), 0, NAN);
+    ck_assert(isnan(ppl_item(ppl_log_prob(d, ppl_scalar(c, 2)))));
+    ck_assert(isnan(ppl_item(ppl_entropy(d))));
+    d = ppl_truncated(ppl_delta(ppl_scalar(c, 1), NULL, 0), ppl_scalar(c, 3), NULL);
+    ck_assert(isnan(ppl_item(ppl_log_prob(d, ppl_scalar(c, 1)))));
+    assert_values(ppl_dist_sample(d, &rng), 0, NAN);
+    ppl_ctx_free(c);
+}
+END_TEST
+
+/* Exactly at a step, and beside it; a jump is no density. */
+START_TEST(atoms_among_others)
+{
+    ppl_ctx *c = start(_i);
+    ppl_tensor *one = ppl_scalar(c, 1), *zero = ppl_scalar(c, 0);
+    ppl_dist *at = ppl_delta(ppl_scalar(c, 2), NULL, 0);
+    assert_values(ppl_log_prob(ppl_left_censored(at, one), numbers(c, 1, 2, 3)), 0, -INFINITY,
+                  0, 0);
+    assert_values(ppl_log_prob(ppl_right_censored(at, one), numbers(c, 1, 2, 3)), 0, 0,
+                  -INFINITY, -INFINITY);
+    ppl_tensor *pairs = ppl_from_doubles(c, PPL_SHAPE(4, 2), LIST(1, 2, 2, 3, 2, 2, 1, 1.5));
+    ppl_dist *of_pairs = ppl_interval_censored(at, zero, zero);
+    assert_values(ppl_log_prob(of_pairs, pairs), 0, 0, -INFINITY, 0, -INFINITY);
+    ppl_dist *law = ppl_empirical(numbers(c, 1, 2, 2, 4), numbers(c, 0, 0, 0, 0));
+    assert_values(ppl_log_prob(ppl_left_censored(law, one), numbers(c, 1, 2)), rounding(_i),
+                  log(0.25), log(0.75));
+    assert_values(ppl_log_prob(ppl_interval_censored(law, zero, zero), pairs), rounding(_i),
+                  log(0.5), -INFINITY, log(0.5), -INFINITY);
+    ppl_dist *parts[] = { at, ppl_normal(zero, one) };
+    ppl_dist *spiked = ppl_mixture(ppl_categorical(numbers(c, 1, 3)), parts, 2);
+    ck_assert((spiked->family->flags & PPL_ATOMS) && !(spiked->family->flags & PPL_DISCRETE));
+    assert_values(ppl_cdf(spiked, numbers(c, 0, 2)), rounding(_i), 0.375,
+                  0.25 + 0.75 * 0.97724986805182079);
+    ppl_dist *folded = ppl_folded(at);
+    assert_values(ppl_log_prob(folded, numbers(c, 2, 3)), 0, 0, -INFINITY);
+    assert_null(c, ppl_cdf(folded, one), PPL_EUNSUPPORTED,
+                "folded(delta): it has no cdf in closed form");
+    ppl_transform *up = ppl_transform_affine(zero, one);
+    ck_assert_ptr_null(ppl_cdf(ppl_transformed(at, &up, 1), one));
+    ppl_clear_error(c);
+    assert_null(c, ppl_hurdle(ppl_scalar(c, 0.5),
+                              ppl_empirical(integers(c, 0, 2), numbers(c, 0, 0))),
+                PPL_EUNSUPPORTED, "hurdle: empirical is not a distribution of counts, integers "
+                "0, 1, 2, ..; take one that is (ppl_poisson, ppl_binomial, ..)");
+    stop(c);
+}
+END_TEST
+
 START_TEST(a_bad_empirical_is_refused)
 {
     static const char text[] = "empirical: samples [3,2] and log_weights %s; the last "
@@ -300,7 +488,8 @@ int main(void)
         an_improper_uniform_cannot_be_drawn_from, a_log_density_needs_the_support_alone,
         strategies_start_within_the_support, equal_samples_share_their_weight,
         samples_may_be_integers, the_rank_of_the_weights_tells_batch_from_event,
-        draws_have_their_weights, a_bad_empirical_is_refused, NULL
+        draws_have_their_weights, numbers_have_tails_and_quantiles,
+        atoms_are_cut_with_their_ends, atoms_among_others, a_bad_empirical_is_refused, NULL
     };
     return run_tests("constructed", tests);
 }

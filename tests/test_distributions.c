@@ -312,7 +312,7 @@ static int has_quantity(ppl_ctx *c, const family_row *row, int quantity)
     case LOG_PROB:
         return f != &ppl_family_delta;
     case CDF:
-        return f->cdf != NULL;
+        return f->cdf && !has_atoms(row);
     case ICDF:
         return f->icdf && !discrete;
     case ENTROPY:
@@ -322,7 +322,7 @@ static int has_quantity(ppl_ctx *c, const family_row *row, int quantity)
     case VARIANCE:
         return f->variance != NULL;
     }
-    return f->cdf && !discrete;
+    return f->cdf && !discrete && !has_atoms(row);
 }
 
 /* The parameters of point 1, moved; values as drawn, or probabilities. */
@@ -458,7 +458,7 @@ END_TEST
 
 static int has_cdf(const family_row *row)
 {
-    return row->family->cdf && differentiable(row);
+    return row->family->cdf && differentiable(row) && !has_atoms(row);
 }
 
 START_TEST(cdfs_run_from_0_to_1)

@@ -60,7 +60,7 @@ START_TEST(every_base_with_a_cdf_can_be_cut)
     for (int i = 0; i < FAMILIES; i++) {
         const family_row *row = &families[i];
         ppl_dist *base = make_member(c, row, row->point[0]);
-        if (!base->family->cdf || !base->family->icdf || discrete(base))
+        if (!base->family->cdf || !base->family->icdf || discrete(base) || has_atoms(row))
             continue;
         check_cut(c, _i, row, base, 0.25, 0.75, 1, 1);
         check_cut(c, _i, row, base, 0.25, 0.5, 0, 1);
@@ -81,7 +81,7 @@ START_TEST(infinite_bounds_are_none)
         const family_row *row = &families[i];
         ppl_tensor *params[PPL_MAX_PARAMS];
         ppl_dist *base = make_member(c, row, row->point[0]);
-        if (!base->family->cdf || !base->family->icdf || discrete(base))
+        if (!base->family->cdf || !base->family->icdf || discrete(base) || has_atoms(row))
             continue;
         make_params(c, row, row->point[0], 0, 1, params);
         base = row->make(params);
@@ -534,9 +534,18 @@ START_TEST(bad_input_is_explained)
                           numbers(c, 1, -2)),
             PPL_ECONSTRAINT, "truncated(exponential): there is no mass between -3 and -2 "
                              "(element 1 of [2])");
-    REFUSED(ppl_truncated(ppl_delta(one, zero, 0), zero, NULL),
-            PPL_EUNSUPPORTED, "truncated: delta has no cdf, by which the mass between "
-                               "the bounds would be known; take a base that has one");
+    REFUSED(ppl_truncated(ppl_left_censored(ppl_exponential(one), one), zero, NULL),
+            PPL_EUNSUPPORTED, "truncated: left_censored(exponential) has no cdf, by which the "
+                               "mass between the bounds would be known; take a base that has one");
+    REFUSED(ppl_truncated(ppl_delta(numbers(c, 1, 3), NULL, 0), zero, two), PPL_ECONSTRAINT,
+            "truncated(delta): there is no mass between 0 and 2 (element 1 of [2])");
+    REFUSED(ppl_truncated(ppl_empirical(numbers(c, 1, 3), numbers(c, 0, 0)),
+                          ppl_scalar(c, 1.5), ppl_scalar(c, 2.5)), PPL_ECONSTRAINT,
+            "truncated(empirical): there is no mass between 1.5 and 2.5 (element 0 of [])");
+    ppl_dist *spiked[] = { ppl_delta(zero, NULL, 0), ppl_normal(zero, one) };
+    REFUSED(ppl_truncated(ppl_mixture(ppl_categorical(numbers(c, 1, 1)), spiked, 2), zero, NULL),
+            PPL_EUNSUPPORTED, "truncated: mixture(delta, ..) gives numbers probabilities of "
+                              "their own, beside which there may be a density; cut its parts");
     REFUSED(ppl_truncated(ppl_event(ppl_exponential(numbers(c, 1, 2)), 1), zero, NULL),
             PPL_ESHAPE, "truncated: an event of exponential has 1 axes; cut");
     REFUSED(ppl_truncated(ppl_poisson(one), ppl_scalar(c, 0.5), NULL), PPL_ECONSTRAINT,

@@ -15,12 +15,18 @@ extern "C" {
 #endif
 
 /* Delta: all mass at `value`, whose last event_dim axes are one event; log_prob is
- * log_density (NULL: 0; [batch]) at the value and -inf elsewhere. Reparameterised. */
+ * log_density (NULL: 0; [batch]) at the value and -inf elsewhere. Reparameterised. The cdf is 0
+ * below the value and 1 from it on, whatever log_density is, with gradients of 0 (also at the
+ * step, where there is none); a quantile is the value, and moves with it. Cut (ppl_truncated) it
+ * is itself where the value lies between the bounds; folded and transformed it has no cdf. */
 PPL_API ppl_dist *ppl_delta(ppl_tensor *value, ppl_tensor *log_density, int event_dim);
 /* Empirical: one of S samples [batch,S,event] by log_weights [batch,S] in nats (of any
  * sum; -inf: never), whose rank tells batch from event. Samples may be integers.
  * log_prob is the log of the weights of all samples equal to the value, -inf where none
- * is. Numbers can be enumerated. No gradient by the samples but of mean and variance. */
+ * is. entropy is that of the distinct samples, equal ones taken together. No gradient by the
+ * samples but of mean and variance. Numbers can be enumerated, and have a cdf, with gradients in
+ * log_weights (0 in the value), and an icdf, the least sample that reaches the probability, with
+ * none. Cut (ppl_truncated) it is the Empirical of the samples between the bounds. */
 PPL_API ppl_dist *ppl_empirical(ppl_tensor *samples, ppl_tensor *log_weights);
 /* Folded: |X| of `base`, of single real numbers (not integers); log_prob is the log of the
  * sum of both densities, at 0 as well. Reparameterised where base is. Where base has a cdf
@@ -41,8 +47,9 @@ PPL_API ppl_dist *ppl_improper_uniform(ppl_ctx *c, ppl_constraint support,
                                        ppl_shape batch, ppl_shape event);
 /* Truncated: X of `base` given low <= X <= high, both included; either may be NULL, there
  * is no bound then (both: base itself). They broadcast with the base's batch. The base is
- * of single numbers and has a cdf (else PPL_EUNSUPPORTED); it may be discrete, its bounds
- * then integers. log_prob is -inf outside, and has gradients in the bounds, the base and
+ * of single numbers and has a cdf (else PPL_EUNSUPPORTED); it may be of integers, its bounds
+ * then integers too, but no mixture of densities with probabilities of numbers or of several
+ * Empiricals of them (PPL_ATOMS), of which the parts are to be cut. log_prob is -inf outside, and has gradients in the bounds, the base and
  * the value. However far in a tail: masses are differences of the logarithms of tails
  * (those of very narrow intervals cancel). Reparameterised where the base is continuous.
  * cdf, icdf and their like. Mean, variance and entropy, with gradients: a Normal's in closed

@@ -93,7 +93,9 @@ enum {
     PPL_REPARAM = 1,                /* sample is differentiable in the parameters */
     PPL_DISCRETE = 2,
     PPL_ENUMERABLE = 4,
-    PPL_IMPROPER = 8                /* no distribution: drawing is an error */
+    PPL_IMPROPER = 8,               /* no distribution: drawing is an error */
+    PPL_ATOMS = 16                  /* numbers that need not be whole have probabilities of
+                                       their own: P(X < x) may be less than P(X <= x) */
 };
 
 struct ppl_dist;

@@ -210,7 +210,7 @@ static const ppl_family *family_of(const ppl_family *kind, const ppl_dist *base)
     f->name = ppl_intern_join(base->ctx, f->name, of->name);
     f->name = ppl_intern_join(base->ctx, f->name, ")");
     f->value_dtype = of->value_dtype;
-    f->flags = of->flags & (PPL_REPARAM | PPL_DISCRETE);
+    f->flags = of->flags & (PPL_REPARAM | PPL_DISCRETE | PPL_ATOMS);
     if (!of->mean)
         f->mean = NULL;
     if (!of->variance)

@@ -4,6 +4,8 @@
  *
  *   log p(x)   log_density where x = value, -inf elsewhere
  *   mean value, variance 0, entropy -log_density
+ *   P(X <= x)  1 from value on; the quantile of any probability is value
+ *   cut        itself, where value lies between the bounds
  *   draw       value itself, with its gradient
  *   KL(q||p)   log_density - log p(value), for p of any family (stdlib/kl/pairs.c)
  *
@@ -11,7 +13,7 @@
  * Delta); it belongs to a whole event. So that events, masks and KL need no special case,
  * it is written as the sum over the event: all of it at the event's first element.
  */
-#include "density.h"
+#include "pointwise.h"
 
 #include "../shape_text.h"
 
@@ -21,7 +23,8 @@ static void log_prob_value(const ppl__span *s, void *out)
     double *y = out;
 
     for (size_t i = 0; i < s->n; i++)
-        y[i] = x[i] == value[i] ? log_density[i] : isnan(x[i]) ? x[i] : -INFINITY;
+        y[i] = x[i] == value[i] ? log_density[i]
+               : isnan(x[i]) || isnan(value[i]) ? (double)NAN : -INFINITY;
 }
 
 static void log_prob_slope(const ppl__span *s, int input, void *slope)
@@ -62,6 +65,63 @@ static ppl_tensor *variance(const ppl_dist *d)
 {
     return ppl_scalar(d->ctx, 0);
 }
+
+/* ---- Distribution function: x or a probability, value ------------------------------ */
+
+static double tail(int upper, double x, double value)
+{
+    return isnan(x) || isnan(value) ? (double)NAN : (x >= value) != upper;
+}
+
+/* Flat but for the step, where it has no derivative. */
+PPL__POINTWISE(cdf, 2, "delta cdf", tail(0, PPL__IN_2(0)), 0 * input)
+PPL__POINTWISE(log_cdf, 2, "delta log_cdf", log(tail(0, PPL__IN_2(0))), 0 * input)
+PPL__POINTWISE(log_survival, 2, "delta log_survival", log(tail(1, PPL__IN_2(0))), 0 * input)
+PPL__POINTWISE(icdf, 2, "delta icdf",
+               PPL__IN(0) >= 0 && PPL__IN(0) <= 1 ? PPL__IN(1) : (double)NAN, input == 1)
+
+static ppl_tensor *at(const ppl_op *op, const ppl_dist *d, ppl_tensor *x)
+{
+    return ppl_apply(op, (ppl_tensor *[]){ x, d->param[0] }, 2, NULL, 0);
+}
+
+static ppl_tensor *cdf(const ppl_dist *d, ppl_tensor *x)
+{
+    return at(&cdf_op, d, x);
+}
+
+static ppl_tensor *log_cdf(const ppl_dist *d, ppl_tensor *x)
+{
+    return at(&log_cdf_op, d, x);
+}
+
+static ppl_tensor *log_survival(const ppl_dist *d, ppl_tensor *x)
+{
+    return at(&log_survival_op, d, x);
+}
+
+static ppl_tensor *icdf(const ppl_dist *d, ppl_tensor *probability)
+{
+    return at(&icdf_op, d, probability);
+}
+
+/* A value outside the bounds is none. Inputs: value, low, high. */
+static int is_within(double value, double low, double high)
+{
+    return value >= low && value <= high;
+}
+
+PPL__POINTWISE(cut, 3, "truncated delta", is_within(PPL__IN_3(0)) ? PPL__IN(0) : (double)NAN,
+               input == 0 && is_within(PPL__IN_3(0)))
+
+static ppl_dist *truncated(const ppl_dist *d, ppl_tensor *low, ppl_tensor *high)
+{
+    ppl_tensor *in[] = { ppl__whole_param(d, 0), low, high };
+    ppl_tensor *params[] = { ppl_apply(&cut_op, in, 3, NULL, 0), d->param[1] };
+    return ppl_dist_make(&ppl_family_delta, params, NULL);
+}
+
+/* ---- Making ------------------------------------------------------------------------ */
 
 /* log_density [batch] as [batch, event of `value`] with the same sums: 0 but at the first
  * element of each event. */
@@ -116,10 +176,16 @@ const ppl_family ppl_family_delta = {
     .param_name = { "value", "log_density" },
     .param_constraint = { &ppl_constraint_real, &ppl_constraint_real },
     .support = &ppl_constraint_real,
-    .flags = PPL_REPARAM,
+    .flags = PPL_REPARAM | PPL_ATOMS,
     .sample = sample,
     .log_prob = log_prob,
     .entropy = entropy,
     .mean = mean,
     .variance = variance,
+    .cdf = cdf,
+    .icdf = icdf,
+    .log_cdf = log_cdf,
+    .log_survival = log_survival,
+    .inverse_survival = icdf,
+    .truncated = truncated,
 };

@@ -166,6 +166,7 @@ const ppl_family ppl_family_folded = {
 static const ppl_family *family_of(const ppl_dist *base)
 {
     const ppl_family *of = base->family;
+    const int smooth = of->cdf && !(of->flags & PPL_ATOMS);
     ppl_family *f = ppl_alloc(base->ctx, sizeof *f);
     if (!f)
         return NULL;
@@ -173,15 +174,15 @@ static const ppl_family *family_of(const ppl_dist *base)
     f->kind = &ppl_family_folded;
     f->name = ppl_intern_join(base->ctx, "folded(", of->name);
     f->name = ppl_intern_join(base->ctx, f->name, ")");
-    f->flags = of->flags & PPL_REPARAM;
-    f->entropy = of->cdf ? entropy : NULL;
-    f->mean = of->cdf ? mean : NULL;
-    f->variance = of->cdf ? variance : NULL;
-    f->cdf = of->cdf ? cdf : NULL;
-    f->log_cdf = of->cdf ? log_cdf : NULL;
-    f->log_survival = of->cdf ? log_survival : NULL;
-    f->icdf = of->cdf ? icdf : NULL;
-    f->inverse_survival = of->cdf ? inverse_survival : NULL;
+    f->flags = of->flags & (PPL_REPARAM | PPL_ATOMS);
+    f->entropy = smooth ? entropy : NULL;
+    f->mean = smooth ? mean : NULL;
+    f->variance = smooth ? variance : NULL;
+    f->cdf = smooth ? cdf : NULL;
+    f->log_cdf = smooth ? log_cdf : NULL;
+    f->log_survival = smooth ? log_survival : NULL;
+    f->icdf = smooth ? icdf : NULL;
+    f->inverse_survival = smooth ? inverse_survival : NULL;
     return f->name ? f : NULL;
 }
 

@@ -285,6 +285,9 @@ static ppl_family *family_of(ppl_dist *const *components, int count)
     f->log_survival = log_survival;
     for (int k = 0; k < count; k++) {
         of = components[k]->family;
+        if ((of->flags ^ f->flags) & PPL_DISCRETE)      /* a density beside probabilities */
+            f->flags = PPL_ATOMS;
+        f->flags |= of->flags & PPL_ATOMS;
         if (of->bounds || of->support != f->support)
             f->support = NULL;      /* a component's density is 0 where it has none */
         f->mean = of->mean ? f->mean : NULL;

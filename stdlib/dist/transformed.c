@@ -329,6 +329,7 @@ static const ppl_family *family_of(const ppl_dist *base, const image *m)
     ppl_ctx *c = base->ctx;
     const ppl_family *of = base->family;
     const unsigned flags = ppl_transform_flags(m->map);
+    const int atoms = (of->flags & PPL_ATOMS) != 0;     /* which an inverse would round away */
     ppl_family *f = ppl_alloc(c, sizeof *f);
     if (!f)
         return NULL;
@@ -337,14 +338,14 @@ static const ppl_family *family_of(const ppl_dist *base, const image *m)
     f->name = ppl_intern_join(c, ppl_intern_join(c, "transformed(", of->name), ")");
     f->support = &m->codomain;
     f->event_dim = m->event.rank;
-    f->flags = of->flags & PPL_REPARAM;
+    f->flags = of->flags & (PPL_REPARAM | PPL_ATOMS);
     if (flags & PPL_ELEMENTWISE) {
         f->bounds = bounds;
-        f->cdf = of->cdf ? cdf : NULL;
-        f->icdf = of->icdf ? icdf : NULL;
-        f->log_cdf = of->cdf ? log_cdf : NULL;
-        f->log_survival = of->cdf ? log_survival : NULL;
-        f->inverse_survival = of->icdf ? inverse_survival : NULL;
+        f->cdf = of->cdf && !atoms ? cdf : NULL;
+        f->icdf = of->icdf && !atoms ? icdf : NULL;
+        f->log_cdf = f->cdf ? log_cdf : NULL;
+        f->log_survival = f->cdf ? log_survival : NULL;
+        f->inverse_survival = f->icdf ? inverse_survival : NULL;
     }
     if (flags & PPL_LINEAR) {
         f->mean = of->mean ? mean : NULL;

@@ -36,9 +36,15 @@ typedef struct cut {
     int given[2];                           /* whether there is such a bound */
 } cut;
 
+/* Whether a family is of integers. */
+static int is_whole(const ppl_family *of)
+{
+    return (of->flags & PPL_DISCRETE) && !(of->flags & PPL_ATOMS);
+}
+
 static int is_discrete(const ppl_dist *d)
 {
-    return (d->parts->dist[0]->family->flags & PPL_DISCRETE) != 0;
+    return is_whole(d->parts->dist[0]->family);
 }
 
 static ppl_dist *base_of(const ppl_dist *d)
@@ -59,12 +65,18 @@ static ppl_tensor *floating(ppl_tensor *t)
 /* ---- Probabilities of the base --------------------------------------------------- */
 
 PPL__POINTWISE(before, 1, "truncated", PPL__IN(0) - 1, input == 0)
+PPL__POINTWISE(number_before, 1, "truncated",
+               s->dtype == PPL_F32 ? (double)nextafterf((float)PPL__IN(0), -INFINITY)
+                                   : nextafter(PPL__IN(0), -INFINITY), input == 0)
 
-/* What low must be exceeded by: the integer before it. */
+/* What low must be exceeded by: the integer before it, or the number where numbers may have
+ * probabilities. */
 static ppl_tensor *before_low(const ppl_dist *d)
 {
     ppl_tensor *low = bound(d, LOW);
-    return low && is_discrete(d) ? ppl_apply(&before_op, &low, 1, NULL, 0) : low;
+    const int atoms = (d->parts->dist[0]->family->flags & PPL_ATOMS) != 0;
+    return low && (atoms || is_discrete(d))
+               ? ppl_apply(atoms ? &number_before_op : &before_op, &low, 1, NULL, 0) : low;
 }
 
 /* The tails at both ends, and log M. */
@@ -471,7 +483,7 @@ static const ppl_family *family_of(const ppl_dist *base, const cut *as)
     f->name = ppl_intern_join(base->ctx, f->name, ")");
     f->support = of->support;
     f->value_dtype = of->value_dtype;
-    if (of->flags & PPL_DISCRETE) {
+    if (is_whole(of)) {
         f->flags = PPL_DISCRETE;
         for (int i = LOW; i <= HIGH; i++) {
             f->param_dtype[i] = PPL_I64;
@@ -496,6 +508,9 @@ static int can_be_cut(const ppl_dist *base)
         ppl_fail(base->ctx, PPL_EUNSUPPORTED, "truncated: %s has no cdf, by which the "
                  "mass between the bounds would be known; take a base that has one "
                  "(doc/distributions.md)", f->name);
+    else if ((f->flags & PPL_ATOMS) && !f->truncated)
+        ppl_fail(base->ctx, PPL_EUNSUPPORTED, "truncated: %s gives numbers probabilities of "
+                 "their own, beside which there may be a density; cut its parts", f->name);
     return ppl_ok(base->ctx);
 }
 
@@ -543,7 +558,7 @@ ppl_dist *ppl_truncated(ppl_dist *base, ppl_tensor *low, ppl_tensor *high)
     as->given[HIGH] = high != NULL;
     low = low ? low : ppl_scalar(base->ctx, -INFINITY);
     high = high ? high : ppl_scalar(base->ctx, INFINITY);
-    if (base->family->truncated)
+    if (base->family->truncated && !(base->family->flags & (PPL_DISCRETE | PPL_ATOMS)))
         return ppl_masked(base->family->truncated(plain, low, high), base->mask);
     const ppl_family *f = family_of(base, as);
     const ppl_dist_parts parts = { .dist = (const ppl_dist *[]){ plain }, .dists = 1,
@@ -551,5 +566,7 @@ ppl_dist *ppl_truncated(ppl_dist *base, ppl_tensor *low, ppl_tensor *high)
     d = f ? ppl_dist_make_of(f, (ppl_tensor *[]){ low, high }, &parts, as) : NULL;
     if (!d || (ppl_validating(d->ctx) && !has_mass(d)))
         return NULL;
+    if (base->family->truncated)
+        d = base->family->truncated(plain, d->param[LOW], d->param[HIGH]);
     return ppl_masked(d, base->mask);
 }

@@ -407,14 +407,24 @@ def with_tails(name, records):
             for p in ("1e-20", "0.001", "0.25", "0.5", "0.9") for tail in (None, survival)]
 
 
+def with_step(name, records):
+    """The same of a Delta, flat but at its value."""
+    for r in records:
+        below = r["value"] >= r["params"][0]
+        r["cdf"], r["log_cdf"], r["log_survival"] = (
+            (mpf(1), mpf(0), -inf) if below else (mpf(0), -inf, mpf(0)))
+        r["d_cdf"] = [nan if r["value"] == r["params"][0] else mpf(0), mpf(0), mpf(0)]
+    return [{"params": [v, d], tail: p, "value": v}
+            for v, d in ((-2.5, 0.25), (1e-3, 0)) for tail in ("probability", "survival")
+            for p in (0, 1e-20, 0.5, 1)]
+
+
 def main():
     for name in TABLES:
         records = table(name)
-        if name != "delta":
-            with_all = with_tails if name in TAILS else with_discrete_tails
-            write_family(name, records, with_all(name, records))
-        else:
-            write_family(name, records)
+        with_all = (with_step if name == "delta" else
+                    with_tails if name in TAILS else with_discrete_tails)
+        write_family(name, records, with_all(name, records))
     data = {"gamma_implicit": gamma_implicit(), "beta_implicit": beta_implicit()}
     data["lgamma"] = special(log_abs_gamma)
     data["digamma"] = special(digamma)
