@@ -144,6 +144,7 @@ struct ppl_tensor {
     int inputs;
     int holds;                      /* in a sweep: how many still need the adjoint */
     unsigned char dtype, flags, epoch_depth;
+    unsigned char partly;           /* in a sweep: some of its adjoint is not there yet */
     unsigned char prepared_depth[2];    /* of the epochs that `prepared` are of, ... */
     uint32_t prepared_epoch[2];     /* ... and their serial numbers, 0: none */
     ppl_shape shape;

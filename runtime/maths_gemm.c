@@ -14,13 +14,31 @@ void ppl_maths_gemm(ppl_ctx *c, ppl_dtype dtype, int transposed_a, int transpose
                                             ldb, ldc });
 }
 
+typedef struct preparation {
+    const ppl_ctx *ctx;
+    ppl_dtype dtype;
+    size_t n, k;
+    const void *b;
+    void *prepared;
+} preparation;
+
+static void prepare_rows(void *arg, size_t from, size_t to)
+{
+    const preparation *p = arg;
+
+    ppl__gemm_pack(p->ctx->gemm, p->dtype, PPL__PANEL_B, to - from, p->n,
+                   (const char *)p->b + from * p->n * ppl__dtype_size(p->dtype), p->n, p->k,
+                   from, p->prepared);
+}
+
 void ppl_maths_gemm_prepare(ppl_ctx *c, ppl_dtype dtype, int transposed_b, size_t n,
                             size_t k, const void *b, void *prepared)
 {
     if (transposed_b)
         ppl__gemm_turn(c->gemm, dtype, n, k, b, prepared);
     else
-        ppl__gemm_pack(c->gemm, dtype, PPL__PANEL_B, k, n, b, n, k, 0, prepared);
+        ppl_maths_split(c, k, 4000 / (n + 1) + 1, prepare_rows,
+                        &(preparation){ c, dtype, n, k, b, prepared });
 }
 
 void ppl_maths_gemm_prepared(ppl_ctx *c, ppl_dtype dtype, size_t m, size_t n, size_t k,

@@ -226,7 +226,7 @@ static const void *prepared(ppl_tensor *weight, int turned)
 static size_t least_rows(const ppl_tensor *out)
 {
     size_t one = inputs_of(out) * outputs_of(out) + 1, worth = 40000 / one;
-    return worth > 6 ? worth : 6;
+    return worth > 3 ? worth : 3;
 }
 
 /* Rows whose activation is worth a thread. */

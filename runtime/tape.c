@@ -9,7 +9,8 @@
  *
  * Adjoints are made when something first reaches a tensor, and their memory goes to the
  * next one once the sweep has passed it, so that a sweep stays within the caches; those of
- * leaves stay and add up. That of what is summed whole is one number, kept once if its row
+ * leaves stay and add up. What reaches a view of a part is written there, and while such
+ * parts lie side by side (the time steps of a sequence) nothing is zeroed. That of what is summed whole is one number, kept once if its row
  * can do with it, and written out where something else adds to it. What vjp_together takes is
  * put off: the nodes of one row are collected at the input and go together, a product over
  * many rows for a weight used at T steps instead of T products of few: as many nodes as make
@@ -37,11 +38,19 @@ typedef struct unused {
     struct unused *next;
 } unused;
 
+/* Elements `from` to `to` - 1 of the owner's adjoint are there, the others are not. */
+typedef struct partial {
+    struct partial *next;
+    ppl_tensor *owner;
+    size_t from, to;
+} partial;
+
 enum { CLASSES = 4 * 64 };
 
 typedef struct sweep {
     ppl_ctx *ctx;
     deferred *leaves;               /* the first one of each leaf met so far */
+    partial *partials;              /* few at a time */
     unused *unused[CLASSES];        /* by class of size */
     void *scratch;                  /* an adjoint at the output's shape, to be reduced */
     size_t scratch_size;
@@ -117,8 +126,68 @@ static void spell_out(ppl_tensor *t)
     t->flags &= (unsigned char)~PPL__EVEN;
 }
 
-/* The adjoint of t. With `first`, one that was made only now is not zeroed if t is all that
- * it is for, and *first tells so. */
+static partial **find_partial(sweep *s, const ppl_tensor *owner)
+{
+    partial **at = &s->partials;
+
+    while ((*at)->owner != owner)
+        at = &(*at)->next;
+    return at;
+}
+
+/* Zeroes what is not there of an adjoint. */
+static void complete(sweep *s, ppl_tensor *owner)
+{
+    partial **at = find_partial(s, owner), *p = *at;
+    const size_t all = (size_t)owner->numel;
+
+    memset(owner->grad, 0, p->from * ppl__dtype_size((ppl_dtype)owner->dtype));
+    memset(ppl__at(owner, owner->grad, p->to), 0,
+           (all - p->to) * ppl__dtype_size((ppl_dtype)owner->dtype));
+    owner->partly = 0;
+    *at = p->next;
+}
+
+/* The first view to reach the owner's adjoint is t; 0 without memory. */
+static int begin_partial(sweep *s, ppl_tensor *owner, const ppl_tensor *t)
+{
+    partial *p = ppl__arena_alloc(&s->ctx->data, sizeof *p);
+
+    if (!p)
+        return 0;
+    p->next = s->partials;
+    p->owner = owner;
+    p->from = (size_t)t->offset;
+    p->to = (size_t)(t->offset + t->numel);
+    s->partials = p;
+    owner->partly = 1;
+    return 1;
+}
+
+/* 1 if t lies beside what is there of its owner's adjoint, and is counted in from now on.
+ * What lies neither there nor within has the rest zeroed. */
+static int extend_partial(sweep *s, ppl_tensor *owner, const ppl_tensor *t)
+{
+    partial **at = find_partial(s, owner), *p = *at;
+    const size_t from = (size_t)(t == owner ? 0 : t->offset), to = from + (size_t)t->numel;
+
+    if (from >= p->from && to <= p->to)
+        return 0;
+    if (to != p->from && from != p->to) {
+        complete(s, owner);
+        return 0;
+    }
+    p->from = from < p->from ? from : p->from;
+    p->to = to > p->to ? to : p->to;
+    if (p->from == 0 && p->to == (size_t)owner->numel) {
+        owner->partly = 0;
+        *at = p->next;
+    }
+    return 1;
+}
+
+/* The adjoint of t. Where nothing was there yet of what is t's, it is not zeroed, and *first
+ * tells so. */
 static void *adjoint(sweep *s, ppl_tensor *t, int *first)
 {
     ppl_tensor *owner = t->flags & PPL__VIEW ? t->base : t;
@@ -128,11 +197,11 @@ static void *adjoint(sweep *s, ppl_tensor *t, int *first)
         spell_out(owner);
     if (!owner->grad) {
         owner->grad = owner->numel <= 1 ? &owner->element[1] : take(s, owner);
-        if (!owner->grad)
+        if (!owner->grad || (t->numel != owner->numel && !begin_partial(s, owner, t)))
             return NULL;
-        *first = t->numel == owner->numel;
-        if (!*first)
-            memset(owner->grad, 0, bytes_of(owner));
+        *first = 1;
+    } else if (owner->partly) {
+        *first = extend_partial(s, owner, t);
     } else if (owner->flags & PPL__ZEROS) {
         *first = t->numel == owner->numel;
     }
@@ -302,6 +371,8 @@ static void visit(sweep *s, ppl_tensor *out)
         flush_all(s, out);
     if (!out->grad)
         return;
+    if (out->partly)
+        complete(s, out);
     out->holds++;
     if (out->op->vjp_all && out->inputs <= PPL__ALL_INPUTS) {
         contribute_all(s, out);
@@ -340,6 +411,7 @@ static void forget_adjoints(ppl_ctx *c)
         c->tape[k]->grad = NULL;
         c->tape[k]->deferred = NULL;
         c->tape[k]->holds = 0;
+        c->tape[k]->partly = 0;
         c->tape[k]->flags &= (unsigned char)~(PPL__FOLDED | PPL__EVEN);
     }
 }

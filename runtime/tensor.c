@@ -92,6 +92,7 @@ ppl_tensor *ppl__record(ppl_ctx *c)
     t->inputs = 0;
     t->holds = 0;
     t->flags = 0;
+    t->partly = 0;
     t->prepared_epoch[0] = t->prepared_epoch[1] = 0;
     return t;
 }

@@ -95,6 +95,48 @@ START_TEST(views_share_adjoints)
 }
 END_TEST
 
+/* Parts of y in any order, which the sweep meets from the last on: side by side from either
+ * end, apart, over each other, one within another, all of it, none of it. */
+START_TEST(parts_add_up)
+{
+    enum { N = 12, MOST = 4 };
+    static const int orders[][MOST][2] = {
+        { { 0, 3 }, { 3, 6 }, { 6, 12 } },
+        { { 6, 12 }, { 3, 6 }, { 0, 3 } },
+        { { 4, 6 }, { 2, 4 }, { 6, 7 } },
+        { { 0, 2 }, { 9, 12 }, { 5, 7 }, { 2, 5 } },
+        { { 0, 7 }, { 4, 12 } },
+        { { 3, 5 }, { 2, 8 }, { 3, 5 }, { 8, 9 } },
+        { { 3, 5 }, { 0, 12 }, { 5, 6 } },
+        { { 0, 12 }, { 3, 5 } },
+        { { 0, 4 }, { 7, 7 }, { 4, 12 } },
+    };
+
+    for (int k = 0; k < COUNT_OF(orders); k++) {
+        ppl_ctx *c = context(_i);
+        ppl_tensor *x = ppl_variable(c, PPL_SHAPE(N), (double[N]){ 1, 2, 3, 4, 5, 6, 7, 8 });
+        ppl_tensor *y = ppl_affine(x, 3, 0), *part[MOST];
+        double expected[N] = { 0 }, found[N];
+        int count = 0;
+
+        for (; count < MOST && orders[k][count][1] > 0; count++) {
+            const int from = orders[k][count][0], to = orders[k][count][1];
+
+            part[count] = ppl_affine(ppl_sum(ppl_slice(y, 0, from, to), PPL_ALL), count + 2,
+                                     0);
+            for (int i = from; i < to; i++)
+                expected[i] += 3 * (count + 2);
+        }
+        ck_assert_int_eq(ppl_backward_from(part, NULL, count), PPL_OK);
+        ppl_read(ppl_grad(x), found, N);
+        for (int i = 0; i < N; i++)
+            ck_assert_msg(found[i] == expected[i], "order %d, element %d: %g is not %g", k, i,
+                          found[i], expected[i]);
+        ppl_ctx_free(c);
+    }
+}
+END_TEST
+
 START_TEST(gradients_can_be_off)
 {
     ppl_ctx *c = context(_i);
@@ -348,8 +390,8 @@ int main(void)
 {
     const TTest *const tests[] = {
         paths_add_up, sweeps_add_up_in_leaves_only, seeds_weight_roots,
-        views_share_adjoints, gradients_can_be_off, deferred_is_immediate, deferred_twice,
-        sparse_is_dense, sparse_shows_broken_weights,
+        views_share_adjoints, parts_add_up, gradients_can_be_off, deferred_is_immediate,
+        deferred_twice, sparse_is_dense, sparse_shows_broken_weights,
         inner_epochs, third_epoch_takes_no_memory, memory_runs_out_anywhere, NULL
     };
     return run_tests("tape", tests);

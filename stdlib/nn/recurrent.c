@@ -64,7 +64,7 @@ static step step_at(const recurrence *r, int k)
 static size_t least_rows(const recurrence *r)
 {
     const size_t worth = 40000 / (r->hidden * r->width);
-    return worth > 6 ? worth : 6;
+    return worth > 3 ? worth : 3;
 }
 
 enum { LINE = 16 };                 /* columns are split at lines of the cache */
