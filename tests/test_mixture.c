@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_mixture.c - mixtures: densities, distribution functions and moments against sums by
- * hand, draws against them, gradients against differences, dependence, the bound of a KL,
+ * hand, quantiles and entropies against golden numbers, draws against them, gradients against differences, dependence, the bound of a KL,
  * and what is refused.
  */
 #include "tensors.h"
@@ -9,6 +9,7 @@
 #include <kiln/distributions.h>
 #include <kiln/handlers.h>
 
+#include "golden_json.h"
 #include "statistics.h"
 
 static const ppl_rng rng = { { 21, 43 } };
@@ -218,6 +219,142 @@ START_TEST(batches_and_events)
 }
 END_TEST
 
+/* ---- Golden quantiles and entropies ------------------------------------------------ */
+
+enum { PARTS = 3, MOST_SLOPES = 10 };
+
+static ppl_dist *by_name(const char *name, ppl_tensor *a, ppl_tensor *b)
+{
+    return strcmp(name, "normal") == 0        ? ppl_normal(a, b)
+           : strcmp(name, "logistic") == 0    ? ppl_logistic(a, b)
+           : strcmp(name, "laplace") == 0     ? ppl_laplace(a, b)
+           : strcmp(name, "cauchy") == 0      ? ppl_cauchy(a, b)
+           : strcmp(name, "exponential") == 0 ? ppl_exponential(a)
+           : strcmp(name, "gamma") == 0       ? ppl_gamma(a, b)
+           : strcmp(name, "log_normal") == 0  ? ppl_log_normal(a, b)
+           : strcmp(name, "beta") == 0        ? ppl_beta(a, b)
+           : strcmp(name, "poisson") == 0     ? ppl_poisson(a)
+           : strcmp(name, "geometric") == 0   ? ppl_geometric(a) : ppl_binomial(a, b);
+}
+
+/* The mixture of a record; its weights and parameters as leaves, in the file's order. */
+typedef struct golden_mixture {
+    const char *name[PARTS];
+    double weight[PARTS], param[PARTS][2];
+    int parts, params[PARTS];
+    ppl_tensor *w, *leaf[PARTS][2];
+} golden_mixture;
+
+static golden_mixture read_mixture(const json_t *golden)
+{
+    const json_t *names = json_object_get(golden, "components");
+    const json_t *params = json_object_get(golden, "params");
+    golden_mixture m = { .parts = golden_numbers(golden, "weights", m.weight, PARTS) };
+    for (int k = 0; k < m.parts; k++) {
+        const json_t *p = json_array_get(params, (size_t)k);
+        m.name[k] = json_string_value(json_array_get(names, (size_t)k));
+        m.params[k] = (int)json_array_size(p);
+        for (int i = 0; i < m.params[k]; i++)
+            m.param[k][i] = golden_number(json_array_get(p, (size_t)i));
+    }
+    return m;
+}
+
+static ppl_dist *make_mixture(ppl_ctx *c, golden_mixture *m)
+{
+    ppl_dist *part[PARTS];
+    m->w = ppl_variable(c, PPL_SHAPE(m->parts), m->weight);
+    for (int k = 0; k < m->parts; k++) {
+        const int trials = strcmp(m->name[k], "binomial") == 0;
+        for (int i = 0; i < m->params[k]; i++)
+            m->leaf[k][i] = trials && i == 0
+                                ? ppl_from_integers(c, PPL_SCALAR,
+                                                    (int64_t[]){ (int64_t)m->param[k][i] })
+                                : ppl_variable(c, PPL_SCALAR, &m->param[k][i]);
+        part[k] = by_name(m->name[k], m->leaf[k][0], m->leaf[k][1]);
+    }
+    return ppl_mixture(ppl_categorical(m->w), part, m->parts);
+}
+
+static void assert_close(int record, const char *what, int k, double x, double expected,
+                         double relative, double absolute)
+{
+    ck_assert_msg(x == expected || isnan(expected) ||
+                      fabs(x - expected) <= relative * fabs(expected) + absolute,
+                  "record %d: %s %d is %.17g, not %.17g", record, what, k, x, expected);
+}
+
+/* The derivatives of `root` in the leaves of m, against golden[key]. */
+static void check_slopes(int record, const char *key, const json_t *golden,
+                         const golden_mixture *m, ppl_tensor *root, double relative,
+                         double absolute)
+{
+    double expected[MOST_SLOPES], found[MOST_SLOPES];
+    const int n = golden_numbers(golden, key, expected, MOST_SLOPES);
+    int at = m->parts;
+    if (n == 0)
+        return;
+    ck_assert_int_eq(ppl_backward(root), PPL_OK);
+    ppl_read(ppl_grad(m->w), found, m->parts);
+    for (int k = 0; k < m->parts; k++)
+        for (int i = 0; i < m->params[k]; i++)
+            found[at++] = ppl_requires_grad(m->leaf[k][i]) ? ppl_item(ppl_grad(m->leaf[k][i]))
+                                                           : (double)NAN;
+    ck_assert_int_eq(at, n);
+    for (int k = 0; k < n; k++)
+        assert_close(record, key, k, found[k], expected[k], relative, absolute);
+}
+
+/* Of float, all against doubles: a quantile is as sharp as the density there lets it. */
+static void check_mixture(ppl_ctx *c, int exact, int record, const json_t *golden)
+{
+    const json_t *quantiles = json_object_get(golden, "quantiles");
+    const double relative = exact ? 1e-10 : 1e-5;
+    golden_mixture m = read_mixture(golden);
+    double p = NAN, expected = NAN;
+    if (!exact && json_object_get(golden, "f64_only"))
+        return;
+    for (size_t k = 0; k < json_array_size(quantiles); k++) {
+        const json_t *q = json_array_get(quantiles, k);
+        const int upper = golden_numbers(q, "survival", &p, 1);
+        golden_numbers(q, "probability", &p, 1);
+        golden_numbers(q, "value", &expected, 1);
+        ppl_dist *d = make_mixture(c, &m);
+        ppl_tensor *at = ppl_scalar(c, p);
+        ppl_tensor *x = upper ? ppl_inverse_survival(d, at) : ppl_icdf(d, at);
+        assert_close(record, upper ? "inverse_survival" : "icdf", (int)k, ppl_item(x), expected,
+                     relative, exact ? 1e-13 : 1e-5);
+        check_slopes(record, "d_value", q, &m, x, exact ? 1e-9 : 1e-3, exact ? 1e-13 : 1e-4);
+    }
+    ppl_dist *d = make_mixture(c, &m);
+    ppl_tensor *entropy = ppl_entropy(d);
+    golden_numbers(golden, "entropy", &expected, 1);
+    assert_close(record, "entropy", 0, ppl_item(entropy), expected, relative, relative);
+    /* Where a density has a kink its slope, which the quadrature does not see, has a jump. */
+    int kinks = 0;
+    for (int k = 0; k < m.parts; k++)
+        kinks |= strcmp(m.name[k], "laplace") == 0;
+    check_slopes(record, "d_entropy", golden, &m, entropy, exact ? 1e-8 : 1e-3,
+                 exact ? (kinks ? 1e-7 : 1e-10) : 1e-3);
+    ck_assert_msg(ppl_ok(c), "%s", ppl_error_text(c));
+}
+
+START_TEST(golden_quantiles_and_entropies_are_met)
+{
+    ppl_ctx *c = context(_i);
+    json_t *root = golden_load("mixture.json");
+    const json_t *records = json_object_get(root, "records");
+    ck_assert_int_ge((int)json_array_size(records), 17);
+    for (size_t k = 0; k < json_array_size(records); k++) {
+        ppl_epoch epoch = ppl_epoch_begin(c);
+        check_mixture(c, _i, (int)k, json_array_get(records, k));
+        ppl_epoch_end(c, epoch);
+    }
+    json_decref(root);
+    ppl_ctx_free(c);
+}
+END_TEST
+
 START_TEST(distribution_functions)
 {
     ppl_ctx *c = context(_i);
@@ -228,6 +365,63 @@ START_TEST(distribution_functions)
     for (int i = -3; i <= 4; i++)
         assert_values(ppl_cdf(d, ppl_scalar(c, i)), 4 * rounding(_i),
                       0.25 / (1 + exp(-(i + 1) / 0.5)) + 0.75 / (1 + exp(-(i - 2.0))));
+    ppl_ctx_free(c);
+}
+END_TEST
+
+START_TEST(quantiles_and_entropies_of_others)
+{
+    ppl_ctx *c = context(_i);
+    const double near = _i ? 1e-10 : 1e-5;
+    ppl_tensor *w = numbers(c, 1, 3), *low = numbers(c, 0, 5.5), *high = numbers(c, 1, 6);
+    ppl_dist *d = ppl_mixture_same_family(ppl_categorical(w), ppl_uniform(low, high));
+    assert_values(ppl_entropy(d), near, 0.5 * log(2) - 0.75 * log(1.5));
+    assert_values(ppl_icdf(d, numbers(c, 0, 0.125, 0.625, 1)), near, 0, 0.5, 5.75, 6);
+    assert_values(ppl_icdf(d, numbers(c, -0.1, 1.1)), 0, NAN, NAN);
+    ppl_tensor *moving = variable(c, 1, 6);
+    d = ppl_mixture_same_family(ppl_categorical(w), ppl_uniform(low, moving));
+    assert_fails(c, ppl_entropy(d), PPL_EUNSUPPORTED,
+                 "mixture(uniform): its entropy has no gradient, as a component (uniform) has "
+                 "ends, where the density jumps, that depend on parameters; detach these "
+                 "(ppl_detach) or turn gradients off (ppl_set_grad_enabled)");
+    /* Of one component, and of a mixture of mixtures; of a batch. */
+    ppl_tensor *at = numbers(c, 0, 3), *one = ppl_scalar(c, 1);
+    ppl_dist *normal = ppl_normal(at, one), *parts[2] = { normal, normal };
+    d = ppl_mixture(ppl_categorical(w), parts, 2);
+    const double z = 1.2815515655446004;
+    assert_values(ppl_icdf(d, ppl_scalar(c, 0.9)), near, z, 3 + z);
+    assert_values(ppl_icdf(d, ppl_from_doubles(c, PPL_SHAPE(2, 1), LIST(0.1, 0.9))), near, -z,
+                  3 - z, z, 3 + z);
+    assert_values(ppl_entropy(d), near, 1.4189385332046727, 1.4189385332046727);
+    ppl_dist *inner = ppl_mixture_same_family(ppl_categorical(w), normal);
+    parts[0] = inner;
+    parts[1] = ppl_normal(ppl_scalar(c, 3), one);
+    d = ppl_mixture(ppl_categorical(numbers(c, 2, 2)), parts, 2);
+    double plain = ppl_item(ppl_entropy(ppl_mixture_same_family(
+        ppl_categorical(numbers(c, 1, 7)), normal)));
+    assert_values(ppl_entropy(d), near, plain);
+    /* Counts far apart; outcomes; a component of no weight. */
+    ppl_tensor *rate = numbers(c, 3, 1e6);
+    d = ppl_mixture_same_family(ppl_categorical(w), ppl_poisson(rate));
+    double h[2];
+    ppl_read(ppl_entropy(ppl_poisson(rate)), h, 2);
+    assert_values(ppl_entropy(d), 10 * near, 0.25 * h[0] + 0.75 * h[1] + 2 * log(2) -
+                                                 0.75 * log(3));
+    assert_values(ppl_icdf(d, numbers(c, 0, 0.2, 0.625)), 0, 0, 4, 1e6);
+    ck_assert(!ppl_requires_grad(ppl_icdf(d, ppl_variable(c, PPL_SCALAR, &z))));
+    d = ppl_mixture_same_family(ppl_categorical(w), ppl_bernoulli(numbers(c, 0.5, 0.25)));
+    assert_values(ppl_icdf(d, numbers(c, 0.6, 0.7)), 0, 0, 1);
+    assert_values(ppl_entropy(d), near, -0.6875 * log(0.6875) - 0.3125 * log(0.3125));
+    d = ppl_mixture_same_family(ppl_categorical(numbers(c, 1, 0)), ppl_exponential(rate));
+    assert_values(ppl_icdf(d, ppl_scalar(c, 0.5)), near, log(2) / 3);
+    /* What has both densities and probabilities of numbers has neither. */
+    parts[0] = ppl_delta(one, NULL, 0);
+    d = ppl_mixture(ppl_categorical(w), parts, 2);
+    assert_fails(c, ppl_icdf(d, one), PPL_EUNSUPPORTED,
+                 "mixture(delta, ..): it has no icdf in closed form");
+    assert_fails(c, ppl_entropy(d), PPL_EUNSUPPORTED, "mixture(delta, ..): it has no entropy in "
+                 "closed form; estimate it from samples");
+    ck_assert_msg(ppl_ok(c), "%s", ppl_error_text(c));
     ppl_ctx_free(c);
 }
 END_TEST
@@ -375,6 +569,7 @@ int main(void)
 {
     const TTest *const tests[] = {
         density_distribution_and_moments, draws_fit, gradients, batches_and_events,
+        golden_quantiles_and_entropies_are_met, quantiles_and_entropies_of_others,
         distribution_functions, tails_keep_their_digits, supports,
         provenance_sees_weights_and_components, the_bound_is_above_the_kl,
         what_does_not_fit_is_refused, NULL

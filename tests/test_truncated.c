@@ -536,7 +536,8 @@ START_TEST(bad_input_is_explained)
                              "(element 1 of [2])");
     REFUSED(ppl_truncated(ppl_left_censored(ppl_exponential(one), one), zero, NULL),
             PPL_EUNSUPPORTED, "truncated: left_censored(exponential) has no cdf, by which the "
-                               "mass between the bounds would be known; take a base that has one");
+                              "mass between the bounds would be known; take a base that has "
+                              "one");
     REFUSED(ppl_truncated(ppl_delta(numbers(c, 1, 3), NULL, 0), zero, two), PPL_ECONSTRAINT,
             "truncated(delta): there is no mass between 0 and 2 (element 1 of [2])");
     REFUSED(ppl_truncated(ppl_empirical(numbers(c, 1, 3), numbers(c, 0, 0)),

@@ -45,24 +45,25 @@ PPL_API ppl_dist *ppl_hurdle(ppl_tensor *gate, ppl_dist *base);
  * is PPL_EUNSUPPORTED. */
 PPL_API ppl_dist *ppl_improper_uniform(ppl_ctx *c, ppl_constraint support,
                                        ppl_shape batch, ppl_shape event);
-/* Truncated: X of `base` given low <= X <= high, both included; either may be NULL, there
- * is no bound then (both: base itself). They broadcast with the base's batch. The base is
- * of single numbers and has a cdf (else PPL_EUNSUPPORTED); it may be of integers, its bounds
- * then integers too, but no mixture of densities with probabilities of numbers or of several
- * Empiricals of them (PPL_ATOMS), of which the parts are to be cut. log_prob is -inf outside, and has gradients in the bounds, the base and
- * the value. However far in a tail: masses are differences of the logarithms of tails
- * (those of very narrow intervals cancel). Reparameterised where the base is continuous.
- * cdf, icdf and their like. Mean, variance and entropy, with gradients: a Normal's in closed
- * form (it is its TruncatedNormal), others by quadrature or sums, of the base's tails and, for
- * the entropy, of its density: some thousands of values, and as exact as those are; their
- * making reads numbers as ppl_item does. A mean is infinite, or NaN if both sides are, where
- * the law falls off at the largest numbers as |x|^-2 or slower, a variance where it does as
- * |x|^-3. An entropy is NaN where numbers are too coarse to find all of the mass; its gradient
- * holds where the density has no jump between its ends (in float to a thousandth where it has
- * a kink). Integers between two ends can be enumerated. PPL_ECONSTRAINT where low is not below
- * high (integers: where it is above) and, when validating, where there is no mass between;
- * without validation log_prob and draws are NaN then. A mask of the base is one of the whole. A
- * VonMises is to be cut within [-pi, pi), where its cdf is. */
+/* Truncated: X of `base` given low <= X <= high, both included; either may be NULL, there is
+ * no bound then (both: base itself). They broadcast with the base's batch. The base is of
+ * single numbers and has a cdf (else PPL_EUNSUPPORTED); it may be of integers, its bounds then
+ * integers too, but no mixture of densities with probabilities of numbers or of several
+ * Empiricals of them (PPL_ATOMS), of which the parts are to be cut. log_prob is -inf outside,
+ * and has gradients in the bounds, the base and the value. However far in a tail: masses are
+ * differences of the logarithms of tails (those of very narrow intervals cancel).
+ * Reparameterised where the base is continuous. cdf, icdf and their like. Mean, variance and
+ * entropy, with gradients: a Normal's in closed form (it is its TruncatedNormal), others by
+ * quadrature or sums, of the base's tails and, for the entropy, of its density: some thousands
+ * of values, and as exact as those are; their making reads numbers as ppl_item does. A mean is
+ * infinite, or NaN if both sides are, where the law falls off at the largest numbers as |x|^-2
+ * or slower, a variance where it does as |x|^-3. An entropy is NaN where numbers are too
+ * coarse to find all of the mass; its gradient holds where the density has no jump between its
+ * ends (in float to a thousandth where it has a kink). Integers between two ends can be
+ * enumerated. PPL_ECONSTRAINT where low is not below high (integers: where it is above) and,
+ * when validating, where there is no mass between; without validation log_prob and draws are
+ * NaN then. A mask of the base is one of the whole. A VonMises is to be cut within [-pi, pi),
+ * where its cdf is. */
 PPL_API ppl_dist *ppl_truncated(ppl_dist *base, ppl_tensor *low, ppl_tensor *high);
 /* Unit: the value [batch,0], of no numbers, with log_prob log_factor [batch], in nats.
  * The distribution of ppl_factor's sites. */

@@ -5,6 +5,14 @@
  * Conventions as in kiln/continuous.h. A mixture is drawn from by choosing a component; it
  * is not reparameterised. Masks of components are refused (PPL_EUNSUPPORTED): mask the
  * mixture.
+ *
+ * Of numbers whose components have cdfs there are a cdf, an icdf by search between those of
+ * the components, with gradients but of integers, and an entropy by quadrature or sums, which
+ * reads numbers as ppl_item does and is as exact as the components' tails. Its gradient is
+ * right where the density has no kink (else to 1e-7, in float to a thousandth); it is refused
+ * (PPL_EUNSUPPORTED) where a component of real numbers has ends that depend on parameters. NaN
+ * where numbers are too coarse to find all of the mass. Where some components have densities
+ * and others give numbers probabilities (PPL_ATOMS) there is a cdf alone.
  */
 #ifndef KILN_MIXTURE_H
 #define KILN_MIXTURE_H

@@ -93,20 +93,11 @@ static ppl_tensor *searched_log_prob(const ppl__searched *law, ppl_tensor *y)
     return log_prob(law->d, y);
 }
 
-/* y, or NaN of what is no probability. Inputs: y, p. */
-static double checked(double y, double p)
-{
-    return p >= 0 && p <= 1 ? y : (double)NAN;
-}
-
-PPL__POINTWISE_VALUE(checked, 2, "folded icdf", checked(PPL__IN_2(0)))
-
 static ppl_tensor *quantile(const ppl_dist *d, ppl_tensor *below, ppl_tensor *above)
 {
     const ppl__searched law = { d, NULL, 0, searched_tails, searched_log_prob };
     const int was = ppl_set_grad_enabled(d->ctx, 0);
     ppl_tensor *y = ppl__search(&law, ppl_scalar(d->ctx, 0), NULL, below, above);
-    y = ppl_apply(&checked_op, (ppl_tensor *[]){ y, below }, 2, NULL, 0);
     ppl_set_grad_enabled(d->ctx, was);
     return was ? ppl__moved(&law, y, below) : y;
 }

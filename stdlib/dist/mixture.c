@@ -6,6 +6,8 @@
  *   mean       sum over k of w_k m_k
  *   variance   sum over k of w_k (v_k + (m_k - mean)^2)
  *   P(X <= x)  sum over k of w_k P_k(X <= x); its logarithms from those of both tails
+ *   quantile   by search between the least and the greatest of the components' (search.h)
+ *   entropy    by quadrature, or a sum (tail_moments.h)
  *   draw       one of each component, of which the categorical chooses
  *
  * The parts are the categorical and the components: one distribution with an axis of K at
@@ -13,8 +15,8 @@
  * component, along a last axis. A family is made for each mixture, since what it can do is
  * what its components can; all are of the kind ppl_family_mixture.
  */
-#include "density.h"
-#include "tails.h"
+#include "event.h"
+#include "tail_moments.h"
 
 #include <kiln/kl.h>
 #include <kiln/mixture.h>
@@ -71,6 +73,13 @@ static ppl_tensor *of_components(const ppl_dist *d, question *ask, ppl_tensor *x
     const mixture *m = mixture_of(d);
     ppl_tensor **each, *t;
 
+    if (x && d->family->event_dim == 0) {       /* x may have fewer axes than d */
+        const ppl_shape own = ppl_tensor_shape(x);
+        ppl_shape batch = wide_batch(d, 0);
+        x = ppl__widen(&batch, &own, own.rank) ? ppl__at_batch(x, batch, 0) : NULL;
+        if (!x)
+            return NULL;
+    }
     if (m->same) {
         t = ask(part(d, 1), x ? for_each(x, d->family->event_dim, m->count) : NULL);
         for (int i = 0; t && i < axes; i++)          /* K moves behind the event */
@@ -112,6 +121,16 @@ static ppl_tensor *ask_log_cdf(ppl_dist *component, ppl_tensor *x)
 static ppl_tensor *ask_log_survival(ppl_dist *component, ppl_tensor *x)
 {
     return ppl_log_survival(component, x);
+}
+
+static ppl_tensor *ask_icdf(ppl_dist *component, ppl_tensor *p)
+{
+    return ppl_icdf(component, p);
+}
+
+static ppl_tensor *ask_inverse_survival(ppl_dist *component, ppl_tensor *p)
+{
+    return ppl_inverse_survival(component, p);
 }
 
 static ppl_tensor *ask_mean(ppl_dist *component, ppl_tensor *x)
@@ -201,6 +220,126 @@ static ppl_tensor *variance(const ppl_dist *d)
                                ppl_mul(off, off)), axes);
 }
 
+/* ---- Quantiles, entropy ------------------------------------------------------------ */
+
+static ppl__tails law_tails(const ppl__searched *law, ppl_tensor *x)
+{
+    return (ppl__tails){ log_cdf(law->d, x), log_survival(law->d, x) };
+}
+
+/* Beyond 0 and 1 a Bernoulli would go by its formula. */
+static ppl_tensor *law_log_prob(const ppl__searched *law, ppl_tensor *x)
+{
+    ppl_ctx *c = law->d->ctx;
+    ppl_tensor *t = log_prob(law->d, x), *none = ppl_scalar(c, -INFINITY);
+
+    if (law->d->family->support != &ppl_constraint_boolean)
+        return t;
+    t = ppl_where(ppl_less(x, ppl_scalar(c, 0)), none, t);
+    return ppl_where(ppl_less(ppl_scalar(c, 1), x), none, t);
+}
+
+static ppl__searched law_of(const ppl_dist *d)
+{
+    return (ppl__searched){ d, NULL, (d->family->flags & PPL_DISCRETE) != 0, law_tails,
+                            law_log_prob };
+}
+
+/* The greatest of t [..,K] over the components that have any weight, or with sign -1 the
+ * least. */
+static ppl_tensor *extreme(const ppl_dist *d, ppl_tensor *t, double sign)
+{
+    ppl_tensor *none = ppl_scalar(d->ctx, -INFINITY);
+    ppl_tensor *has_weight = ppl_less(none, log_weights(d));
+    return ppl_affine(ppl_max(ppl_where(has_weight, ppl_affine(t, sign, 0), none), -1), sign, 0);
+}
+
+static int all_have_quantiles(const ppl_dist *d)
+{
+    int all = 1;
+    for (int k = 1; k < d->parts->dists; k++)
+        all &= d->parts->dist[k]->family->icdf != NULL;
+    return all;
+}
+
+/* Between those of the components, each by the lesser tail; the other is asked of NaN. */
+static ppl_tensor *quantile_value(const ppl_dist *d, ppl_tensor *below, ppl_tensor *above)
+{
+    const ppl__searched law = law_of(d);
+    ppl_tensor *lower = ppl_less(below, above), *none = ppl_scalar(d->ctx, NAN);
+
+    if (!all_have_quantiles(d))
+        return ppl__search(&law, NULL, NULL, below, above);
+    ppl_tensor *q[] = {
+        of_components(d, ask_icdf, ppl_where(lower, below, none), 0),
+        of_components(d, ask_inverse_survival, ppl_where(lower, none, above), 0)
+    };
+    ppl_tensor *known = ppl_where(ppl_equal(q[0], q[0]), q[0], q[1]);
+    ppl_tensor *least = extreme(d, known, -1), *greatest = extreme(d, known, 1);
+    if (!law.whole)
+        return ppl__search(&law, least, greatest, below, above);
+    ppl_tensor *k = ppl__search(&law, ppl_affine(least, 1, -1), greatest, below, above);
+    return ppl_where(ppl_less(k, least), least, k);         /* of probability 0 */
+}
+
+static ppl_tensor *quantile(const ppl_dist *d, ppl_tensor *below, ppl_tensor *above)
+{
+    const ppl__searched law = law_of(d);
+    const int was = ppl_set_grad_enabled(d->ctx, 0);
+    ppl_tensor *x = quantile_value(d, below, above);
+
+    ppl_set_grad_enabled(d->ctx, was);
+    return was && !law.whole ? ppl__moved(&law, x, below) : x;
+}
+
+static ppl_tensor *icdf(const ppl_dist *d, ppl_tensor *probability)
+{
+    return quantile(d, probability, ppl_affine(probability, -1, 1));
+}
+
+static ppl_tensor *inverse_survival(const ppl_dist *d, ppl_tensor *probability)
+{
+    return quantile(d, ppl_affine(probability, -1, 1), probability);
+}
+
+static int is_mixture(const ppl_dist *d)
+{
+    return d->family->kind == &ppl_family_mixture;
+}
+
+/* A component, of d or of a component of it, whose support has ends that depend on what
+ * gradients are recorded of; NULL: none. */
+static const ppl_dist *moving_component(const ppl_dist *d)
+{
+    const ppl_dist *found = NULL;
+    for (int k = 1; k < d->parts->dists && !found; k++) {
+        ppl_dist *c = part(d, k);
+        if (is_mixture(c))
+            found = moving_component(c);
+        else if (c->family->bounds &&
+                 ppl_requires_grad(ask_log_prob(c, ppl_full(d->ctx, c->shape, 0))))
+            found = c;
+    }
+    return found;
+}
+
+/* The density jumps where a component's support ends, which must not move. */
+static ppl_tensor *entropy(const ppl_dist *d)
+{
+    const ppl__searched law = law_of(d);
+    const ppl_dist *moving = law.whole ? NULL : moving_component(d);
+
+    if (!moving)
+        return ppl__tail_entropy_still(&law);
+    ppl_fail(d->ctx, PPL_EUNSUPPORTED, "%s: its entropy has no gradient, as a component (%s) has "
+             "ends, where the density jumps, that depend on parameters; detach these (ppl_detach) "
+             "or turn gradients off (ppl_set_grad_enabled)", d->family->name,
+             moving->family->name);
+    return NULL;
+}
+
+/* ---- Draws ------------------------------------------------------------------------- */
+
 /* The random numbers of part i are its own. */
 static ppl_tensor *draw_part(const ppl_dist *d, int i, ppl_shape batch, const ppl_rng *rng)
 {
@@ -281,10 +420,10 @@ static ppl_family *family_of(ppl_dist *const *components, int count)
     f->mean = mean;
     f->variance = variance;
     f->cdf = cdf;
-    f->log_cdf = log_cdf;
-    f->log_survival = log_survival;
+    int positive = 1;
     for (int k = 0; k < count; k++) {
         of = components[k]->family;
+        positive &= !of->bounds && of->support && !of->support->parts && of->support->lower >= 0;
         if ((of->flags ^ f->flags) & PPL_DISCRETE)      /* a density beside probabilities */
             f->flags = PPL_ATOMS;
         f->flags |= of->flags & PPL_ATOMS;
@@ -294,8 +433,17 @@ static ppl_family *family_of(ppl_dist *const *components, int count)
         f->variance = of->variance && of->mean ? f->variance : NULL;
         f->cdf = of->cdf && f->event_dim == 0 ? f->cdf : NULL;
     }
-    if (!f->cdf)
-        f->log_cdf = f->log_survival = NULL;
+    if (!f->support && positive && f->event_dim == 0 && f->value_dtype != PPL_I64)
+        f->support = &ppl_constraint_nonnegative;
+    if (f->cdf) {
+        f->log_cdf = log_cdf;
+        f->log_survival = log_survival;
+    }
+    if (f->cdf && !(f->flags & PPL_ATOMS)) {
+        f->icdf = icdf;
+        f->inverse_survival = inverse_survival;
+        f->entropy = entropy;
+    }
     return f->name ? f : NULL;
 }
 
@@ -411,11 +559,6 @@ ppl_dist *ppl_mixture(ppl_dist *weights, ppl_dist *const *components, int count)
 }
 
 /* ---- The bound --------------------------------------------------------------------- */
-
-static int is_mixture(const ppl_dist *d)
-{
-    return d->family->kind == &ppl_family_mixture;
-}
 
 static ppl_tensor *component_kls(const ppl_dist *q, const ppl_dist *p)
 {

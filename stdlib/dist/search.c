@@ -75,16 +75,18 @@ static double epsilon_of(ppl_dtype dtype)
     return dtype == PPL_F32 ? (double)FLT_EPSILON : DBL_EPSILON;
 }
 
-/* Newton's step on the logarithm of the lesser part; half way where it leads out or, of a
- * probability that is not 0, beyond all numbers, and where the logarithms are so large that
- * their difference is but their rounding. */
+/* Newton's step on the logarithm of the lesser part; half way where that is far off, as next to
+ * a power law's end steps are too short, where it leads out or, of a probability that is not 0,
+ * beyond all numbers, and where the logarithms are so large that their difference is but their
+ * rounding. */
 static double next_number(ppl_dtype dtype, place p)
 {
     const int lower = p.below < 0.5;
     const double log_tail = lower ? p.log_cdf : p.log_survival;
     const double off = log_tail - log(lower ? p.below : p.above);
     const double x = p.x + (lower ? -off : off) * exp(log_tail - p.log_p);
-    const int sound = fabs(log_tail) * epsilon_of(dtype) < 1e-3 && (isfinite(x) || isinf(off));
+    const int near = fabs(off) < 8 && isfinite(x);
+    const int sound = fabs(log_tail) * epsilon_of(dtype) < 1e-3 && (near || isinf(off));
     return sound && x >= p.lo && x <= p.hi ? x : middle(dtype, p.lo, p.hi);
 }
 
@@ -116,6 +118,9 @@ PPL__POINTWISE_VALUE(start, 2, "icdf by search", middle(s->dtype, PPL__IN_2(0)))
 PPL__POINTWISE_VALUE(whole_start, 2, "icdf by search",
                      whole_middle(s->dtype, PPL__IN_2(0)))
 
+PPL__POINTWISE_VALUE(checked, 2, "icdf by search",
+                     PPL__IN(1) >= 0 && PPL__IN(1) <= 1 ? PPL__IN(0) : (double)NAN)
+
 enum { STEPS = 64 };
 
 ppl_tensor *ppl__search(const ppl__searched *law, ppl_tensor *low, ppl_tensor *high,
@@ -140,7 +145,7 @@ ppl_tensor *ppl__search(const ppl__searched *law, ppl_tensor *low, ppl_tensor *h
         in[0] = lo;
         in[2] = x;
     }
-    return in[whole ? 1 : 2];
+    return ppl_apply(&checked_op, (ppl_tensor *[]){ in[whole ? 1 : 2], below }, 2, NULL, 0);
 }
 
 /* ---- With a gradient --------------------------------------------------------------- */

@@ -19,7 +19,8 @@ struct ppl__searched {
 };
 
 /* The x between low and high (NULL: no such bound) with P(X <= x) = below = 1 - above; of
- * integers the least above low at which it is not less. Recording is to be off. */
+ * integers the least above low at which it is not less. NaN of no probability. Recording is to
+ * be off. */
 ppl_tensor *ppl__search(const ppl__searched *law, ppl_tensor *low, ppl_tensor *high,
                         ppl_tensor *below, ppl_tensor *above);
 /* x, which moves as P(X <= x) = below says. */

@@ -10,7 +10,8 @@
  * where nothing cancels, nothing is added twice, and tails hold far out and next to an edge
  * where a density has none of its digits; they end at 0, so that moving ends need no terms
  * of their own in the gradient. Of an entropy it is that of the integral of -log p over F: at
- * fixed F, the points x move as quantiles do (search.h), ends among them. Integers k take
+ * fixed F, the points x move as quantiles do (search.h), ends among them; or, where no end and
+ * no jump moves, it is that of -p log p at fixed x. Integers k take
  * sums: of S (k >= c) and F (k < c), of (2 |k - c| + 1) S and (2 |k - c| - 1) F, and of
  * -p log p.
  *
@@ -59,6 +60,7 @@ typedef struct quadrature {
     const ppl__searched *law;
     ppl_ctx *ctx;
     int order, nodes;                       /* order 0: the entropy, and all mass */
+    int still;                              /* its gradient is at fixed x */
     int64_t n;                              /* elements */
     place *at;
 } quadrature;
@@ -284,6 +286,13 @@ static void add_share(const quadrature *q, node at, double log_y, double whole[2
     whole[1] += q->order == 1 ? 0 : at.weight[q->order / 2] * y;
 }
 
+/* Where a panel of an entropy begins or ends: of integers the last one before. */
+static double panel_end(const quadrature *q, const panel *p, double t)
+{
+    const place *at = &q->at[p->element];
+    return !q->law->whole ? point_at(at, p->side, t).x : at->center - 1 + (p->side ? -t : t);
+}
+
 /* Of each panel F or S at one end less that at the other. */
 static int weigh(quadrature *q, panels *of, int64_t slots)
 {
@@ -297,7 +306,7 @@ static int weigh(quadrature *q, panels *of, int64_t slots)
     for (int64_t k = 0; k < 2 * of->count; k++) {
         const panel *p = &of->list[k / 2];
         x[(2 * p->slot + k % 2) * q->n + p->element] =
-            point_at(&q->at[p->element], p->side, k % 2 ? p->to : p->from).x;
+            panel_end(q, p, k % 2 ? p->to : p->from);
     }
     ppl_tensor *ends = ppl_from_doubles(q->ctx, stacked(q, 2 * slots), x);
     const ppl__tails at = q->law->tails(q->law, ends);
@@ -320,7 +329,7 @@ static int evaluate(quadrature *q, panels *of)
     double *log_y = numbers(q->ctx, all);
     ppl_tensor *t = log_y ? logs_of(q, nodes_of(q, of, rows)) : NULL;
     const int done = log_y && ppl_read(t, log_y, all) == all &&
-                     (q->order > 0 || q->law->whole || weigh(q, of, slots));
+                     (q->order > 0 || weigh(q, of, slots));
     for (int64_t k = 0; done && k < of->count; k++) {
         panel *p = &of->list[k];
         p->whole[0] = p->whole[1] = 0;
@@ -339,11 +348,12 @@ static double tolerance(const quadrature *q, const panel *of, int m)
     return epsilon_of(q) * (q->order == 0 ? 4 * (total[0] + total[1]) : 64 * total[m]);
 }
 
-/* Whether the halves agree with what they are of, and that misses no mass. */
+/* Whether the halves agree with what they are of, and that misses no mass: little, where there
+ * may be jumps. */
 static int settled(const quadrature *q, const panel *of, const panel *half)
 {
-    int close = q->order > 0 || q->law->whole ||
-                !(fabs(of->whole[1] - of->mass) > sqrt(epsilon_of(q)) / 16);
+    const double missing = fabs(of->whole[1] - of->mass), some = sqrt(epsilon_of(q)) / 16;
+    int close = q->order > 0 || !(missing > (q->still ? fmin(some, 256 * epsilon_of(q)) : some));
     for (int m = 0; m < 2; m++)
         close &= !(fabs(of->whole[m] - half[0].whole[m] - half[1].whole[m]) >
                    tolerance(q, of, m));
@@ -560,7 +570,7 @@ static ppl_tensor *completed(const quadrature *q, ppl_tensor *sum, int order)
 /* In double, where in float a weight or a tail may not be a number. The attr. */
 typedef struct weights {
     const double *weight;
-    int order, whole;
+    int order, still;
 } weights;
 
 static double weighted(const weights *w, size_t i, double log_y)
@@ -571,13 +581,13 @@ static double weighted(const weights *w, size_t i, double log_y)
     return w->weight[i] * y * (w->order == 0 ? -log_y : 1);
 }
 
-/* Of an entropy the sum's masses weight[i] y stay as they are, but of integers. */
+/* Of an entropy the sum's masses weight[i] y stay as they are, unless x does. */
 static double weighted_slope(const weights *w, size_t i, double log_y)
 {
     const double value = weighted(w, i, log_y), y = exp(log_y);
     if (w->order > 0 || y == 0 || y == (double)INFINITY)
         return value;
-    return w->whole ? value - w->weight[i] * y : -w->weight[i] * y;
+    return w->still ? value - w->weight[i] * y : -w->weight[i] * y;
 }
 
 PPL__POINTWISE(weighted, 1, "moments by tails", weighted(s->attr, s->start + i, PPL__IN(0)),
@@ -585,7 +595,7 @@ PPL__POINTWISE(weighted, 1, "moments by tails", weighted(s->attr, s->start + i, 
 
 static ppl_tensor *summed(const quadrature *q, ppl_tensor *log_y, const double *weight)
 {
-    const weights w = { weight, q->order, q->law->whole };
+    const weights w = { weight, q->order, q->law->whole || q->still };
     return ppl_sum(ppl_apply(&weighted_op, &log_y, 1, &w, sizeof w), 0);
 }
 
@@ -616,11 +626,48 @@ static int leave_rest(quadrature *q, double *x, double *weight)
         const double log_m = logs[side][k], m = exp(log_m), a = off * exp(logs[2][k] - log_m);
         if (!(m > 0 && a > 1e-3 && a < (double)INFINITY))   /* the tail is its rounding */
             continue;
+        p->total[1] += m;
+        if (q->still)
+            continue;
         weight[k] = exp(log_m - logs[2][k]);
         p->extra += m * (1 + (p->endless[side] ? 1 : -1) / a);
-        p->total[1] += m;
     }
     return 1;
+}
+
+/* The same, with its gradient, of x that stay where they are. Inputs: log m, log p, the distance
+ * from c, or with sign -1 from the end. */
+static double rest_at(double log_m, double log_p, double off)
+{
+    const double m = exp(log_m), a = fabs(off) * exp(log_p - log_m);
+    return m > 0 && a > 1e-3 && a < (double)INFINITY ? m * (1 + copysign(1 / a, off) - log_p) : 0;
+}
+
+static double rest_slope(int input, double log_m, double log_p, double off)
+{
+    const double m = exp(log_m), y = rest_at(log_m, log_p, off);
+    const double by_a = copysign(m * exp(log_m - log_p) / off, off);
+    return y == 0 || input > 1 ? 0 : input == 0 ? y + by_a : -by_a - m;
+}
+
+PPL__POINTWISE(rest, 3, "entropy far out", rest_at(PPL__IN_3(0)),
+               rest_slope(input, PPL__IN_3(0)))
+
+static ppl_tensor *with_rest(const quadrature *q, ppl_tensor *sum, const double *x)
+{
+    double *off = numbers(q->ctx, q->n);
+    for (int side = 0; side < 2 && off; side++, x += q->n) {
+        for (int64_t i = 0; i < q->n; i++) {
+            const place *p = &q->at[i];
+            off[i] = p->endless[side] ? fabs(x[i] - p->center) : -fabs(x[i] - p->end[side]);
+        }
+        ppl_tensor *t = ppl_from_doubles(q->ctx, q->law->d->shape, x);
+        const ppl__tails at = q->law->tails(q->law, t);
+        ppl_tensor *in[] = { side ? at.log_cdf : at.log_survival, q->law->log_prob(q->law, t),
+                             ppl_from_doubles(q->ctx, q->law->d->shape, off) };
+        sum = ppl_add(sum, ppl_apply(&rest_op, in, 3, NULL, 0));
+    }
+    return sum;
 }
 
 /* E[X - c] and E[(X - c)^2] as far as q->order, or the entropy. */
@@ -644,8 +691,10 @@ static int moments(quadrature *q, ppl_tensor *result[2])
     if (!sound)
         return 0;
     ppl_tensor *at = ppl_from_doubles(q->ctx, stacked(q, rows), x);
-    ppl_tensor *log_y = logs_of(q, moving && was ? ppl__moved(q->law, at, at) : at);
+    ppl_tensor *log_y = logs_of(q, moving && was && !q->still ? ppl__moved(q->law, at, at) : at);
     result[0] = summed(q, log_y, weight[0]);
+    if (moving && q->still)
+        result[0] = with_rest(q, result[0], x + (rows - 2) * q->n);
     for (int m = 0; m < q->order; m++)
         result[m] = completed(q, m ? summed(q, log_y, weight[m]) : result[m], m + 1);
     return 1;
@@ -675,14 +724,26 @@ ppl_tensor *ppl__tail_variance(const ppl__searched *law)
     return ppl_sub(off[1], ppl_mul(off[0], off[0]));
 }
 
+static ppl_tensor *entropy_of(quadrature *q)
+{
+    ppl_tensor *entropy[2];
+    if (!moments(q, entropy))
+        return NULL;
+    for (int64_t i = 0; i < q->n; i++)
+        if (!(fabs(q->at[i].total[1] - 1) < sqrt(epsilon_of(q))))
+            q->at[i].extra = NAN;
+    return ppl_add(entropy[0], constants(q, extra_of));
+}
+
 ppl_tensor *ppl__tail_entropy(const ppl__searched *law)
 {
     quadrature q = quadrature_of(law, 0);
-    ppl_tensor *entropy[2];
-    if (!moments(&q, entropy))
-        return NULL;
-    for (int64_t i = 0; i < q.n; i++)
-        if (!(fabs(q.at[i].total[1] - 1) < sqrt(epsilon_of(&q))))
-            q.at[i].extra = NAN;
-    return ppl_add(entropy[0], constants(&q, extra_of));
+    return entropy_of(&q);
+}
+
+ppl_tensor *ppl__tail_entropy_still(const ppl__searched *law)
+{
+    quadrature q = quadrature_of(law, 0);
+    q.still = 1;
+    return entropy_of(&q);
 }

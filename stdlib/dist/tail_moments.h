@@ -17,5 +17,8 @@ ppl_tensor *ppl__tail_variance(const ppl__searched *law);
  * where the density has no jumps but at the ends (in float to a thousandth where it has a
  * kink); NaN where not all mass is found. */
 ppl_tensor *ppl__tail_entropy(const ppl__searched *law);
+/* The same where all jumps of the density stay where they are: its gradient then is right also
+ * where they are not at the ends. */
+ppl_tensor *ppl__tail_entropy_still(const ppl__searched *law);
 
 #endif
