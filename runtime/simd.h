@@ -199,12 +199,15 @@ static inline V FN(v_times)(V g, V d)
     return FN(v_select)(g == 0, FN(v_splat)(0), g * d);
 }
 
-/* The first `count` of LANES elements at p; the lanes beyond them hold `pad`. */
+/* The first `count` of LANES elements at p; the lanes beyond them hold `pad`. One goes by itself:
+ * a load of part of a vector waits until what was stored just before is in the cache. */
 static inline V FN(v_get_pad)(const REAL *p, size_t count, double pad)
 {
     V v = V_SPLAT(pad);
     if (count >= LANES)
         memcpy(&v, p, sizeof v);
+    else if (count == 1)
+        v[0] = *p;
     else
 #ifdef GET_FIRST_double
         v = PASTE(GET_FIRST, REAL)(p, count, v);
@@ -223,6 +226,8 @@ static inline void FN(v_put)(REAL *p, size_t count, V v)
 {
     if (count >= LANES)
         memcpy(p, &v, sizeof v);
+    else if (count == 1)
+        *p = v[0];
     else
 #ifdef PUT_FIRST_double
         PASTE(PUT_FIRST, REAL)(p, count, v);
