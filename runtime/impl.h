@@ -173,7 +173,14 @@ int ppl__program_note(struct ppl_program *p, ppl_tensor *out);
 void ppl__program_read(struct ppl_program *p);
 /* Forgets the one that is being recorded if it was begun in an epoch that ends. */
 void ppl__program_epoch_end(ppl_ctx *c, ppl_epoch mark);
-size_t ppl__dtype_size(ppl_dtype dtype);
+static inline size_t ppl__dtype_size(ppl_dtype dtype)
+{
+    static const unsigned char size[] = {
+        [PPL_F32] = sizeof(float), [PPL_F64] = sizeof(double),
+        [PPL_I64] = sizeof(int64_t), [PPL_MASK] = sizeof(unsigned char)
+    };
+    return size[dtype];
+}
 /* From where it is and in line: passing a shape would copy what was written only now. */
 static inline int64_t ppl__shape_numel(const ppl_shape *shape)
 {

@@ -54,7 +54,7 @@ static void run(element_loop *loop, ppl_tensor *out, int i, void *grad)
 static void *to_add_to(const ppl_tensor *out, void *grad, size_t from, size_t n)
 {
     void *to = FROM(grad);
-    return ppl_op_first(out) ? memset(to, 0, n * ppl__dtype_size(out->ctx->dtype)) : to;
+    return out->flags & PPL__FIRST ? memset(to, 0, n * ppl__dtype_size(out->ctx->dtype)) : to;
 }
 
 /* grad = factor g, or += where something is there. */
@@ -62,7 +62,7 @@ static void put_scaled(const ppl_tensor *out, double factor, void *grad, size_t 
                        size_t n)
 {
     const ppl__kernels *k = out->ctx->kernels;
-    if (ppl_op_first(out))
+    if (out->flags & PPL__FIRST)
         k->affine(n, factor, 0, FROM(out->grad), FROM(grad));
     else
         k->axpy(n, factor, FROM(out->grad), FROM(grad));
@@ -77,10 +77,10 @@ static void unary_loop(ppl_tensor *out, int i, void *grad, size_t from, size_t n
     const ppl__kernels *k = out->ctx->kernels;
     (void)i;
     if (grad)
-        k->unary_vjp[out->op - unary_row](n, FROM(ppl_operand(out, 0)), FROM(out->data),
+        k->unary_vjp[out->op - unary_row](n, FROM(ppl__operand(out, 0)), FROM(out->data),
                                           FROM(out->grad), to_add_to(out, grad, from, n));
     else
-        k->unary[out->op - unary_row](n, FROM(ppl_operand(out, 0)), FROM(out->data));
+        k->unary[out->op - unary_row](n, FROM(ppl__operand(out, 0)), FROM(out->data));
 }
 
 static void unary_forward(ppl_tensor *out) { run(unary_loop, out, 0, NULL); }
@@ -89,7 +89,7 @@ static void unary_vjp(ppl_tensor *out, int i, void *grad) { run(unary_loop, out,
 static void binary_loop(ppl_tensor *out, int i, void *grad, size_t from, size_t n)
 {
     const ppl__kernels *k = out->ctx->kernels;
-    const void *a = FROM(ppl_operand(out, 0)), *b = FROM(ppl_operand(out, 1));
+    const void *a = FROM(ppl__operand(out, 0)), *b = FROM(ppl__operand(out, 1));
     if (grad)
         (i == 0 ? k->binary_vjp_a : k->binary_vjp_b)[out->op - binary_row](
             n, a, b, FROM(out->data), FROM(out->grad), to_add_to(out, grad, from, n));
@@ -189,8 +189,8 @@ static void axpby_loop(ppl_tensor *out, int i, void *grad, size_t from, size_t n
         put_scaled(out, number[i], grad, from, n);
         return;
     }
-    k->affine(n, number[0], 0, FROM(ppl_operand(out, 0)), FROM(out->data));
-    k->axpy(n, number[1], FROM(ppl_operand(out, 1)), FROM(out->data));
+    k->affine(n, number[0], 0, FROM(ppl__operand(out, 0)), FROM(out->data));
+    k->axpy(n, number[1], FROM(ppl__operand(out, 1)), FROM(out->data));
 }
 
 static void axpby_forward(ppl_tensor *out) { run(axpby_loop, out, 0, NULL); }
@@ -245,8 +245,8 @@ ppl_tensor *ppl_clamp(ppl_tensor *t, double low, double high)
 
 static void lerp_loop(ppl_tensor *out, int i, void *grad, size_t from, size_t n)
 {
-    const void *a = FROM(ppl_operand(out, 0)), *b = FROM(ppl_operand(out, 1));
-    const void *weight = FROM(ppl_operand(out, 2));
+    const void *a = FROM(ppl__operand(out, 0)), *b = FROM(ppl__operand(out, 1));
+    const void *weight = FROM(ppl__operand(out, 2));
     if (grad)
         out->ctx->kernels->lerp_vjp(n, i, a, b, weight, FROM(out->grad),
                                     to_add_to(out, grad, from, n));
@@ -283,8 +283,8 @@ static ppl_status where_shape(const ppl_op *op, ppl_tensor *const *inputs, int c
 
 static void where_integers(ppl_tensor *out)
 {
-    const unsigned char *mask = ppl_operand(out, 0);
-    const int64_t *a = ppl_operand(out, 1), *b = ppl_operand(out, 2);
+    const unsigned char *mask = ppl__operand(out, 0);
+    const int64_t *a = ppl__operand(out, 1), *b = ppl__operand(out, 2);
     int64_t *y = out->data;
     for (int64_t i = 0; i < out->numel; i++)
         y[i] = mask[i] ? a[i] : b[i];
@@ -295,13 +295,13 @@ static void where_forward(ppl_tensor *out)
     if (out->dtype == PPL_I64)
         where_integers(out);
     else
-        out->ctx->kernels->where((size_t)out->numel, ppl_operand(out, 0),
-                                 ppl_operand(out, 1), ppl_operand(out, 2), out->data);
+        out->ctx->kernels->where((size_t)out->numel, ppl__operand(out, 0),
+                                 ppl__operand(out, 1), ppl__operand(out, 2), out->data);
 }
 
 static void where_vjp(ppl_tensor *out, int i, void *grad)
 {
-    out->ctx->kernels->where_vjp((size_t)out->numel, ppl_operand(out, 0), i == 1,
+    out->ctx->kernels->where_vjp((size_t)out->numel, ppl__operand(out, 0), i == 1,
                                  out->grad, grad);
 }
 
@@ -347,7 +347,7 @@ static ppl_status mask_shape(const ppl_op *op, ppl_tensor *const *inputs, int co
 /* forward of a mask whose element i is `test` of elements a[i], b[i] of a C type. */
 #define MASK_LOOP(type, test)                                                            \
     do {                                                                                 \
-        const type *a = ppl_operand(out, 0), *b = ppl_operand(out, out->inputs - 1);     \
+        const type *a = ppl__operand(out, 0), *b = ppl__operand(out, out->inputs - 1);   \
         unsigned char *y = out->data;                                                    \
         for (int64_t i = 0; i < out->numel; i++)                                         \
             y[i] = (test);                                                               \

@@ -196,5 +196,5 @@ int ppl_op_first(const ppl_tensor *out) { return (out->flags & PPL__FIRST) != 0;
 
 const void *ppl_operand(const ppl_tensor *out, int i)
 {
-    return out->operand ? out->operand[i] : out->input[i]->data;
+    return ppl__operand(out, i);
 }

@@ -104,6 +104,12 @@ static inline int ppl__moves(const ppl_tensor *t)
     return t->sites || t->flags & (PPL__REQUIRES_GRAD | PPL__MOVES);
 }
 
+/* ppl_operand, in line. */
+static inline const void *ppl__operand(const ppl_tensor *out, int i)
+{
+    return out->operand ? out->operand[i] : out->input[i]->data;
+}
+
 /* The byte address of element i. */
 static inline void *ppl__at(const ppl_tensor *t, const void *elements, size_t i)
 {

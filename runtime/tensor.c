@@ -16,15 +16,6 @@
 
 /* ---- Shapes ------------------------------------------------------------------------ */
 
-size_t ppl__dtype_size(ppl_dtype dtype)
-{
-    static const unsigned char size[] = {
-        [PPL_F32] = sizeof(float), [PPL_F64] = sizeof(double),
-        [PPL_I64] = sizeof(int64_t), [PPL_MASK] = sizeof(unsigned char)
-    };
-    return size[dtype];
-}
-
 static const char *dtype_text(ppl_dtype dtype)
 {
     static const char *const text[] = {
