@@ -27,6 +27,13 @@ typedef struct call {
     unsigned fresh;                 /* bit i: nothing stands there yet */
 } call;
 
+/* What a run does for a node. */
+typedef struct step {
+    void (*forward)(ppl_tensor *out, void *plan);
+    ppl_tensor *out;
+    void *plan;                     /* NULL: its row has none */
+} step;
+
 /* A piece of the adjoints that a sweep starts from. */
 typedef struct piece {
     size_t from, size;
@@ -38,18 +45,17 @@ struct ppl_program {
     int read;                       /* a number that moves was read into C meanwhile */
     size_t tape;                    /* when it was begun */
     ppl_tensor **node;
-    void **plan;                    /* of each node, or NULL: it has none */
     size_t count, capacity;
+    step *step;                     /* of each node */
     call *calls;
     size_t call_count;
     ppl_tensor **root;
     double *weight;
     int roots;
-    char *adjoint, *seeded;         /* all adjoints in one block; the block to start from */
+    char *adjoint, *seeded;         /* all adjoints in one block; the block to start from, and
+                                       before that what becomes of each byte (see is_fresh) */
     size_t adjoint_bytes;
-    ppl_tensor **owner;             /* whose adjoints they are, in order */
-    size_t owners, owner_capacity;
-    piece *piece;                   /* of the block: what a sweep does not write first */
+    piece *piece;                   /* of the block: what a sweep adds to first */
     size_t pieces;
     void *scratch;
     ppl_tensor **prepared;          /* inputs with a copy (for ppl_linear) of what moves */
@@ -132,55 +138,37 @@ static int in_slab(ppl_ctx *c, const void *grad)
 }
 
 /* Room in the block for the adjoint of t's owner; the offset, plus one, marks it. A leaf of
- * ppl_variable has its gradient there too: that of the latest run. 0: out of memory. */
-static int give_adjoint(ppl_program *p, ppl_tensor *t)
+ * ppl_variable has its gradient there too: that of the latest run. */
+static void give_adjoint(ppl_program *p, ppl_tensor *t)
 {
     ppl_tensor *owner = owner_of(t);
     if (owner->grad && !(owner->flags & PPL__LEAF && !in_slab(p->ctx, owner->grad)))
-        return 1;
+        return;
     if (owner->grad && (uintptr_t)owner->grad <= p->adjoint_bytes)
-        return 1;
+        return;
     owner->grad = (void *)(uintptr_t)(p->adjoint_bytes + 1);
-    owner->flags = (unsigned char)((owner->flags & ~PPL__ZEROS) | PPL__FIRST);
+    owner->flags &= (unsigned char)~PPL__ZEROS;
     p->adjoint_bytes += (bytes_of(owner) + 63) & ~(size_t)63;
-    return append(p, &p->owner, &p->owners, &p->owner_capacity, owner);
 }
 
-/* Walks back from the roots: who has an adjoint. *calls is their number at most. */
-static int reach(ppl_program *p, size_t *calls)
+/* Walks back from the roots: who has an adjoint. Returns the number of calls at most. */
+static size_t reach(ppl_program *p)
 {
-    *calls = 0;
+    size_t calls = 0;
     for (int i = 0; i < p->roots; i++)
-        if (p->root[i]->flags & PPL__REQUIRES_GRAD) {
-            if (!give_adjoint(p, p->root[i]))
-                return 0;
-            owner_of(p->root[i])->flags &= (unsigned char)~PPL__FIRST;
-        }
+        if (p->root[i]->flags & PPL__REQUIRES_GRAD)
+            give_adjoint(p, p->root[i]);
     for (size_t k = p->count; k-- > 0;) {
         ppl_tensor *out = p->node[k];
         if (!out->grad || !(out->flags & PPL__REQUIRES_GRAD))
             continue;
         for (int i = 0; i < out->inputs; i++)
             if (out->input[i]->flags & PPL__REQUIRES_GRAD) {
-                if (!give_adjoint(p, out->input[i]))
-                    return 0;
-                ++*calls;
+                give_adjoint(p, out->input[i]);
+                calls++;
             }
     }
-    return 1;
-}
-
-/* Whether a call that adds to t's adjoint, the next one in the sweep, finds nothing there
- * and can write it whole; if it cannot, the sweep has to start from zeros. PPL__FIRST
- * stands for an owner that no call has come to yet, PPL__ZEROS for one that is written. */
-static unsigned is_fresh(const ppl_tensor *t, int writes)
-{
-    ppl_tensor *owner = owner_of((ppl_tensor *)(uintptr_t)t);
-    const int first = owner->flags & PPL__FIRST && writes && owner->numel == t->numel;
-    if (first)
-        owner->flags |= PPL__ZEROS;
-    owner->flags &= (unsigned char)~PPL__FIRST;
-    return (unsigned)first;
+    return calls;
 }
 
 /* From the marks of give_adjoint to addresses. */
@@ -196,6 +184,42 @@ static void *adjoint_of(const ppl_program *p, ppl_tensor *t)
 {
     void *grad = place(p, owner_of(t));
     return t->flags & PPL__VIEW ? ppl__at(t, grad, (size_t)t->offset) : grad;
+}
+
+/* What is known of a byte of the block while calls are listed: a root's weight stands there;
+ * a call has come to it; which adds, so that a sweep has to start from what is there. */
+enum { OF_ROOT = 1, REACHED = 2, STARTS = 4 };
+
+/* Where that of t's adjoint stands; NULL: it is not in the block. */
+static char *known_of(const ppl_program *p, ppl_tensor *t)
+{
+    const uintptr_t block = (uintptr_t)p->adjoint, at = (uintptr_t)adjoint_of(p, t);
+    return at >= block && at < block + p->adjoint_bytes ? p->seeded + (at - block) : NULL;
+}
+
+static void know_roots(const ppl_program *p)
+{
+    memset(p->seeded, 0, p->adjoint_bytes);
+    for (int i = 0; i < p->roots; i++) {
+        char *known = p->root[i]->flags & PPL__REQUIRES_GRAD ? known_of(p, p->root[i]) : NULL;
+        if (known)
+            memset(known, OF_ROOT, bytes_of(p->root[i]));
+    }
+}
+
+/* Whether a call that adds to t's adjoint, the next one in the sweep, finds nothing there
+ * and can write it whole. */
+static unsigned is_fresh(const ppl_program *p, ppl_tensor *t, int writes)
+{
+    char *known = known_of(p, t);
+    const size_t bytes = bytes_of(t);
+    int fresh = known && writes;
+    for (size_t i = 0; fresh && i < bytes; i++)
+        fresh = known[i] == 0;
+    for (size_t i = 0; known && i < bytes; i++)
+        if (!(known[i] & REACHED))
+            known[i] = (char)(known[i] | (fresh ? REACHED : REACHED | STARTS));
+    return (unsigned)fresh;
 }
 
 /* Contributions put off: to one input of one row, which go together when it is due. */
@@ -241,7 +265,7 @@ static void take_due(ppl_program *p, later **list, const ppl_tensor *input)
             at = &l->next;
             continue;
         }
-        is_fresh(l->input, 0);
+        is_fresh(p, l->input, 0);
         p->calls[p->call_count++] =
             (call){ .how = TOGETHER, .outs = l->outs, .count = l->count, .i = l->i,
                     .grad = adjoint_of(p, l->input) };
@@ -259,7 +283,7 @@ static int call_for_all(ppl_program *p, ppl_tensor **out, void *plan)
         ppl_tensor *input = (*out)->input[i];
         const int due = input->flags & PPL__REQUIRES_GRAD;
         k->grads[i] = due ? adjoint_of(p, input) : NULL;
-        k->fresh |= due ? is_fresh(input, 1) << i : 0;
+        k->fresh |= due ? is_fresh(p, input, 1) << i : 0;
     }
     return k->grads != NULL;
 }
@@ -277,13 +301,14 @@ static int call_for_one(ppl_program *p, later **list, ppl_tensor **at, int i, si
     p->calls[p->call_count++] =
         (call){ .how = reduced ? REDUCED : ONE, .outs = at, .i = i,
                 .grad = adjoint_of(p, input),
-                .fresh = is_fresh(input, !reduced && out->op->flags & PPL_OP_WRITES) };
+                .fresh = is_fresh(p, input, !reduced && out->op->flags & PPL_OP_WRITES) };
     return 1;
 }
 
 static int list_calls(ppl_program *p, size_t *scratch)
 {
     later *list = NULL;
+    know_roots(p);
     for (size_t k = p->count; k-- > 0;) {
         ppl_tensor *out = p->node[k];
         if (!out->grad || !(out->flags & PPL__REQUIRES_GRAD))
@@ -291,7 +316,7 @@ static int list_calls(ppl_program *p, size_t *scratch)
         place(p, out);
         take_due(p, &list, out);
         if (out->op->vjp_all && out->inputs <= PPL__ALL_INPUTS) {
-            if (!call_for_all(p, &p->node[k], p->plan[k]))
+            if (!call_for_all(p, &p->node[k], p->step[k].plan))
                 return 0;
             continue;
         }
@@ -303,52 +328,79 @@ static int list_calls(ppl_program *p, size_t *scratch)
     return 1;
 }
 
-/* The pieces of the block to start from: all but large adjoints that are written first. */
+/* The piece of the block to start from that comes after *next; 0: there is none. One goes on
+ * over what is less than a line of the cache. */
+static int find_piece(const ppl_program *p, piece *next)
+{
+    enum { LINE = 64 };
+    size_t from = next->from + next->size, end;
+    while (from < p->adjoint_bytes && !(p->seeded[from] & STARTS))
+        from++;
+    end = from;
+    for (size_t at = from; at < p->adjoint_bytes && at < end + LINE; at++)
+        if (p->seeded[at] & STARTS)
+            end = at + 1;
+    *next = (piece){ from, end - from };
+    return end > from;
+}
+
 static int list_pieces(ppl_program *p)
 {
-    enum { LARGE = 1024 };
-    size_t at = 0;
-    p->piece = ppl__arena_alloc(&p->ctx->data, (p->owners + 1) * sizeof *p->piece);
+    piece next = { 0, 0 };
+    while (find_piece(p, &next))
+        p->pieces++;
+    p->piece = ppl__arena_alloc(&p->ctx->data, (p->pieces + 1) * sizeof *p->piece);
     if (!p->piece)
         return 0;
-    for (size_t k = 0; k < p->owners; k++) {
-        ppl_tensor *owner = p->owner[k];
-        const size_t size = (bytes_of(owner) + 63) & ~(size_t)63;
-        piece *last = p->pieces > 0 ? &p->piece[p->pieces - 1] : NULL;
-        if (owner->flags & PPL__ZEROS && size > LARGE)
-            ;
-        else if (last && last->from + last->size == at)
-            last->size += size;
-        else
-            p->piece[p->pieces++] = (piece){ at, size };
-        at += size;
-        owner->flags &= (unsigned char)~(PPL__FIRST | PPL__ZEROS);
-    }
+    next = (piece){ 0, 0 };
+    for (size_t k = 0; find_piece(p, &next); k++)
+        p->piece[k] = next;
     return 1;
 }
 
-static int make_plans(ppl_program *p)
+/* The inputs of another shape than the output's, stretched anew. */
+static void restretch(ppl_tensor *out)
 {
-    p->plan = ppl_alloc(p->ctx, (p->count + 1) * sizeof *p->plan);
-    for (size_t k = 0; p->plan && k < p->count; k++) {
-        const ppl_op_plan *planned = p->node[k]->op->planned;
-        if (planned && !(p->plan[k] = planned->make(p->node[k])))
+    for (int i = 0; i < out->inputs; i++) {
+        const ppl_tensor *t = out->input[i];
+        if (out->operand[i] != t->data && ppl__moves(t))
+            ppl__expand_into((ppl_dtype)t->dtype, out->shape,
+                             (void *)(uintptr_t)out->operand[i], t->shape, t->data);
+    }
+}
+
+static void forward_without_plan(ppl_tensor *out, void *plan)
+{
+    (void)plan;
+    if (out->operand)
+        restretch(out);
+    out->flags &= (unsigned char)~PPL__FOLDED;
+    out->op->forward(out);
+}
+
+/* A row whose inputs were stretched goes without a plan. */
+static int make_steps(ppl_program *p)
+{
+    p->step = ppl__arena_alloc(&p->ctx->data, (p->count + 1) * sizeof *p->step);
+    for (size_t k = 0; p->step && k < p->count; k++) {
+        ppl_tensor *out = p->node[k];
+        const ppl_op_plan *planned = out->operand ? NULL : out->op->planned;
+        p->step[k] = (step){ planned ? planned->forward : forward_without_plan, out, NULL };
+        if (planned && !(p->step[k].plan = planned->make(out)))
             return 0;
     }
-    return p->plan != NULL;
+    return p->step != NULL;
 }
 
 static int lay_out(ppl_program *p)
 {
     ppl_ctx *c = p->ctx;
-    size_t most = 0, scratch = 0;
-    if (!reach(p, &most) || !make_plans(p))
-        return 0;
-    p->calls = ppl__arena_alloc(&c->data, (most + 1) * sizeof *p->calls);
+    size_t scratch = 0;
+    p->calls = ppl__arena_alloc(&c->data, (reach(p) + 1) * sizeof *p->calls);
     p->adjoint = ppl__arena_alloc(&c->data, p->adjoint_bytes);
     p->seeded = ppl__arena_alloc(&c->data, p->adjoint_bytes);
-    if (!p->calls || !p->adjoint || !p->seeded || !list_calls(p, &scratch) ||
-        !list_pieces(p))
+    if (!p->calls || !p->adjoint || !p->seeded || !make_steps(p) ||
+        !list_calls(p, &scratch) || !list_pieces(p))
         return 0;
     return scratch == 0 || (p->scratch = ppl__arena_alloc(&c->data, scratch)) != NULL;
 }
@@ -440,29 +492,10 @@ ppl_status ppl_program_end(ppl_program *p, ppl_tensor *const *roots,
 
 /* ---- Running ----------------------------------------------------------------------- */
 
-/* The inputs of another shape than the output's, stretched anew. */
-static void restretch(ppl_tensor *out)
+static void forward(const ppl_program *p)
 {
-    for (int i = 0; i < out->inputs; i++) {
-        const ppl_tensor *t = out->input[i];
-        if (out->operand[i] != t->data && ppl__moves(t))
-            ppl__expand_into((ppl_dtype)t->dtype, out->shape,
-                             (void *)(uintptr_t)out->operand[i], t->shape, t->data);
-    }
-}
-
-static void forward(ppl_program *p)
-{
-    for (size_t k = 0; k < p->count; k++) {
-        ppl_tensor *out = p->node[k];
-        if (out->operand)
-            restretch(out);
-        out->flags &= (unsigned char)~PPL__FOLDED;
-        if (p->plan[k])
-            out->op->planned->forward(out, p->plan[k]);
-        else
-            out->op->forward(out);
-    }
+    for (const step *s = p->step, *end = s + p->count; s < end; s++)
+        s->forward(s->out, s->plan);
 }
 
 /* Node by node, where the row does not take them together. */
