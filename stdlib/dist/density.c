@@ -24,11 +24,11 @@ typedef void copy_loop(size_t n, const void *from, void *to);
 typedef void product_loop(size_t n, const void *g, const void *d, void *y);
 typedef double sum_loop(size_t n, const void *g, const void *d);
 
-/* The loops above for one dtype; products by whether d is double where g is float, and of
- * one number by whether they are to write. */
+/* The loops above for one dtype; products by whether d is double where g is float, of one
+ * number and for one by whether they are to write. */
 typedef struct engine {
     copy_loop *from_float, *from_double, *from_integers, *repeat;
-    product_loop *write[2], *add[2], *gather[2], *one[2];
+    product_loop *write[2], *add[2], *gather[2], *one[2], *total[2];
     sum_loop *sum[2];
 } engine;
 
@@ -37,6 +37,7 @@ typedef struct engine {
         from_float_##r, from_double_##r, from_integers_##r, repeat_##r,                  \
             { write_##r, write_wide_##r }, { add_##r, add_wide_##r },                    \
             { gather_##r, gather_wide_##r }, { add_one_##r, write_one_##r },             \
+            { add_total_##r, write_total_##r },                                          \
             { product_sum_##r, product_sum_wide_##r },                                   \
     }
 static const engine engines[][2] = {
@@ -152,14 +153,11 @@ typedef struct feed {
     path path;
 } feed;
 
-/* What a plain node does for an input that is due: a product to a whole one's gradient, or
- * a sum to a single one's. */
+/* What a plain node does for an input that is due. */
 typedef struct share {
-    product_loop *product;                  /* or NULL */
-    sum_loop *sum;
+    product_loop *loop;
     const void *slope;
     void *grad;
-    int fresh;
 } share;
 
 typedef struct node {
@@ -173,7 +171,8 @@ typedef struct node {
     ppl__span s;
     feed feed[PPL__MAX_INPUTS];
     ppl__kept kept[PPL__MAX_INPUTS];
-    int plain;                              /* see make_plain; the rest is for such a node */
+    void (*value)(const ppl__span *s, void *y);     /* of a plain node (see make_plain), as is
+                                       the rest; NULL: it is another */
     void *result;
     void *slope[PPL__MAX_INPUTS];
     const void *adjoint;                    /* NULL: its gradient was never asked for */
@@ -192,13 +191,6 @@ static void *at(void *elements, ppl_dtype dtype, size_t i)
     return (char *)elements + i * size_of(dtype);
 }
 
-/* Of a single double, the commonest case, in line. */
-static int same_bytes(const void *x, const void *y, size_t size)
-{
-    return size == sizeof(double) ? memcmp(x, y, sizeof(double)) == 0
-                                  : memcmp(x, y, size) == 0;
-}
-
 static void copy_bytes(void *to, const void *from, size_t size)
 {
     if (size == sizeof(double))
@@ -207,45 +199,23 @@ static void copy_bytes(void *to, const void *from, size_t size)
         memcpy(to, from, size);
 }
 
-/* Copies what was made of the same n numbers before; 0 if there is nothing of the kind. */
-static int take_kept(const ppl__kept *e, size_t size, size_t from, size_t n, const void *x,
-                     void *y)
-{
-    if (e->made < from + n || !same_bytes(x, e->x + from * size, n * size))
-        return 0;
-    copy_bytes(y, e->y + from * size, n * size);
-    return 1;
-}
-
-static void keep(ppl__kept *e, size_t size, size_t from, size_t n, const void *x,
-                 const void *y)
-{
-    copy_bytes(e->x + from * size, x, n * size);
-    copy_bytes(e->y + from * size, y, n * size);
-    e->made = e->made > from + n ? e->made : from + n;
-}
-
-/* An input keeps one function, the first that asks. */
-const void *ppl__mapped(void (*function)(ppl_dtype dtype, size_t n, const void *x, void *y),
-                        ppl_dtype dtype, const ppl__span *s, int k, void *y)
+/* The first block that asks is as long as any, so that what is repeated there is enough for
+ * all. */
+const void *ppl__map(void (*function)(ppl_dtype dtype, size_t n, const void *x, void *y),
+                     ppl_dtype dtype, const ppl__span *s, int k, void *y)
 {
     const int single = s->single >> k & 1;
-    const size_t n = single ? 1 : s->n, from = single ? 0 : s->start;
-    ppl__kept *e = s->kept && (s->kept[k].x || s->kept[k].block) ? &s->kept[k] : NULL;
-    const int first = e && !e->function;
+    const size_t n = single ? 1 : s->n, from = single ? 0 : s->start, size = size_of(dtype);
+    ppl__kept *e = s->kept && s->kept[k].x ? &s->kept[k] : NULL;
 
-    if (first)
+    if (e && !e->function)
         e->function = function;
-    if (e && e->function != function)
-        e = NULL;
-    if (e && e->block && !first)
-        return e->block;
-    y = e && e->block ? e->block : y;
-    if (!e || e->block || !take_kept(e, size_of(dtype), from, n, s->in[k], y)) {
-        function(dtype, n, s->in[k], y);
-        if (e && !e->block)
-            keep(e, size_of(dtype), from, n, s->in[k], y);
+    if (e && e->function == function) {
+        y = e->y + from * size;
+        copy_bytes(e->x + from * size, s->in[k], n * size);
+        e->made = e->made > from + n ? e->made : from + n;
     }
+    function(dtype, n, s->in[k], y);
     if (single)
         s->repeat[dtype](s->n, y, y);
     return y;
@@ -291,7 +261,7 @@ static void open_node(node *x, const ppl__formula *f, ppl_tensor *out)
     x->inputs = inputs_of(f, out);
     x->n = (size_t)ppl_numel(out);
     x->entered = 0;
-    x->plain = 0;
+    x->value = NULL;
     x->s = (ppl__span){ .dtype = ppl_tensor_dtype(out), .attr = ppl_op_attr(out) };
     x->worked = x->f->value[x->s.dtype] ? x->s.dtype : PPL_F64;
     for (int k = 0; k < x->inputs; k++) {
@@ -312,20 +282,26 @@ static int needs_block(const feed *e)
     return e->kind != WHOLE || e->convert != NULL;
 }
 
+/* How many elements of the node are in its longest block. */
+static size_t span_of(const node *x)
+{
+    return x->n < PPL__SPAN ? x->n : PPL__SPAN;
+}
+
 /* Inputs of one element, which are there for all blocks. */
 static void begin(node *x)
 {
     x->entered = 0;
     for (int k = 0; k < x->inputs; k++)
         if (x->feed[k].kind == SINGLE)
-            fill(x, &x->feed[k], 0, x->n < PPL__SPAN ? x->n : PPL__SPAN, 1,
-                 x->feed[k].block);
+            fill(x, &x->feed[k], 0, span_of(x), 1, x->feed[k].block);
 }
 
-/* What one sweep over the node has on the stack, for each input: its block, and a block of what
- * a function made of a single one. */
+/* What one sweep over the node has on the stack, for each input: its block, and of a single
+ * one its number and a block of what a function made of that. */
 typedef struct room {
     block in[PPL__MAX_INPUTS], made[PPL__MAX_INPUTS];
+    double number[PPL__MAX_INPUTS];
 } room;
 
 /* For one sweep. */
@@ -335,7 +311,11 @@ static void open_once(node *x, const ppl__formula *f, ppl_tensor *out, room *r)
     x->s.kept = x->kept;
     for (int k = 0; k < x->inputs; k++) {
         x->feed[k].block = &r->in[k];
-        x->kept[k] = (ppl__kept){ .block = x->feed[k].kind == SINGLE ? &r->made[k] : NULL };
+        x->kept[k] = (ppl__kept){ .made = 0 };
+        if (x->feed[k].kind == SINGLE) {
+            x->kept[k].x = (char *)&r->number[k];
+            x->kept[k].y = (char *)&r->made[k];
+        }
     }
     begin(x);
 }
@@ -482,20 +462,22 @@ void ppl__formula_forward(const ppl__formula *f, ppl_tensor *out)
 
 enum { MOST_KEPT = 16 * PPL__SPAN };        /* of more elements nothing is kept */
 
-/* Room to keep what is made of inputs that have no gradient; 0 when out of memory. */
+/* Room to keep what is made of inputs that are single or have no gradient; 0 when out of
+ * memory. */
 static int make_kept(node *x)
 {
     ppl_ctx *c = ppl_tensor_ctx(x->out);
 
     x->s.kept = x->kept;
     for (int k = 0; k < x->inputs; k++) {
-        const size_t n = x->feed[k].kind == SINGLE ? 1 : x->n;
+        const int single = x->feed[k].kind == SINGLE;
+        const size_t numbers = single ? 1 : x->n, made = single ? span_of(x) : x->n;
         x->kept[k] = (ppl__kept){ .made = 0 };
-        if (n > MOST_KEPT || ppl_requires_grad(ppl_op_input(x->out, k)))
+        if (numbers > MOST_KEPT || (!single && ppl_requires_grad(ppl_op_input(x->out, k))))
             continue;
-        if (!(x->kept[k].x = ppl_alloc(c, 2 * n * sizeof(double))))
+        if (!(x->kept[k].x = ppl_alloc(c, numbers * sizeof(double))) ||
+            !(x->kept[k].y = ppl_alloc(c, made * sizeof(double))))
             return 0;
-        x->kept[k].y = x->kept[k].x + n * sizeof(double);
     }
     return 1;
 }
@@ -505,11 +487,13 @@ static int make_kept(node *x)
  * node, or this is done; 0 when out of memory. */
 static int make_plain(node *x)
 {
-    x->plain = x->n > 0 && x->n <= PPL__SPAN && x->worked == x->s.dtype;
+    int plain = x->n > 0 && x->n <= PPL__SPAN && x->worked == x->s.dtype;
+
     for (int k = 0; k < x->inputs; k++)
-        x->plain = x->plain && x->feed[k].kind != STRETCHED && !x->feed[k].convert;
-    if (!x->plain)
+        plain = plain && x->feed[k].kind != STRETCHED && !x->feed[k].convert;
+    if (!plain)
         return 1;
+    x->value = x->f->value[x->worked];
     x->s.n = x->n;
     x->s.y = x->result = ppl_result(x->out);
     x->adjoint = NULL;
@@ -532,35 +516,35 @@ void *ppl__formula_plan(const ppl__formula *f, ppl_tensor *out)
     open_node(x, f, out);
     for (int k = 0; k < x->inputs; k++)
         if (needs_block(&x->feed[k]) &&
-            !(x->feed[k].block = ppl_alloc(c, (x->n < PPL__SPAN ? x->n : PPL__SPAN) *
-                                                  sizeof(double))))
+            !(x->feed[k].block = ppl_alloc(c, span_of(x) * sizeof(double))))
             return NULL;
     return make_kept(x) && make_plain(x) ? x : NULL;
 }
 
 /* A single input that is what it was in the run before stands in its block already. */
-static void run_plain(node *x)
+static void repeat_singles(const node *x)
 {
     const size_t size = size_of(x->s.dtype);
 
-    for (int k = 0; k < x->inputs; k++) {
+    for (int k = 0; x->s.single >> k; k++) {
         const feed *e = &x->feed[k];
-        if (e->kind == SINGLE && !same_bytes(e->elements, e->block, size))
+        if (x->s.single >> k & 1 && !ppl__same_bytes(e->elements, e->block, size))
             x->working->repeat(x->n, e->elements, e->block);
     }
-    x->f->value[x->worked](&x->s, x->result);
 }
 
 void ppl__formula_forward_planned(ppl_tensor *out, void *plan)
 {
     node *x = plan;
 
-    if (x->plain) {
-        run_plain(x);
+    if (!x->value) {
+        begin(x);
+        run_forward(x, 0, blocks_of(out));
         return;
     }
-    begin(x);
-    run_forward(x, 0, blocks_of(out));
+    if (x->s.single)
+        repeat_singles(x);
+    x->value(&x->s, x->result);
 }
 
 /* ---- Gradients --------------------------------------------------------------------- */
@@ -760,31 +744,17 @@ static void open_shares(node *x, void *const *grads, unsigned fresh)
     x->shares = 0;
     x->s.due = 0;
     for (int k = 0; k < x->inputs; k++) {
+        const engine *e = x->engine;
         const int writes = (int)(fresh >> k & 1);
         if (!grads[k])
             continue;
         x->s.due |= 1u << k;
         x->share[x->shares++] = (share){
-            .product = x->feed[k].kind == SINGLE ? NULL
-                       : x->n == 1               ? x->engine->one[writes]
-                                                 : (writes ? x->engine->write
-                                                           : x->engine->add)[0],
-            .sum = x->engine->sum[0], .slope = x->slope[k], .grad = grads[k],
-            .fresh = writes
+            .loop = x->feed[k].kind == SINGLE ? e->total[writes]
+                    : x->n == 1               ? e->one[writes]
+                                              : (writes ? e->write : e->add)[0],
+            .slope = x->slope[k], .grad = grads[k]
         };
-    }
-}
-
-static void plain_vjp_all(node *x)
-{
-    differentiate(x, x->slope);
-    for (int i = 0; i < x->shares; i++) {
-        const share *h = &x->share[i];
-        if (h->product)
-            h->product(x->n, x->adjoint, h->slope, h->grad);
-        else
-            settle_number(x->s.dtype, h->sum(x->n, x->adjoint, h->slope), h->grad, 0,
-                          h->fresh);
     }
 }
 
@@ -794,12 +764,15 @@ void ppl__formula_vjp_all_planned(ppl_tensor *out, void *plan, void *const *grad
 {
     node *x = plan;
 
-    if (x->plain && !x->adjoint)
-        open_shares(x, grads, fresh);
-    if (x->plain)
-        plain_vjp_all(x);
-    else
+    if (!x->value) {
         run_vjp_all(x, grads, fresh, 0, blocks_of(out));
+        return;
+    }
+    if (!x->adjoint)
+        open_shares(x, grads, fresh);
+    differentiate(x, x->slope);
+    for (const share *h = x->share, *end = h + x->shares; h < end; h++)
+        h->loop(x->n, x->adjoint, h->slope, h->grad);
 }
 
 void ppl__formula_vjp(const ppl__formula *f, ppl_tensor *out, int i, void *grad)

@@ -22,14 +22,14 @@
 #define PPL__SPAN 256
 #define PPL__MAX_INPUTS 8
 
-/* What a function made of an input. In a sweep, of a single number: a block of it. In a
- * program's run before this one, of every element: most parameters of most nodes are the same
- * numbers in every run, and their logarithms need not be made again. */
+/* What a function made of an input, and of which numbers. A sweep keeps that of a single
+ * number, repeated, from block to block; a program also that of every element, from run to run:
+ * most parameters of most nodes are the same numbers in every run, and their logarithms need not
+ * be made again. */
 typedef struct ppl__kept {
     void (*function)(ppl_dtype dtype, size_t n, const void *x, void *y);
-    void *block;                            /* NULL: see below */
-    char *x, *y;                            /* of all elements; NULL: nothing is kept */
-    size_t made;                            /* how many, from the first on */
+    char *x, *y;                            /* NULL: nothing is kept */
+    size_t made;                            /* of how many numbers, from the first on */
 } ppl__kept;
 
 /* Some elements of a node. */
@@ -87,11 +87,33 @@ void ppl__formula_forward_planned(ppl_tensor *out, void *plan);
 void ppl__formula_vjp_all_planned(ppl_tensor *out, void *plan, void *const *grads,
                                   unsigned fresh);
 
+/* Of a single double, the commonest case, in line. */
+static inline int ppl__same_bytes(const void *x, const void *y, size_t size)
+{
+    return size == sizeof(double) ? memcmp(x, y, sizeof(double)) == 0
+                                  : memcmp(x, y, size) == 0;
+}
+
 /* A function's values of input k: y, or where they stand already, as those of a single number
  * do after a sweep's first block, and a program's where its run before has made them of the
- * same numbers. Loops written with REAL have MAPPED(function, s, k, y) for LOOP(function). */
-const void *ppl__mapped(void (*function)(ppl_dtype dtype, size_t n, const void *x, void *y),
-                        ppl_dtype dtype, const ppl__span *s, int k, void *y);
+ * same numbers. An input keeps one function, the first that asks. Loops written with REAL have
+ * MAPPED(function, s, k, y) for LOOP(function). */
+const void *ppl__map(void (*function)(ppl_dtype dtype, size_t n, const void *x, void *y),
+                     ppl_dtype dtype, const ppl__span *s, int k, void *y);
+static inline const void *
+ppl__mapped(void (*function)(ppl_dtype dtype, size_t n, const void *x, void *y),
+            ppl_dtype dtype, const ppl__span *s, int k, void *y)
+{
+    const size_t size = dtype == PPL_F32 ? sizeof(float) : sizeof(double);
+    const int single = s->single >> k & 1;
+    const size_t n = single ? 1 : s->n, from = single ? 0 : s->start;
+    const ppl__kept *e = s->kept ? &s->kept[k] : NULL;
+
+    if (e && e->function == function && e->made >= from + n &&
+        ppl__same_bytes(s->in[k], e->x + from * size, n * size))
+        return e->y + from * size;
+    return ppl__map(function, dtype, s, k, y);
+}
 
 /* The const row `op` of a formula, with a gradient or without; of draws, whose shape is that
  * which the attr's first member points to when they are made. */
