@@ -359,6 +359,33 @@ START_TEST(what_does_not_fit_is_refused)
 }
 END_TEST
 
+/* However many counts there are: of two categories it is a BetaBinomial's, and the order of
+ * more does not matter, neither to its gradient. */
+START_TEST(a_dirichlet_multinomial_has_an_entropy_however_long)
+{
+    ppl_ctx *c = start(_i);
+    const double near = _i ? 1e-11 : 1e-5, order[2][3] = { { 2.5, 40, 0.5 }, { 40, 0.5, 2.5 } };
+    ppl_tensor *n = ppl_from_integers(c, PPL_SCALAR, (const int64_t[]){ 1000000 });
+    ppl_tensor *few = ppl_from_integers(c, PPL_SCALAR, (const int64_t[]){ 200 });
+    assert_values(ppl_entropy(ppl_dirichlet_multinomial(n, numbers(c, 0.75, 3))), near,
+                  ppl_item(ppl_entropy(ppl_beta_binomial(ppl_scalar(c, 0.75), ppl_scalar(c, 3),
+                                                         n))));
+    double value[2], slope[2][3];
+    for (int k = 0; k < 2; k++) {
+        ppl_tensor *a = ppl_variable(c, PPL_SHAPE(3), order[k]);
+        ppl_tensor *entropy = ppl_entropy(ppl_dirichlet_multinomial(few, a));
+        value[k] = ppl_item(entropy);
+        ck_assert_int_eq(ppl_backward(entropy), PPL_OK);
+        ppl_read(ppl_grad(a), slope[k], 3);
+    }
+    ck_assert(is_near(value[0], value[1], near));
+    for (int k = 0; k < 3; k++)
+        ck_assert(is_near(slope[0][k], slope[1][(k + 2) % 3], near));
+    assert_values(ppl_entropy(ppl_dirichlet_multinomial(few, numbers(c, 4))), 0, 0);
+    stop(c);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -366,6 +393,7 @@ int main(void)
         nearby_normals_keep_their_precision, shared_and_repeated_parameters_agree,
         a_second_sweep_has_gradients_of_its_own,
         tiny_concentrations_draw_within_the_simplex,
+        a_dirichlet_multinomial_has_an_entropy_however_long,
         outside_the_support_log_prob_is_minus_infinity, zero_sums_are_mapped_both_ways,
         directions_start_on_the_sphere, extreme_directions_have_densities,
         singular_matrices_are_refused, what_does_not_fit_is_refused, NULL

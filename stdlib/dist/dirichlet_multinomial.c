@@ -7,15 +7,20 @@
  *              + sum_k log Gamma(x_k + a_k) / (x_k! Gamma(a_k))
  *   mean n m, variance n m (1 - m) (n + A) / (1 + A),
  *              covariance n (diag m - m m^T) (n + A) / (1 + A), m = a / A
+ *   entropy    sum over k of that of x_k given what the counts before it leave, N, which is
+ *              BetaBinomial(n, a_k + .. + a_(K-1), the rest): sums over N of sums (strides.h)
  *   draw       of the Multinomial whose p is drawn, in logarithms as small a underflow
  *
  * Written as a product of the BetaBinomials of each count, given those before it, among
  * what they have left, so that nothing cancels as a grows and the Multinomial is neared.
- * total_count has no gradient; no entropy in closed form.
+ * total_count has no gradient. The entropy's, of g(x, a) = log Gamma(x + a) / (x! Gamma(a)), is
+ * that of minus the sum of E g(x_k, a_k), of BetaBinomials too: those of the derivatives of g
+ * and of log n! Gamma(A) / Gamma(n + A) are the score's, whose mean is 0.
  * Source: Johnson, Kotz, Balakrishnan, Discrete Multivariate Distributions, 1997,
  * chapter 35.13.1.
  */
 #include "counts.h"
+#include "strides.h"
 #include "weights.h"
 
 #include <kiln/matrix.h>
@@ -122,6 +127,103 @@ static ppl_tensor *sample(const ppl_dist *d, const ppl_rng *rng)
     return draw_op_apply(in, d, rng, sizeof *rng);
 }
 
+/* ---- Entropy: a, total -------------------------------------------------------------- */
+
+/* A BetaBinomial; of what is left to a component also the two numbers that part it. */
+typedef struct pair {
+    double n, a, b, first, others;
+} pair;
+
+static double surprise(const void *more, double x)
+{
+    const pair *p = more;
+    const double log_mass = ppl__log_beta_binomial(x, p->n, p->a, p->b);
+    return log_mass > -INFINITY ? -exp(log_mass) * log_mass : 0;
+}
+
+static double entropy_of(double n, double a, double b)
+{
+    return ppl__stride_sum(surprise, &(pair){ .n = n, .a = a, .b = b }, 0, n + 1);
+}
+
+static double surprise_left(const void *more, double left)
+{
+    const pair *p = more;
+    const double mass = exp(ppl__log_beta_binomial(left, p->n, p->a, p->b));
+    return mass > 0 ? mass * entropy_of(left, p->first, p->others) : 0;
+}
+
+static void entropy_value(const ppl__event *e, double *y)
+{
+    const size_t K = e->dim[0][0];
+    const double *a = e->in[0], n = *e->in[1];
+    double before = 0, *tail = e->work;
+
+    for (size_t k = K; k-- > 0;)
+        tail[k] = a[k] + (k + 1 < K ? tail[k + 1] : 0);
+    *y = tail[0] > 0 && tail[0] < INFINITY && n >= 0 ? 0 : (double)NAN;
+    for (size_t k = 0; k + 1 < K && !isnan(*y); k++) {
+        const pair left = { n, tail[k], before, a[k], tail[k + 1] };
+        *y += k == 0 ? entropy_of(n, a[0], tail[1])
+                     : ppl__stride_sum(surprise_left, &left, 0, n + 1);
+        before += a[k];
+    }
+}
+
+/* g(x, a) less g(c, a), c about the mean. */
+static double growth(const pair *p, double x)
+{
+    const double c = floor(p->n * (p->a / (p->a + p->b)));
+    double t[] = { x + p->a, x + 1, c + p->a, c + 1 };
+    ppl_maths_lgamma(PPL_F64, 4, t, t);
+    return (t[0] - t[2]) - (t[1] - t[3]);
+}
+
+/* With the score in a, or in b. */
+static double by_own(const void *more, double x)
+{
+    const pair *p = more;
+    const double mass = exp(ppl__log_beta_binomial(x, p->n, p->a, p->b));
+    return mass > 0 ? mass * growth(p, x) *
+                          (ppl__digamma_difference(p->a, x) -
+                           ppl__digamma_difference(p->a + p->b, p->n)) : 0;
+}
+
+static double by_others(const void *more, double x)
+{
+    const pair *p = more;
+    const double mass = exp(ppl__log_beta_binomial(x, p->n, p->a, p->b));
+    return mass > 0 ? mass * growth(p, x) *
+                          (ppl__digamma_difference(p->b, p->n - x) -
+                           ppl__digamma_difference(p->a + p->b, p->n)) : 0;
+}
+
+static void entropy_gradient(const ppl__event *e)
+{
+    const size_t K = e->dim[0][0];
+    const double *a = e->in[0], n = *e->in[1];
+
+    for (size_t j = 0; j < K && K > 1 && e->d[0]; j++) {
+        const pair p = { .n = n, .a = a[j], .b = sum_of(j, a) + sum_of(K - j - 1, a + j + 1) };
+        const double own = ppl__stride_sum(by_own, &p, 0, n + 1);
+        const double others = ppl__stride_sum(by_others, &p, 0, n + 1);
+        for (size_t k = 0; k < K; k++)
+            e->d[0][k] -= e->g[0] * (k == j ? own : others);
+    }
+}
+
+static const ppl__event_formula entropy_formula = {
+    .inputs = 2, .axes = { 1, 0 }, .work = log_prob_work, .value = entropy_value,
+    .gradient = entropy_gradient
+};
+PPL__EVENT_OP(entropy_op, "dirichlet_multinomial entropy", entropy_formula)
+
+static ppl_tensor *entropy(const ppl_dist *d)
+{
+    ppl_tensor *in[] = { d->param[CONCENTRATION], d->param[TOTAL] };
+    return entropy_op_apply(in, NULL, NULL, 0);
+}
+
 /* ---- Moments ----------------------------------------------------------------------- */
 
 /* Each with an axis behind. */
@@ -197,6 +299,7 @@ const ppl_family ppl_family_dirichlet_multinomial = {
     .event_shape = event_shape,
     .sample = sample,
     .log_prob = log_prob,
+    .entropy = entropy,
     .mean = mean,
     .variance = variance,
     .covariance = covariance,

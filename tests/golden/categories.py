@@ -230,7 +230,22 @@ def make_dirichlet_multinomial():
     def scale(n, a):
         return n * (n + sum(a)) / (1 + sum(a))
 
+    def entropy(n, a):
+        """By the counts' own masses, of BetaBinomials."""
+        if n > 1000:
+            return mp.nan
+        A = sum(a)
+
+        def mean_of(b):
+            return sum(mp.exp(dirichlet_multinomial([x, n - x], n, [b, A - b]))
+                       * (loggamma(x + b) - loggamma(b) - loggamma(x + 1))
+                       for x in range(int(n) + 1))
+
+        return (loggamma(n + A) - loggamma(A) - loggamma(n + 1)
+                - sum(mean_of(b) for b in a)) if len(a) > 1 else mpf(0)
+
     answers = dict(
+        entropy=entropy,
         mean=lambda n, a: [n * m for m in share(a)],
         variance=lambda n, a: diagonal(covariance_of(scale(n, a), share(a))),
         covariance=lambda n, a: covariance_of(scale(n, a), share(a)))
@@ -240,7 +255,7 @@ def make_dirichlet_multinomial():
         m, b = exact([n, a])
         if n <= 8:
             check_sums(lambda t: dirichlet_multinomial(t, m, b), vectors(n, len(a)),
-                       *(answers[k](m, b) for k in ("mean", "covariance")))
+                       *(answers[k](m, b) for k in ("mean", "covariance", "entropy")))
         if n <= 1000 and 1e-4 < min(a) and max(a) < 1e5:
             near(scipy.stats.dirichlet_multinomial(plain(b), n).logpmf(x),
                  dirichlet_multinomial(exact(x), m, b), 1e-8)
