@@ -14,16 +14,21 @@
 
 #define LOG_TWO_OVER_PI -0.45158270528945486473
 
-static double log_prob(double x, double scale)
+static double scaled_log_prob(double x, double scale)
 {
     const double z = x / scale, far = z > 1e150 ? 2 * log(z) : log1p(z * z);
-    return x < 0 ? -INFINITY : LOG_TWO_OVER_PI - log(scale) - far;
+    return x < 0 ? -INFINITY : LOG_TWO_OVER_PI - far;
 }
 
+/* By x: -2 x / (x^2 + scale^2), with no square to overflow. */
 static double log_prob_slope(int input, double x, double scale)
 {
-    const double z = x / scale, slope = -2 / (z + 1 / z);
-    return x < 0 ? 0 : (input == 0 ? slope : -1 - z * slope) / scale;
+    if (x < 0)
+        return 0;
+    if (input == 0)
+        return -2 / (x + scale * (scale / x));
+    const double z = x / scale;
+    return (2 / (1 + 1 / z / z) - 1) / scale;
 }
 
 static double log_tail(int upper, double x, double scale)
@@ -64,7 +69,7 @@ static double kl_slope(int input, double scale_q, double scale_p)
     return input == 0 ? t / (r * (1 + r)) / scale_p : -t / (1 + r) / scale_p;
 }
 
-PPL__LOG_PROB(1, "half_cauchy")
+PPL__SCALED_LOG_PROB(1, "half_cauchy")
 PPL__TAILS(1, "half_cauchy")
 PPL__QUANTILES(1, "half_cauchy")
 PPL__DRAWS_OF_QUANTILES(1, "half_cauchy")

@@ -16,10 +16,10 @@
 
 #define HALF_LOG_HALF_PI 0.22579135264472743236
 
-static double log_prob(double x, double scale)
+static double scaled_log_prob(double x, double scale)
 {
     const double z = x / scale;
-    return x < 0 ? -INFINITY : -z * z / 2 - log(scale) - HALF_LOG_HALF_PI;
+    return x < 0 ? -INFINITY : -z * z / 2 - HALF_LOG_HALF_PI;
 }
 
 static double log_prob_slope(int input, double x, double scale)
@@ -72,7 +72,7 @@ static double kl_slope(int input, double scale_q, double scale_p)
     return input == 0 ? excess / scale_q : -excess / scale_p;
 }
 
-PPL__LOG_PROB(1, "half_normal")
+PPL__SCALED_LOG_PROB(1, "half_normal")
 PPL__TAILS(1, "half_normal")
 PPL__QUANTILES(1, "half_normal")
 PPL__DRAWS(1, "half_normal", ppl_rng_normals)

@@ -11,9 +11,9 @@
  */
 #include "pointwise.h"
 
-static double log_prob(double x, double loc, double scale)
+static double scaled_log_prob(double x, double loc, double scale)
 {
-    return standard_log_prob((x - loc) / scale) - log(scale);
+    return standard_log_prob((x - loc) / scale);
 }
 
 static double log_prob_slope(int input, double x, double loc, double scale)
@@ -54,7 +54,7 @@ static ppl_tensor *variance(const ppl_dist *d)
 }
 
 #define LOCATION_SCALE_OPERATIONS(family)                                                \
-    PPL__LOG_PROB(2, family)                                                             \
+    PPL__SCALED_LOG_PROB(2, family)                                                      \
     PPL__TAILS(2, family)                                                                \
     PPL__QUANTILES(2, family)                                                            \
     PPL__DRAWS_OF_QUANTILES(2, family)

@@ -13,11 +13,10 @@
  */
 #include "normal_tails.h"
 
-static double log_prob(double x, double loc, double scale)
+static double scaled_log_prob(double x, double loc, double scale)
 {
     const double log_x = log(x), z = (log_x - loc) / scale;
-    return x > 0 ? -z * z / 2 - log(scale) - PPL__HALF_LOG_TWO_PI - log_x
-                 : ppl__outside(x);
+    return x > 0 ? -z * z / 2 - PPL__HALF_LOG_TWO_PI - log_x : ppl__outside(x);
 }
 
 static double log_prob_slope(int input, double x, double loc, double scale)
@@ -82,7 +81,7 @@ static double variance_slope(int input, double loc, double scale)
                       : 2 * scale * exp(2 * loc + square) * (2 * expm1(square) + 1);
 }
 
-PPL__LOG_PROB(2, "log_normal")
+PPL__SCALED_LOG_PROB(2, "log_normal")
 PPL__TAILS(2, "log_normal")
 PPL__QUANTILES(2, "log_normal")
 PPL__DRAWS(2, "log_normal", ppl_rng_normals)

@@ -10,6 +10,8 @@
  *
  *   macro                   needs                         and
  *   LOG_PROB(P, family)     log_prob(x, a..)              log_prob_slope(input, x, a..)
+ *   SCALED_LOG_PROB(P, family)
+ *                           scaled_log_prob(x, a..)       log_prob_slope(input, x, a..)
  *   MOMENT(P, family, f)    f(a..)                        f_slope(input, a..)
  *   KL(P, family)           kl(a.. of q, a.. of p)        kl_slope(input, the same)
  *   TAILS(P, family)        log_tail(upper, x, a..)       log_tail_slope(input, upper, x, a..)
@@ -18,6 +20,7 @@
  *   DRAWS(P, family, noise) draw(e, a..)                  draw_slope(input, x, e, a..)
  *   DRAWS_OF_RNG(P, family) draw(rng, element, a..)       draw_slope(input, x, rng, element, a..)
  *
+ * scaled_log_prob is log p + log scale, the scale being the last parameter.
  * log_tail is log P(X > x) if `upper`, else log P(X <= x), and quantile its inverse, of a
  * probability p. As log T(x; a) = log p holds whatever a is, dx/da = -(d log T / da) /
  * (d log T / dx), and dx/dp = 1 / (p d log T / dx): quantiles, and draws that are quantiles
@@ -55,6 +58,8 @@
 /* The same from its value and its derivative. */
 #define PPL__POINTWISE(name, inputs, text, value, slope)                                 \
     PPL__POINTWISE_LOOP(name, value)                                                     \
+    PPL__POINTWISE_SLOPE(name, inputs, text, slope)
+#define PPL__POINTWISE_SLOPE(name, inputs, text, slope)                                  \
     static void name##_slopes(const ppl__span *s, int input, void *out)                  \
     {                                                                                    \
         double *d = out;                                                                 \
@@ -72,6 +77,8 @@ ppl_tensor *ppl__apply_to_both(const ppl_op *op, const ppl_dist *q, const ppl_di
 
 #define PPL__POINTWISE_AT(name, P, text, value, slope)                                   \
     PPL__POINTWISE(name, P + 1, text, value, slope)                                      \
+    PPL__APPLIED_AT(name)
+#define PPL__APPLIED_AT(name)                                                            \
     static ppl_tensor *name##_at(const ppl_dist *d, ppl_tensor *x)                       \
     {                                                                                    \
         return ppl__apply_at(&name##_op, d, x);                                          \
@@ -83,6 +90,19 @@ ppl_tensor *ppl__apply_to_both(const ppl_op *op, const ppl_dist *q, const ppl_di
     PPL__POINTWISE_AT(log_prob, P, family " log_prob",                                   \
                       log_prob(PPL__IN(0), PPL__IN_##P(1)),                              \
                       log_prob_slope(input, PPL__IN(0), PPL__IN_##P(1)))
+
+/* The logarithm of a single scale is made once, and is kept (density.h). */
+#define PPL__SCALED_LOG_PROB(P, family)                                                  \
+    static void log_prob_values(const ppl__span *s, void *out)                           \
+    {                                                                                    \
+        const double *log_scale = ppl__mapped(ppl_maths_log, PPL_F64, s, P, out);        \
+        double *y = out;                                                                 \
+        for (size_t i = 0; i < s->n; i++)                                                \
+            y[i] = scaled_log_prob(PPL__IN(0), PPL__IN_##P(1)) - log_scale[i];           \
+    }                                                                                    \
+    PPL__POINTWISE_SLOPE(log_prob, P + 1, family " log_prob",                            \
+                         log_prob_slope(input, PPL__IN(0), PPL__IN_##P(1)))              \
+    PPL__APPLIED_AT(log_prob)
 
 #define PPL__MOMENT(P, family, name)                                                     \
     PPL__POINTWISE(name, P, family " " #name, name(PPL__IN_##P(0)),                      \
