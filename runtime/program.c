@@ -34,6 +34,11 @@ typedef struct step {
     void *plan;                     /* NULL: its row has none */
 } step;
 
+typedef struct root {
+    ppl_tensor *tensor;
+    double weight;
+} root;
+
 /* A piece of the adjoints that a sweep starts from. */
 typedef struct piece {
     size_t from, size;
@@ -49,8 +54,7 @@ struct ppl_program {
     step *step;                     /* of each node */
     call *calls;
     size_t call_count;
-    ppl_tensor **root;
-    double *weight;
+    root *root;
     int roots;
     char *adjoint, *seeded;         /* all adjoints in one block; the block to start from, and
                                        before that what becomes of each byte (see is_fresh) */
@@ -156,8 +160,8 @@ static size_t reach(ppl_program *p)
 {
     size_t calls = 0;
     for (int i = 0; i < p->roots; i++)
-        if (p->root[i]->flags & PPL__REQUIRES_GRAD)
-            give_adjoint(p, p->root[i]);
+        if (p->root[i].tensor->flags & PPL__REQUIRES_GRAD)
+            give_adjoint(p, p->root[i].tensor);
     for (size_t k = p->count; k-- > 0;) {
         ppl_tensor *out = p->node[k];
         if (!out->grad || !(out->flags & PPL__REQUIRES_GRAD))
@@ -201,9 +205,10 @@ static void know_roots(const ppl_program *p)
 {
     memset(p->seeded, 0, p->adjoint_bytes);
     for (int i = 0; i < p->roots; i++) {
-        char *known = p->root[i]->flags & PPL__REQUIRES_GRAD ? known_of(p, p->root[i]) : NULL;
+        ppl_tensor *t = p->root[i].tensor;
+        char *known = t->flags & PPL__REQUIRES_GRAD ? known_of(p, t) : NULL;
         if (known)
-            memset(known, OF_ROOT, bytes_of(p->root[i]));
+            memset(known, OF_ROOT, bytes_of(t));
     }
 }
 
@@ -410,12 +415,12 @@ static void seed(ppl_program *p)
 {
     memset(p->adjoint, 0, p->adjoint_bytes);
     for (int i = 0; i < p->roots; i++) {
-        ppl_tensor *root = p->root[i];
-        if (!(root->flags & PPL__REQUIRES_GRAD))
+        ppl_tensor *t = p->root[i].tensor;
+        if (!(t->flags & PPL__REQUIRES_GRAD))
             continue;
-        void *grad = adjoint_of(p, root);
-        for (int64_t k = 0; k < root->numel; k++)
-            ppl__add_number(p->ctx, ppl__at(root, grad, (size_t)k), p->weight[i]);
+        void *grad = adjoint_of(p, t);
+        for (int64_t k = 0; k < t->numel; k++)
+            ppl__add_number(p->ctx, ppl__at(t, grad, (size_t)k), p->root[i].weight);
     }
     memcpy(p->seeded, p->adjoint, p->adjoint_bytes);
 }
@@ -453,15 +458,13 @@ static int keep_roots(ppl_program *p, ppl_tensor *const *roots, const double *we
 {
     ppl_ctx *c = p->ctx;
     p->root = ppl__arena_alloc(&c->data, (size_t)(count + 1) * sizeof *p->root);
-    p->weight = ppl__arena_alloc(&c->data, (size_t)(count + 1) * sizeof *p->weight);
-    if (!p->root || !p->weight)
+    if (!p->root)
         return 0;
     for (int i = 0; i < count; i++) {
         if (ppl__check_numbered(c, "program_end: root", roots[i], i) != PPL_OK ||
             ppl__need_dtype("program_end", roots[i], i, c->dtype) != PPL_OK)
             return 0;
-        p->root[i] = roots[i];
-        p->weight[i] = weights ? weights[i] : 1;
+        p->root[i] = (root){ roots[i], weights ? weights[i] : 1 };
     }
     p->roots = count;
     return 1;
@@ -540,10 +543,10 @@ static void backward(ppl_program *p)
     }
 }
 
-static double total_of(const ppl_program *p, const ppl_tensor *t)
+static double total_of(const ppl_ctx *c, const ppl_tensor *t)
 {
     if (t->numel != 1)
-        return p->ctx->kernels->sum((size_t)t->numel, t->data);
+        return c->kernels->sum((size_t)t->numel, t->data);
     return t->dtype == PPL_F32 ? (double)*(const float *)t->data : *(const double *)t->data;
 }
 
@@ -557,8 +560,8 @@ ppl_status ppl_program_run(ppl_program *p, int gradient, double *value)
     ppl__arena_mark mark = ppl__arena_here(&c->data);
     forget_prepared(p);
     forward(p);
-    for (int i = 0; i < p->roots; i++)
-        sum += p->weight[i] * total_of(p, p->root[i]);
+    for (const root *r = p->root, *end = r + p->roots; r < end; r++)
+        sum += r->weight * total_of(c, r->tensor);
     if (gradient && c->status == PPL_OK)
         backward(p);
     forget_prepared(p);

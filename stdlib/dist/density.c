@@ -737,8 +737,9 @@ void ppl__formula_vjp_all(const ppl__formula *f, ppl_tensor *out, void *const *g
         ppl_maths_split(ppl_tensor_ctx(out), blocks, least, backward_blocks, &t);
 }
 
-/* Lays out the sweep over a plain node, in the first run. */
-static void open_shares(node *x, void *const *grads, unsigned fresh)
+/* Lays out the sweep over a plain node, in the first run. Apart, or every run would save the
+ * registers that this one needs. */
+static __attribute__((noinline)) void open_shares(node *x, void *const *grads, unsigned fresh)
 {
     x->adjoint = ppl_adjoint(x->out);
     x->shares = 0;
