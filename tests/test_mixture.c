@@ -400,6 +400,16 @@ START_TEST(quantiles_and_entropies_of_others)
     double plain = ppl_item(ppl_entropy(ppl_mixture_same_family(
         ppl_categorical(numbers(c, 1, 7)), normal)));
     assert_values(ppl_entropy(d), near, plain);
+    /* Narrow and far apart: x itself has few digits there. */
+    if (_i) {
+        d = ppl_mixture_same_family(ppl_categorical(numbers(c, 1, 1, 1e-3)),
+                                    ppl_normal(numbers(c, 199, 353, -3),
+                                               numbers(c, 0.014, 0.022, 0.5)));
+        const double share = 1 / 2.001, rest = 1e-3 * share;
+        assert_values(ppl_entropy(d), near, 1.4189385332046727 + share * log(0.014 * 0.022) +
+                                                rest * log(0.5) - 2 * share * log(share) -
+                                                rest * log(rest));
+    }
     /* Counts far apart; outcomes; a component of no weight. */
     ppl_tensor *rate = numbers(c, 3, 1e6);
     d = ppl_mixture_same_family(ppl_categorical(w), ppl_poisson(rate));

@@ -348,12 +348,21 @@ static double tolerance(const quadrature *q, const panel *of, int m)
     return epsilon_of(q) * (q->order == 0 ? 4 * (total[0] + total[1]) : 64 * total[m]);
 }
 
-/* Whether the halves agree with what they are of, and that misses no mass: little, where there
- * may be jumps. */
+/* How much mass a panel may miss: where there may be jumps what rounding makes of it, of x too. */
+static double mass_tolerance(const quadrature *q, const panel *of)
+{
+    const double epsilon = epsilon_of(q), some = sqrt(epsilon) / 16;
+    if (!q->still || q->law->whole)
+        return some;
+    const double from = panel_end(q, of, of->from), to = panel_end(q, of, of->to);
+    const double blur = fmax(fabs(from), fabs(to)) / fabs(to - from);
+    return fmin(some, epsilon * (256 + 16 * of->mass * blur));
+}
+
+/* Whether the halves agree with what they are of, and that misses no mass. */
 static int settled(const quadrature *q, const panel *of, const panel *half)
 {
-    const double missing = fabs(of->whole[1] - of->mass), some = sqrt(epsilon_of(q)) / 16;
-    int close = q->order > 0 || !(missing > (q->still ? fmin(some, 256 * epsilon_of(q)) : some));
+    int close = q->order > 0 || !(fabs(of->whole[1] - of->mass) > mass_tolerance(q, of));
     for (int m = 0; m < 2; m++)
         close &= !(fabs(of->whole[m] - half[0].whole[m] - half[1].whole[m]) >
                    tolerance(q, of, m));
