@@ -9,22 +9,48 @@
  *   entropy    log(sinh h / h) - h L(h)
  *   KL(q||p)   (h_q - h_p) L(h_q) - log(sinh h_q / h_q) + log(sinh h_p / h_p)
  *
- * Written so, nothing cancels near n = 0, where the density's usual form is 0 / 0.
+ * Written so, nothing cancels near n = 0, where the density's usual form is 0 / 0. Far from it
+ * the draws are at an edge, a distance y from it, nearly an Exponential(|n|), and the terms
+ * that are as large as n are left out by hand:
+ *
+ *   log p(x)   log |n| - |n| y - log(1 - e^-|n|)
+ *   entropy    1 - log |n| + log(1 - e^-|n|) - |n| / (e^|n| - 1)
+ *
+ * and so for the KL, in which L(h) = sign(h) (1 + 2 / (e^|2h| - 1)) - 1 / h.
  * Source: Loaiza-Ganem, Cunningham, The continuous Bernoulli, 2019.
  */
 #include "langevin.h"
 #include "pointwise.h"
 
+/* Where the forms for the edge are taken. */
+static int is_far(double n)
+{
+    return fabs(n) > 1;
+}
+
+/* log(|n| / (1 - e^-|n|)), the density at the edge. */
+static double log_peak(double n)
+{
+    return log(fabs(n)) - log1p(-exp(-fabs(n)));
+}
+
 static double log_prob(double x, double n)
 {
-    return x >= 0 && x <= 1 ? n * (x - 0.5) - ppl__log_sinhc(n / 2) : ppl__outside(x);
+    if (!(x >= 0 && x <= 1))
+        return ppl__outside(x);
+    return is_far(n) ? log_peak(n) - fabs(n) * (n < 0 ? x : 1 - x)
+                     : n * (x - 0.5) - ppl__log_sinhc(n / 2);
 }
 
 static double log_prob_slope(int input, double x, double n)
 {
     if (!(x >= 0 && x <= 1))
         return 0;
-    return input == 0 ? n : x - 0.5 - ppl__langevin(n / 2) / 2;
+    if (input == 0)
+        return n;
+    if (!is_far(n))
+        return x - 0.5 - ppl__langevin(n / 2) / 2;
+    return 1 / n + (n < 0 ? x + 1 / expm1(-n) : x - 1 - 1 / expm1(n));
 }
 
 /* log P(X <= x), of x and rest = 1 - x. */
@@ -103,7 +129,8 @@ static double variance_slope(int input, double n)
 
 static double entropy(double n)
 {
-    return ppl__log_sinhc(n / 2) - n / 2 * ppl__langevin(n / 2);
+    return is_far(n) ? 1 - log_peak(n) - fabs(n) / expm1(fabs(n))
+                     : ppl__log_sinhc(n / 2) - n / 2 * ppl__langevin(n / 2);
 }
 
 static double entropy_slope(int input, double n)
@@ -112,16 +139,39 @@ static double entropy_slope(int input, double n)
     return -n / 4 * ppl__langevin_slope(n / 2);
 }
 
+/* log(sinh h / h) - |h| with h = n / 2. */
+static double log_rest(double n)
+{
+    return is_far(n) ? -log_peak(n) : ppl__log_sinhc(n / 2) - fabs(n) / 2;
+}
+
+/* L(h) - sign(h) + 1 / h with h = n / 2, for n far from 0. */
+static double langevin_rest(double n)
+{
+    return copysign(2 / expm1(fabs(n)), n);
+}
+
 static double kl(double n_q, double n_p)
 {
-    return (n_q - n_p) / 2 * ppl__langevin(n_q / 2) - ppl__log_sinhc(n_q / 2) +
-           ppl__log_sinhc(n_p / 2);
+    if (!is_far(n_q))
+        return (n_q - n_p) / 2 * ppl__langevin(n_q / 2) - ppl__log_sinhc(n_q / 2) +
+               ppl__log_sinhc(n_p / 2);
+    const double apart = fabs(n_p) / 2 - copysign(n_p / 2, n_q * n_p);
+    const double t = (n_p - n_q) / n_q, rest = (n_q - n_p) / 2 * langevin_rest(n_q);
+    if (is_far(n_p) && apart == 0)
+        return ppl__excess_f64(t, t < -0.5 ? log(n_p / n_q) : log1p(t)) + rest +
+               log1p(-exp(-fabs(n_p))) - log1p(-exp(-fabs(n_q)));
+    return apart + t + rest - log_rest(n_q) + log_rest(n_p);
 }
 
 static double kl_slope(int input, double n_q, double n_p)
 {
-    return input == 0 ? (n_q - n_p) / 4 * ppl__langevin_slope(n_q / 2)
-                      : (ppl__langevin(n_p / 2) - ppl__langevin(n_q / 2)) / 2;
+    if (input == 0)
+        return (n_q - n_p) / 4 * ppl__langevin_slope(n_q / 2);
+    if (!is_far(n_q) || !is_far(n_p))
+        return (ppl__langevin(n_p / 2) - ppl__langevin(n_q / 2)) / 2;
+    return (copysign(1, n_p) - copysign(1, n_q) + langevin_rest(n_p) - langevin_rest(n_q)) / 2 +
+           (n_p - n_q) / n_q / n_p;
 }
 
 PPL__LOG_PROB(1, "continuous_bernoulli_logits")
