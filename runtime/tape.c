@@ -10,10 +10,11 @@
  * Adjoints are made when something first reaches a tensor, and their memory goes to the
  * next one once the sweep has passed it, so that a sweep stays within the caches; those of
  * leaves stay and add up. What reaches a view of a part is written there, and while such
- * parts lie side by side (the time steps of a sequence) nothing is zeroed. That of what is summed whole is one number, kept once if its row
- * can do with it, and written out where something else adds to it. What vjp_together takes is
- * put off: the nodes of one row are collected at the input and go together, a product over
- * many rows for a weight used at T steps instead of T products of few: as many nodes as make
+ * parts lie side by side (the time steps of a sequence) nothing else is zeroed. That of what is
+ * summed whole is one number, kept once if its row can do with it, and written out where
+ * something else adds to it. What vjp_together takes is put off: the nodes of one row are
+ * collected at the input and go together, a product over many rows for a weight used at T
+ * steps instead of T products of few: as many nodes as make
  * PPL__TOGETHER rows, and the rest when the sweep comes to that input, or after it for leaves.
  * Everything is visited in an order that the tape alone decides. With threads, the products
  * for leaves are jobs (impl.h): the sweep goes on meanwhile, and waits for one where something
@@ -124,6 +125,11 @@ static void spell_out(ppl_tensor *t)
 
     k->fill((size_t)t->numel, k->sum(1, t->grad), t->grad);
     t->flags &= (unsigned char)~PPL__EVEN;
+}
+
+static int is_part(const ppl_tensor *t)
+{
+    return t->flags & PPL__VIEW && t->numel != t->base->numel;
 }
 
 static partial **find_partial(sweep *s, const ppl_tensor *owner)
@@ -253,7 +259,8 @@ static int takes_even(const ppl_tensor *t)
            t->inputs <= PPL__ALL_INPUTS && t->numel > 1;
 }
 
-/* All inputs at once. What was first and is not written for an error is zeros. */
+/* All inputs at once. Two of them may be parts of one tensor that overlap (x_t and x_(t-1)): a
+ * part is zeroed, not written. What was first and is not written for an error is zeros. */
 static void contribute_all(sweep *s, ppl_tensor *out)
 {
     void *grads[PPL__ALL_INPUTS];
@@ -262,6 +269,10 @@ static void contribute_all(sweep *s, ppl_tensor *out)
         int first = 0;
         grads[i] = out->input[i]->flags & PPL__REQUIRES_GRAD
                        ? adjoint(s, out->input[i], &first) : NULL;
+        if (first && grads[i] && is_part(out->input[i])) {
+            memset(grads[i], 0, bytes_of(out->input[i]));
+            first = 0;
+        }
         fresh |= (unsigned)first << i;
     }
     if (fresh && out->op->flags & PPL__SPREADS && out->numel == 1 &&

@@ -2,7 +2,7 @@
 /*
  * test_density.c - formulas as operations (stdlib/dist/density.h), by the log_prob of
  * Normal and of Laplace: over many blocks, with inputs stretched in every way, one tensor
- * in two places, gradients that something stands in already. Each against the same
+ * in two places or parts of one, gradients that something stands in already. Each against the same
  * composed of plain operations; and adjoints that are one number.
  */
 #include "tensors.h"
@@ -154,6 +154,32 @@ START_TEST(one_tensor_in_two_places)
 }
 END_TEST
 
+/* Parts of one computed tensor that overlap, as x_t and x_(t-1), longer than a block. */
+static void compare_overlapping(int dtype, int f, int order)
+{
+    enum { N = 700 };
+    ppl_ctx *c = context(dtype);
+    const density by[] = { formula[f], twin[f] };
+    ppl_tensor *grad[2];
+    for (int k = 0; k < 2; k++) {
+        ppl_tensor *x = leaf(c, PPL_SHAPE(N), 1), *e = ppl_exp(x);
+        ppl_tensor *part[] = { ppl_slice(e, 0, 0, N - 1), ppl_slice(e, 0, 1, N) };
+        ppl_tensor *y = by[k](part[order], part[!order], part[!order]);
+        ck_assert_int_eq(ppl_backward(ppl_sum(y, PPL_ALL)), PPL_OK);
+        grad[k] = ppl_grad(x);
+    }
+    assert_same(grad[0], grad[1], 400 * rounding(dtype));
+    ppl_ctx_free(c);
+}
+
+START_TEST(overlapping_parts)
+{
+    for (int f = 0; f < COUNT_OF(formula); f++)
+        for (int order = 0; order < 2; order++)
+            compare_overlapping(_i, f, order);
+}
+END_TEST
+
 /* A zero adjoint is zero whatever the slope: for whole, single and stretched inputs. */
 START_TEST(zero_adjoints)
 {
@@ -254,6 +280,6 @@ END_TEST
 int main(void)
 {
     return run_tests("density", (const TTest *const[]){
-        inputs_of_every_shape, one_tensor_in_two_places, zero_adjoints,
+        inputs_of_every_shape, one_tensor_in_two_places, overlapping_parts, zero_adjoints,
         sums_are_in_double, a_number_is_as_an_element, even_adjoints, NULL });
 }
