@@ -206,7 +206,7 @@ const void *ppl__map(void (*function)(ppl_dtype dtype, size_t n, const void *x, 
 {
     const int single = s->single >> k & 1;
     const size_t n = single ? 1 : s->n, from = single ? 0 : s->start, size = size_of(dtype);
-    ppl__kept *e = s->kept && s->kept[k].x ? &s->kept[k] : NULL;
+    ppl__kept *e = s->kept[k].x ? &s->kept[k] : NULL;
 
     if (e && !e->function)
         e->function = function;

@@ -109,7 +109,11 @@ ppl__mapped(void (*function)(ppl_dtype dtype, size_t n, const void *x, void *y),
     const size_t n = single ? 1 : s->n, from = single ? 0 : s->start;
     const ppl__kept *e = s->kept ? &s->kept[k] : NULL;
 
-    if (e && e->function == function && e->made >= from + n &&
+    if (!e) {
+        function(dtype, n, s->in[k], y);
+        return y;
+    }
+    if (e->function == function && e->made >= from + n &&
         ppl__same_bytes(s->in[k], e->x + from * size, n * size))
         return e->y + from * size;
     return ppl__map(function, dtype, s, k, y);
