@@ -94,6 +94,19 @@ int ppl__is_stretched(const ppl_tensor *out, int i)
            !ppl__same_shape(&out->input[i]->shape, &out->shape);
 }
 
+int ppl__overlaps_another(const ppl_tensor *out, int i)
+{
+    const ppl_tensor *t = out->input[i], *owner = t->base ? t->base : t;
+    for (int k = 0; k < out->inputs; k++) {
+        const ppl_tensor *other = out->input[k];
+        const int64_t apart = other->offset - t->offset;
+        if ((other->base ? other->base : other) == owner && apart < t->numel &&
+            -apart < other->numel && (apart != 0 || other->numel != t->numel))
+            return 1;
+    }
+    return 0;
+}
+
 /* Stretches, once, the inputs that are of another shape than the output. */
 static int stretch(ppl_tensor *out)
 {

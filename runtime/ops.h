@@ -32,6 +32,9 @@ void *ppl__matrix_at(const ppl_tensor *out, const ppl_tensor *t, const void *ele
                      size_t batch);
 /* 1 if input i of `out` is stretched for it, its gradient to be summed back. */
 int ppl__is_stretched(const ppl_tensor *out, int i);
+/* 1 if input i of `out` shares elements with another, which are not the same ones throughout
+ * (x_t and x_(t-1)): a vjp_all that writes one while it adds to the other would lose some. */
+int ppl__overlaps_another(const ppl_tensor *out, int i);
 /* Adds a number to one element of the context's floating dtype. */
 void ppl__add_number(const ppl_ctx *c, void *element, double value);
 

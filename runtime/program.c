@@ -288,7 +288,7 @@ static int call_for_all(ppl_program *p, ppl_tensor **out, void *plan)
         ppl_tensor *input = (*out)->input[i];
         const int due = input->flags & PPL__REQUIRES_GRAD;
         k->grads[i] = due ? adjoint_of(p, input) : NULL;
-        k->fresh |= due ? is_fresh(p, input, 1) << i : 0;
+        k->fresh |= due ? is_fresh(p, input, !ppl__overlaps_another(*out, i)) << i : 0;
     }
     return k->grads != NULL;
 }

@@ -127,11 +127,6 @@ static void spell_out(ppl_tensor *t)
     t->flags &= (unsigned char)~PPL__EVEN;
 }
 
-static int is_part(const ppl_tensor *t)
-{
-    return t->flags & PPL__VIEW && t->numel != t->base->numel;
-}
-
 static partial **find_partial(sweep *s, const ppl_tensor *owner)
 {
     partial **at = &s->partials;
@@ -259,8 +254,8 @@ static int takes_even(const ppl_tensor *t)
            t->inputs <= PPL__ALL_INPUTS && t->numel > 1;
 }
 
-/* All inputs at once. Two of them may be parts of one tensor that overlap (x_t and x_(t-1)): a
- * part is zeroed, not written. What was first and is not written for an error is zeros. */
+/* All inputs at once. What was first is zeroed where it overlaps another, and where an error
+ * keeps it from being written. */
 static void contribute_all(sweep *s, ppl_tensor *out)
 {
     void *grads[PPL__ALL_INPUTS];
@@ -269,7 +264,7 @@ static void contribute_all(sweep *s, ppl_tensor *out)
         int first = 0;
         grads[i] = out->input[i]->flags & PPL__REQUIRES_GRAD
                        ? adjoint(s, out->input[i], &first) : NULL;
-        if (first && grads[i] && is_part(out->input[i])) {
+        if (first && grads[i] && ppl__overlaps_another(out, i)) {
             memset(grads[i], 0, bytes_of(out->input[i]));
             first = 0;
         }

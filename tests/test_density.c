@@ -154,6 +154,19 @@ START_TEST(one_tensor_in_two_places)
 }
 END_TEST
 
+/* The gradient of the same in a program. */
+static ppl_tensor *by_program(ppl_ctx *c, density by, int n, int order)
+{
+    double value;
+    ppl_program *p = ppl_program_begin(c);
+    ppl_tensor *x = leaf(c, PPL_SHAPE(n), 1), *e = ppl_exp(x);
+    ppl_tensor *part[] = { ppl_slice(e, 0, 0, n - 1), ppl_slice(e, 0, 1, n) };
+    ppl_tensor *y = by(part[order], part[!order], part[!order]);
+    ck_assert_int_eq(ppl_program_end(p, &y, NULL, 1), PPL_OK);
+    ck_assert_int_eq(ppl_program_run(p, 1, &value), PPL_OK);
+    return ppl_grad(x);
+}
+
 /* Parts of one computed tensor that overlap, as x_t and x_(t-1), longer than a block. */
 static void compare_overlapping(int dtype, int f, int order)
 {
@@ -169,6 +182,7 @@ static void compare_overlapping(int dtype, int f, int order)
         grad[k] = ppl_grad(x);
     }
     assert_same(grad[0], grad[1], 400 * rounding(dtype));
+    assert_same(by_program(c, formula[f], N, order), grad[1], 400 * rounding(dtype));
     ppl_ctx_free(c);
 }
 
