@@ -236,6 +236,78 @@ static const family_row *row_of(const char *golden)
     ck_abort_msg("no row of %s", golden);
 }
 
+/* ---- Far out ----------------------------------------------------------------------- */
+
+/* The value of a record and its slopes in `leaf`, by a backward sweep. */
+static void check_far(ppl_ctx *c, const char *family, int record, const json_t *golden,
+                      const char *what, ppl_tensor *y, ppl_tensor *const *leaf, int count)
+{
+    double expected[1 + 2 * MOST_PARAMS];
+    ck_assert_int_eq(golden_numbers(golden, what, expected, 1), 1);
+    ck_assert_msg(ppl_backward(y) == PPL_OK, "%s: %s", family, ppl_error_text(c));
+    assert_near(family, record, what, ppl_item(y), expected[0], 1e-10, 1e-13);
+    ck_assert_int_eq(golden_numbers(golden, "slopes", expected, 1 + 2 * MOST_PARAMS), count);
+    for (int i = 0; i < count; i++)
+        assert_near(family, record, what, ppl_item(ppl_grad(leaf[i])), expected[i], 1e-10,
+                    1e-13);
+}
+
+static const char *far_family(const json_t *golden)
+{
+    return json_string_value(json_object_get(golden, "family"));
+}
+
+/* Tails that underflow have their logarithms and all slopes of those. */
+START_TEST(tails_far_out_have_slopes)
+{
+    ppl_ctx *c = context(1);
+    json_t *root = golden_load("far.json"), *records = json_object_get(root, "tails");
+    for (int k = 0; k < (int)json_array_size(records); k++) {
+        const json_t *golden = json_array_get(records, (size_t)k);
+        const family_row *row = row_of(far_family(golden));
+        double params[MOST_PARAMS], x = NAN, upper = NAN;
+        int count = golden_numbers(golden, "params", params, MOST_PARAMS);
+        ppl_tensor *leaf[1 + PPL_MAX_PARAMS];
+        golden_numbers(golden, "value", &x, 1);
+        golden_numbers(golden, "upper", &upper, 1);
+        make_params(c, row, params, count, 1, leaf + 1);
+        leaf[0] = ppl_variable(c, PPL_SCALAR, &x);
+        ppl_dist *d = row->make(leaf + 1);
+        check_far(c, row->golden, k, golden, "log_tail",
+                  upper != 0 ? ppl_log_survival(d, leaf[0]) : ppl_log_cdf(d, leaf[0]), leaf,
+                  1 + count);
+    }
+    json_decref(root);
+    ppl_ctx_free(c);
+}
+END_TEST
+
+/* What grows as a log a in a Gamma's or a Beta's entropy and KL cancels, and is left out. */
+START_TEST(large_concentrations_leave_all_digits)
+{
+    ppl_ctx *c = context(1);
+    json_t *root = golden_load("far.json");
+    for (int kl = 0; kl < 2; kl++) {
+        const json_t *records = json_object_get(root, kl ? "kls" : "entropies");
+        for (int k = 0; k < (int)json_array_size(records); k++) {
+            const json_t *golden = json_array_get(records, (size_t)k);
+            const family_row *row = row_of(far_family(golden));
+            double params[2 * MOST_PARAMS];
+            int count = golden_numbers(golden, "params", params, 2 * MOST_PARAMS);
+            int own = kl ? count / 2 : count;
+            ppl_tensor *leaf[2 * PPL_MAX_PARAMS];
+            for (int from = 0; from < count; from += own)
+                make_params(c, row, params + from, own, 1, leaf + from);
+            ppl_dist *d = row->make(leaf);
+            check_far(c, row->golden, k, golden, kl ? "kl" : "entropy",
+                      kl ? ppl_kl(d, row->make(leaf + own)) : ppl_entropy(d), leaf, count);
+        }
+    }
+    json_decref(root);
+    ppl_ctx_free(c);
+}
+END_TEST
+
 /* The ten-digit numbers of Pyro's test fixtures. */
 START_TEST(pyro_fixtures_are_met)
 {
@@ -625,7 +697,8 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        every_family_has_a_row, golden_numbers_are_met, pyro_fixtures_are_met,
+        every_family_has_a_row, golden_numbers_are_met, tails_far_out_have_slopes,
+        large_concentrations_leave_all_digits, pyro_fixtures_are_met,
         gradients_agree_with_differences, cdfs_run_from_0_to_1, quantiles_undo_cdfs,
         outside_the_support_log_prob_is_minus_infinity, unchecked_parameters_do_no_harm,
         empty_batches_are_valid, NULL

@@ -85,7 +85,8 @@ PPL_API ppl_dist *ppl_soft_laplace(ppl_tensor *loc, ppl_tensor *scale);
 PPL_API ppl_dist *ppl_stable(ppl_tensor *stability, ppl_tensor *skew, ppl_tensor *scale,
                              ppl_tensor *loc);
 /* StudentT of `df` degrees of freedom. Its mean is NaN where df <= 1, its variance infinite where
- * df <= 2. Reparameterised, as Normal over the root of a Gamma (implicit differentiation). */
+ * df <= 2 and NaN where df <= 1. Reparameterised, as Normal over the root of a Gamma (implicit
+ * differentiation). */
 PPL_API ppl_dist *ppl_student_t(ppl_tensor *df, ppl_tensor *loc, ppl_tensor *scale);
 /* TruncatedNormal: Normal(loc, scale) given low <= x <= high, which may be infinite; NULL: no
  * bound on that side. Right however far in a tail. Reparameterised. */

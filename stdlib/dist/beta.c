@@ -134,95 +134,48 @@ static void draw_slope(const ppl__span *s, int input, void *slope)
     }
 }
 
-static void entropy_value(const ppl__span *s, void *out)
+static double entropy(double a, double b)
 {
-    const double *a = s->in[0], *b = s->in[1];
-    double *y = out;
-    digammas psi;
-
-    fill_digammas(s->n, a, b, &psi);
-    log_beta(s->n, a, b, y);
-    for (size_t i = 0; i < s->n; i++)
-        y[i] += (a[i] + b[i] - 2) * psi.sum[i] - (a[i] - 1) * psi.a[i] -
-                (b[i] - 1) * psi.b[i];
+    return ppl__beta_entropy(a, b);
 }
 
-static void entropy_slope(const ppl__span *s, int input, void *slope)
+static double entropy_slope(int input, double a, double b)
 {
-    const double *a = s->in[0], *b = s->in[1], *own = s->in[input];
-    double *d = slope;
-
-    for (size_t i = 0; i < s->n; i++)
-        d[i] = (a[i] + b[i] - 2) * ppl_maths_trigamma_at(a[i] + b[i]) -
-               (own[i] - 1) * ppl_maths_trigamma_at(own[i]);
+    return ppl__beta_entropy_slope(input == 0 ? a : b, a + b);
 }
 
-static void kl_value(const ppl__span *s, void *out)
+static double kl(double a_q, double b_q, double a_p, double b_p)
 {
-    const double *a_q = s->in[0], *b_q = s->in[1], *a_p = s->in[2], *b_p = s->in[3];
-    double *y = out, log_beta_q[PPL__SPAN];
-    digammas psi;
-
-    fill_digammas(s->n, a_q, b_q, &psi);
-    log_beta(s->n, a_q, b_q, log_beta_q);
-    log_beta(s->n, a_p, b_p, y);
-    for (size_t i = 0; i < s->n; i++)
-        y[i] += (a_q[i] - a_p[i]) * (psi.a[i] - psi.sum[i]) +
-                (b_q[i] - b_p[i]) * (psi.b[i] - psi.sum[i]) - log_beta_q[i];
+    return ppl__beta_kl(a_q, b_q, a_p, b_p);
 }
 
-static void kl_slope(const ppl__span *s, int input, void *slope)
+static double kl_slope(int input, double a_q, double b_q, double a_p, double b_p)
 {
-    const double *a_q = s->in[0], *b_q = s->in[1], *a_p = s->in[2], *b_p = s->in[3];
-    double *d = slope;
-    digammas q, p;
-
-    if (input >= 2) {
-        fill_digammas(s->n, a_q, b_q, &q);
-        fill_digammas(s->n, a_p, b_p, &p);
-    }
-    for (size_t i = 0; i < s->n; i++) {
-        const double a = a_q[i] - a_p[i], b = b_q[i] - b_p[i];
-        if (input < 2)
-            d[i] = input == 0 ? a * ppl_maths_trigamma_at(a_q[i])
-                              : b * ppl_maths_trigamma_at(b_q[i]);
-        if (input < 2)
-            d[i] -= (a + b) * ppl_maths_trigamma_at(a_q[i] + b_q[i]);
-        else
-            d[i] = (input == 2 ? p.a[i] - q.a[i] : p.b[i] - q.b[i]) - p.sum[i] + q.sum[i];
-    }
+    const int of_p = input >= 2, of_a = input % 2 == 0;
+    return ppl__dirichlet_kl_slope(of_p, of_a ? a_q : b_q, a_q + b_q, of_a ? a_p : b_p,
+                                   a_p + b_p);
 }
 
 static const ppl__formula log_prob_formula =
     PPL__IN_DOUBLE(3, log_prob_value, log_prob_slope);
 static const ppl__formula draw_formula = PPL__IN_DOUBLE(2, draw_value, draw_slope);
-static const ppl__formula entropy_formula =
-    PPL__IN_DOUBLE(2, entropy_value, entropy_slope);
-static const ppl__formula kl_formula = PPL__IN_DOUBLE(4, kl_value, kl_slope);
 PPL__FORMULA_OP(log_prob_op, "beta log_prob", log_prob_formula)
 PPL__FORMULA_OP(draw_op, "beta sample", draw_formula)
-PPL__FORMULA_OP(entropy_op, "beta entropy", entropy_formula)
-PPL__FORMULA_OP(kl_op, "beta kl", kl_formula)
 
 static double log_tail(int upper, double x, double a, double b)
 {
     if (x <= 0 || x >= 1)
         return (x <= 0) == upper ? 0 : -INFINITY;
-    return ppl__beta_log_tail(upper, x, 1 - x, a, b);
+    return ppl__beta_log_tail(upper, x, 1 - x, a, b, NULL);
 }
 
 static double log_tail_slope(int input, int upper, double x, double a, double b)
 {
-    const double log_t = log_tail(upper, x, a, b), sign = upper ? -1 : 1;
-    double slope[2];
-
+    double slope[3];
     if (!(x > 0 && x < 1))
         return 0;
-    if (input == 0)
-        return sign * exp((a - 1) * log(x) + (b - 1) * log1p(-x) - ppl_maths_log_beta(a, b) -
-                          log_t);
-    ppl_maths_beta_i_split_slopes(a, b, x, 1 - x, slope);
-    return sign * slope[input - 1] / exp(log_t);
+    ppl__beta_log_tail(upper, x, 1 - x, a, b, slope);
+    return input == 0 ? slope[0] / (x * (1 - x)) : slope[input];
 }
 
 static double quantile(int upper, double p, double a, double b)
@@ -232,6 +185,8 @@ static double quantile(int upper, double p, double a, double b)
 
 PPL__TAILS(2, "beta")
 PPL__QUANTILES(2, "beta")
+PPL__MOMENT(2, "beta", entropy)
+PPL__KL(2, "beta")
 
 static ppl_tensor *sample(const ppl_dist *d, const ppl_rng *rng)
 {
@@ -250,11 +205,6 @@ static ppl_tensor *log_prob(const ppl_dist *d, ppl_tensor *x)
     return ppl_apply(&log_prob_op, in, 3, NULL, 0);
 }
 
-static ppl_tensor *entropy(const ppl_dist *d)
-{
-    return ppl_apply(&entropy_op, d->param, 2, NULL, 0);
-}
-
 static ppl_tensor *mean(const ppl_dist *d)
 {
     return ppl_div(d->param[0], ppl_add(d->param[0], d->param[1]));
@@ -265,12 +215,6 @@ static ppl_tensor *variance(const ppl_dist *d)
     ppl_tensor *sum = ppl_add(d->param[0], d->param[1]);
     ppl_tensor *product = ppl_mul(mean(d), ppl_div(d->param[1], sum));
     return ppl_div(product, ppl_affine(sum, 1, 1));
-}
-
-static ppl_tensor *kl(const ppl_dist *q, const ppl_dist *p)
-{
-    ppl_tensor *in[] = { q->param[0], q->param[1], p->param[0], p->param[1] };
-    return ppl_apply(&kl_op, in, 4, NULL, 0);
 }
 
 ppl_dist *ppl_beta(ppl_tensor *concentration1, ppl_tensor *concentration0)
@@ -288,10 +232,10 @@ const ppl_family ppl_family_beta = {
     .flags = PPL_REPARAM,
     .sample = sample,
     .log_prob = log_prob,
-    .entropy = entropy,
+    .entropy = entropy_of,
     .mean = mean,
     .variance = variance,
-    .kl = kl,
+    .kl = kl_of,
     PPL__TAIL_FUNCTIONS,
     PPL__QUANTILE_FUNCTIONS,
 };

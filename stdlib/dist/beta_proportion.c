@@ -57,26 +57,28 @@ static double log_prob_slope(int input, double x, double m, double k)
     return m * score_1(x, m, k) + (1 - m) * score_0(x, m, k) - ppl__lambda(k);
 }
 
+/* From derivatives in a and b. */
+static double by_param(int input, double m, double k, double by_a, double by_b)
+{
+    return input == 0 ? k * (by_a - by_b) : m * by_a + (1 - m) * by_b;
+}
+
 static double log_tail(int upper, double x, double m, double k)
 {
     const double a = m * k, b = (1 - m) * k;
     if (x <= 0 || x >= 1)
         return (x <= 0) == upper ? 0 : -INFINITY;
-    return ppl__beta_log_tail(upper, x, 1 - x, a, b);
+    return ppl__beta_log_tail(upper, x, 1 - x, a, b, NULL);
 }
 
 static double log_tail_slope(int input, int upper, double x, double m, double k)
 {
-    const double sign = upper ? -1 : 1, log_t = log_tail(upper, x, m, k);
-    double slope[2];
-
+    double slope[3];
     if (!(x > 0 && x < 1))
         return 0;
-    if (input == 0)
-        return sign * exp(log_prob(x, m, k) - log_t);
-    ppl_maths_beta_i_split_slopes(m * k, (1 - m) * k, x, 1 - x, slope);
-    return sign / exp(log_t) * (input == 1 ? k * (slope[0] - slope[1])
-                                           : m * slope[0] + (1 - m) * slope[1]);
+    ppl__beta_log_tail(upper, x, 1 - x, m * k, (1 - m) * k, slope);
+    return input == 0 ? slope[0] / (x * (1 - x))
+                      : by_param(input - 1, m, k, slope[1], slope[2]);
 }
 
 static double quantile(int upper, double p, double m, double k)
@@ -123,46 +125,28 @@ static double variance_slope(int input, double m, double k)
 
 static double entropy(double m, double k)
 {
-    const double a = m * k, b = (1 - m) * k;
-    return (log(m) + log1p(-m) - log(k)) / 2 + ppl__beta_rest(a, b) + (a - 1) * ppl__lambda(a) +
-           (b - 1) * ppl__lambda(b) - (k - 2) * ppl__lambda(k);
+    return ppl__beta_entropy(m * k, (1 - m) * k);
 }
 
 static double entropy_slope(int input, double m, double k)
 {
-    const double a = m * k, b = (1 - m) * k;
-    const double all = (k - 2) * ppl_maths_trigamma_at(k);
-    const double by_a = all - (a - 1) * ppl_maths_trigamma_at(a);
-    const double by_b = all - (b - 1) * ppl_maths_trigamma_at(b);
-    return input == 0 ? k * (by_a - by_b) : m * by_a + (1 - m) * by_b;
+    return by_param(input, m, k, ppl__beta_entropy_slope(m * k, k),
+                    ppl__beta_entropy_slope((1 - m) * k, k));
 }
 
-/* KL of two Betas, of concentrations a, b and a', b'; and its derivatives in those. */
+/* KL of two Betas. */
 static double kl(double m_q, double k_q, double m_p, double k_p)
 {
-    const double a = m_q * k_q, b = (1 - m_q) * k_q, a_p = m_p * k_p, b_p = (1 - m_p) * k_p;
-    const double psi = ppl_maths_digamma_at(k_q);
-    return ppl_maths_log_beta(a_p, b_p) - ppl_maths_log_beta(a, b) +
-           (a - a_p) * (ppl_maths_digamma_at(a) - psi) +
-           (b - b_p) * (ppl_maths_digamma_at(b) - psi);
+    return ppl__beta_kl(m_q * k_q, (1 - m_q) * k_q, m_p * k_p, (1 - m_p) * k_p);
 }
 
 static double kl_slope(int input, double m_q, double k_q, double m_p, double k_p)
 {
-    const double m = input < 2 ? m_q : m_p, k = input < 2 ? k_q : k_p;
-    const double a = m_q * k_q, b = (1 - m_q) * k_q, a_p = m_p * k_p, b_p = (1 - m_p) * k_p;
-    double by_a, by_b;
-
-    if (input < 2) {
-        const double all = (k_q - k_p) * ppl_maths_trigamma_at(k_q);
-        by_a = (a - a_p) * ppl_maths_trigamma_at(a) - all;
-        by_b = (b - b_p) * ppl_maths_trigamma_at(b) - all;
-    } else {
-        const double all = ppl_maths_digamma_at(k_p) - ppl_maths_digamma_at(k_q);
-        by_a = ppl_maths_digamma_at(a_p) - ppl_maths_digamma_at(a) - all;
-        by_b = ppl_maths_digamma_at(b_p) - ppl_maths_digamma_at(b) - all;
-    }
-    return input % 2 == 0 ? k * (by_a - by_b) : m * by_a + (1 - m) * by_b;
+    const int of_p = input >= 2;
+    const double by_a = ppl__dirichlet_kl_slope(of_p, m_q * k_q, k_q, m_p * k_p, k_p);
+    const double by_b =
+        ppl__dirichlet_kl_slope(of_p, (1 - m_q) * k_q, k_q, (1 - m_p) * k_p, k_p);
+    return by_param(input % 2, of_p ? m_p : m_q, of_p ? k_p : k_q, by_a, by_b);
 }
 
 PPL__LOG_PROB(2, "beta_proportion")

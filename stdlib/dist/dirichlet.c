@@ -19,8 +19,8 @@
  *              - (K - 1) log(2 pi) / 2
  *   entropy    sum_k log m_k - c + (A - K) (r'(A) - 1/(2A))
  *              - sum_k (a_k - 1) (r'(a_k) - 1/(2 a_k))
- *   KL         sum_k D(q_k, p_k) - D(A_q, A_p),
- *              D(q, p) = log Gamma(p) - log Gamma(q) + (q - p) psi(q) >= 0
+ *   KL         A_p KL(m_p || m_q) + sum_k D(q_k, p_k) - D(A_q, A_p), D what is left of log
+ *              Gamma(p) - log Gamma(q) + (q - p) psi(q) without p log(p/q) - p + q
  *
  * Worked in double, and draws by logarithms, as for small a all Gammas underflow; a
  * component that would be 0 is the least normal number. Off the simplex: -inf where a
@@ -180,10 +180,10 @@ static void entropy_gradient(const ppl__event *e)
 {
     const size_t n = e->dim[0][0];
     const double *a = e->in[0], sum = sum_of(n, a);
-    const double all = (sum - (double)n) * ppl_maths_trigamma_at(sum);
+    const double all = ppl__trigamma_excess(sum, (double)n);
 
     for (size_t k = 0; k < n; k++)
-        e->d[0][k] += e->g[0] * (all - (a[k] - 1) * ppl_maths_trigamma_at(a[k]));
+        e->d[0][k] += e->g[0] * (all - ppl__trigamma_excess(a[k], 1));
 }
 
 /* ---- KL: a_q, a_p ------------------------------------------------------------------ */
@@ -193,32 +193,25 @@ static void kl_value(const ppl__event *e, double *y)
     const size_t n = e->dim[0][0];
     const double *q = e->in[0], *p = e->in[1];
 
-    *y = -ppl__gamma_divergence(sum_of(n, q), sum_of(n, p));
-    for (size_t k = 0; k < n; k++)
-        *y += ppl__gamma_divergence(q[k], p[k]);
+    const double sum_q = sum_of(n, q), sum_p = sum_of(n, p);
+
+    *y = -ppl__gamma_divergence_rest(sum_q, sum_p);
+    for (size_t k = 0; k < n; k++) {
+        const double mean_q = q[k] / sum_q, mean_p = p[k] / sum_p;
+        *y += sum_p * ppl__kl_share(mean_p, mean_q, log(mean_p), log(mean_q)) +
+              ppl__gamma_divergence_rest(q[k], p[k]);
+    }
 }
 
 static void kl_gradient(const ppl__event *e)
 {
     const size_t n = e->dim[0][0];
-    const double *q = e->in[0], *p = e->in[1], *psi_q = e->work, *psi_p = e->work + n;
-    const double sum_q = sum_of(n, q), sum_p = sum_of(n, p), g = e->g[0];
+    const double *q = e->in[0], *p = e->in[1], sum_q = sum_of(n, q), sum_p = sum_of(n, p);
 
-    ppl_maths_digamma(PPL_F64, n, q, e->work);
-    ppl_maths_digamma(PPL_F64, n, p, e->work + n);
-    const double all = (sum_q - sum_p) * ppl_maths_trigamma_at(sum_q);
-    const double psi = ppl_maths_digamma_at(sum_p) - ppl_maths_digamma_at(sum_q);
-    for (size_t k = 0; k < n; k++) {
-        if (e->d[0])
-            e->d[0][k] += g * ((q[k] - p[k]) * ppl_maths_trigamma_at(q[k]) - all);
-        if (e->d[1])
-            e->d[1][k] += g * (psi_p[k] - psi_q[k] - psi);
-    }
-}
-
-static size_t kl_work(const ppl__event *e)
-{
-    return 2 * e->dim[0][0];
+    for (int of_p = 0; of_p < 2; of_p++)
+        for (size_t k = 0; e->d[of_p] && k < n; k++)
+            e->d[of_p][k] +=
+                e->g[0] * ppl__dirichlet_kl_slope(of_p, q[k], sum_q, p[k], sum_p);
 }
 
 /* ---- Rows -------------------------------------------------------------------------- */
@@ -235,8 +228,7 @@ static const ppl__event_formula entropy_formula = {
     .inputs = 1, .axes = { 1 }, .value = entropy_value, .gradient = entropy_gradient
 };
 static const ppl__event_formula kl_formula = {
-    .inputs = 2, .axes = { 1, 1 }, .work = kl_work, .value = kl_value,
-    .gradient = kl_gradient
+    .inputs = 2, .axes = { 1, 1 }, .value = kl_value, .gradient = kl_gradient
 };
 PPL__EVENT_OP(log_prob_op, "dirichlet log_prob", log_prob_formula)
 PPL__EVENT_OP(draw_op, "dirichlet sample", draw_formula)

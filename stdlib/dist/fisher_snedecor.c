@@ -59,24 +59,21 @@ static double log_tail(int upper, double x, double df1, double df2)
     split(x, df1, df2, &w, &v);
     if (x <= 0 || isinf(x))
         return (x <= 0) == upper ? 0 : -INFINITY;
-    return ppl__beta_log_tail(upper, w, v, df1 / 2, df2 / 2);
+    return ppl__beta_log_tail(upper, w, v, df1 / 2, df2 / 2, NULL);
 }
 
-/* I_w moves with df1 by its shape and, as d log w / d log df1 = v, as x moves over df1. */
+/* logit w = log x + log df1 - log df2. */
 static double log_tail_slope(int input, int upper, double x, double df1, double df2)
 {
-    const double sign = upper ? -1 : 1, log_t = log_tail(upper, x, df1, df2);
-    double w, v, slope[2];
+    double w, v, slope[3];
 
-    if (!(x > 0))
+    if (!(x > 0 && x < INFINITY))
         return 0;
-    const double by_x = sign * exp(log_prob(x, df1, df2) - log_t);
-    if (input == 0)
-        return by_x;
     split(x, df1, df2, &w, &v);
-    ppl_maths_beta_i_split_slopes(df1 / 2, df2 / 2, w, v, slope);
-    return input == 1 ? sign * slope[0] / 2 / exp(log_t) + by_x * x / df1
-                      : sign * slope[1] / 2 / exp(log_t) - by_x * x / df2;
+    ppl__beta_log_tail(upper, w, v, df1 / 2, df2 / 2, slope);
+    return input == 0   ? slope[0] / x
+           : input == 1 ? slope[1] / 2 + slope[0] / df1
+                        : slope[2] / 2 - slope[0] / df2;
 }
 
 /* A first value from w or from v, whichever is small and so has its digits, then Newton's
@@ -163,9 +160,11 @@ static double entropy(double df1, double df2)
 
 static double entropy_slope(int input, double df1, double df2)
 {
-    const double a = df1 / 2, b = df2 / 2, all = (a + b) * ppl_maths_trigamma_at(a + b);
-    return input == 0 ? (all + (1 - a) * ppl_maths_trigamma_at(a) - 1 / a) / 2
-                      : (all - (1 + b) * ppl_maths_trigamma_at(b) + 1 / b) / 2;
+    const double a = df1 / 2, b = df2 / 2, s = a + b, all = s * ppl__trigamma_rest(s);
+    return input == 0
+               ? (all - b / (2 * a * s) + 0.5 / (a * a) - (a - 1) * ppl__trigamma_rest(a)) / 2
+               : (all - a / (2 * b * s) - 0.5 / (b * b) -
+                  (b + 1) * ppl__trigamma_rest(b)) / 2;
 }
 
 PPL__LOG_PROB(2, "fisher_snedecor")

@@ -8,10 +8,13 @@
  *   P(X <= x)  P(a, b x), the incomplete gamma function
  *   mean a/b, variance a/b^2
  *   entropy    a - log b + log Gamma(a) + (1 - a) psi(a)
+ *              = log(a) / 2 - log b + log(2 pi) / 2 + r(a) + (a - 1) (log a - psi(a))
  *   draw       Gamma(a, 1) / b; dx/db = -x/b, dx/da by implicit differentiation
  *              (ppl_maths_gamma_slope)
  *   KL(q||p)   (a_q - a_p) psi(a_q) - log Gamma(a_q) + log Gamma(a_p)
- *              + a_p (r - 1 - log r) + (a_q - a_p)(r - 1),  r = b_p / b_q
+ *              + a_p log(b_q / b_p) + a_q (b_p / b_q - 1)
+ *              = a_p (m - 1 - log m) + (t - log(1 + t)) / 2 + r(a_p) - r(a_q) - (a_p - a_q)
+ *              r'(a_q),  m = a_q b_p / (b_q a_p), t = (a_p - a_q) / a_q
  *
  * With e(t) = t - log(1 + t) and what Stirling's formula leaves (gamma_terms.h) nothing
  * grows as a log a and cancels, so that float suffices for float; b x - a is taken in double.
@@ -177,94 +180,60 @@ static void draw_slope(const ppl__span *s, int input, void *slope)
     }
 }
 
-static void entropy_value(const ppl__span *s, void *out)
+static double entropy(double a, double b)
 {
-    const double *a = s->in[0], *b = s->in[1];
-    double *y = out, psi[PPL__SPAN], log_b[PPL__SPAN];
-
-    ppl_maths_digamma(PPL_F64, s->n, a, psi);
-    ppl_maths_log(PPL_F64, s->n, b, log_b);
-    ppl_maths_lgamma(PPL_F64, s->n, a, y);
-    for (size_t i = 0; i < s->n; i++)
-        y[i] += a[i] - log_b[i] + (1 - a[i]) * psi[i];
+    return log(a) / 2 - log(b) + PPL__HALF_LOG_TWO_PI + ppl__stirling(a) +
+           (a - 1) * ppl__lambda(a);
 }
 
-static void entropy_slope(const ppl__span *s, int input, void *slope)
+static double entropy_slope(int input, double a, double b)
 {
-    const double *a = s->in[0], *b = s->in[1];
-    double *d = slope;
-
-    for (size_t i = 0; i < s->n; i++)
-        d[i] = input == 0 ? 1 + (1 - a[i]) * ppl_maths_trigamma_at(a[i]) : -1 / b[i];
+    return input == 0 ? -ppl__trigamma_excess(a, 1) : -1 / b;
 }
 
-static void kl_value(const ppl__span *s, void *out)
+/* m: q's mean over p's. */
+static double kl(double a_q, double b_q, double a_p, double b_p)
 {
-    const double *a_q = s->in[0], *b_q = s->in[1], *a_p = s->in[2], *b_p = s->in[3];
-    double *y = out, psi[PPL__SPAN], lgamma_q[PPL__SPAN], lgamma_p[PPL__SPAN];
-
-    ppl_maths_digamma(PPL_F64, s->n, a_q, psi);
-    ppl_maths_lgamma(PPL_F64, s->n, a_q, lgamma_q);
-    ppl_maths_lgamma(PPL_F64, s->n, a_p, lgamma_p);
-    for (size_t i = 0; i < s->n; i++)
-        y[i] = b_p[i] / b_q[i];
-    ppl_maths_log(PPL_F64, s->n, y, y);
-    for (size_t i = 0; i < s->n; i++) {
-        const double t = (b_p[i] - b_q[i]) / b_q[i], excess = ppl__excess_f64(t, y[i]);
-        y[i] = (a_q[i] - a_p[i]) * psi[i] - lgamma_q[i] + lgamma_p[i] + a_p[i] * excess +
-               (a_q[i] - a_p[i]) * t;
-    }
+    const double m = a_q / b_q * (b_p / a_p), t = (a_p - a_q) / a_q;
+    return a_p * ppl__excess_of(m - 1, m) + ppl__excess_of(t, a_p / a_q) / 2 +
+           ppl__stirling(a_p) - ppl__stirling(a_q) - (a_p - a_q) * ppl__stirling_slope(a_q);
 }
 
-static void kl_slope(const ppl__span *s, int input, void *slope)
+static double kl_slope(int input, double a_q, double b_q, double a_p, double b_p)
 {
-    const double *a_q = s->in[0], *b_q = s->in[1], *a_p = s->in[2], *b_p = s->in[3];
-    double *d = slope, psi[PPL__SPAN];
-
-    if (input == 2) {
-        ppl_maths_digamma(PPL_F64, s->n, a_p, d);
-        ppl_maths_digamma(PPL_F64, s->n, a_q, psi);
+    const double m = a_q / b_q * (b_p / a_p);
+    switch (input) {
+    case 0:
+        return a_p / a_q * (m - 1) +
+               (a_q - a_p) * (0.5 / (a_q * a_q) + ppl__trigamma_rest(a_q));
+    case 1:
+        return a_p / b_q * (1 - m);
+    case 2:
+        return ppl__lambda(a_q) - ppl__lambda(a_p) - log(m);
     }
-    for (size_t i = 0; i < s->n; i++) {
-        const double r = b_p[i] / b_q[i];
-        if (input == 0)
-            d[i] = (a_q[i] - a_p[i]) * ppl_maths_trigamma_at(a_q[i]) +
-                   (b_p[i] - b_q[i]) / b_q[i];
-        else if (input == 1)
-            d[i] = (a_p[i] - a_q[i] * r) / b_q[i];
-        else
-            d[i] = input == 2 ? d[i] - psi[i] - log(r)
-                              : a_q[i] / b_q[i] - a_p[i] / b_p[i];
-    }
+    return a_p / b_p * (m - 1);
 }
 
 static const ppl__formula log_prob_formula =
     PPL__FUSED_LOOPS(3, log_prob, log_prob_slopes);
 static const ppl__formula draw_formula = PPL__IN_DOUBLE(2, draw_value, draw_slope);
-static const ppl__formula entropy_formula =
-    PPL__IN_DOUBLE(2, entropy_value, entropy_slope);
-static const ppl__formula kl_formula = PPL__IN_DOUBLE(4, kl_value, kl_slope);
 PPL__FORMULA_OP(log_prob_op, "gamma log_prob", log_prob_formula)
 PPL__DRAW_OP(draw_op, "gamma sample", draw_formula)
-PPL__FORMULA_OP(entropy_op, "gamma entropy", entropy_formula)
-PPL__FORMULA_OP(kl_op, "gamma kl", kl_formula)
 
 static double log_tail(int upper, double x, double a, double b)
 {
     if (x <= 0 || isinf(x))
         return (x <= 0) == upper ? 0 : -INFINITY;
-    return ppl__gamma_log_tail(upper, b * x, a);
+    return ppl__gamma_log_tail(upper, b * x, a, NULL);
 }
 
 static double log_tail_slope(int input, int upper, double x, double a, double b)
 {
-    const double log_t = log_tail(upper, x, a, b), sign = upper ? -1 : 1;
-    if (!(x > 0))
+    double slope[2];
+    if (!(x > 0 && x < INFINITY))
         return 0;
-    if (input == 1)
-        return ppl__shape_slope(sign * ppl_maths_gamma_p_slope(a, b * x), log_t,
-                                ppl__log_ratio(b * x, a) + ppl__lambda(a));
-    return sign * exp(ppl__gamma_kernel(a, b * x) - log_t) / (input == 0 ? x : b);
+    ppl__gamma_log_tail(upper, b * x, a, slope);
+    return input == 1 ? slope[1] : slope[0] / (input == 0 ? x : b);
 }
 
 static double quantile(int upper, double p, double a, double b)
@@ -274,6 +243,8 @@ static double quantile(int upper, double p, double a, double b)
 
 PPL__TAILS(2, "gamma")
 PPL__QUANTILES(2, "gamma")
+PPL__MOMENT(2, "gamma", entropy)
+PPL__KL(2, "gamma")
 
 static ppl_tensor *sample(const ppl_dist *d, const ppl_rng *rng)
 {
@@ -306,11 +277,6 @@ static ppl_tensor *log_prob(const ppl_dist *d, ppl_tensor *x)
     return ppl_apply(&log_prob_op, in, 3, &attr, sizeof attr);
 }
 
-static ppl_tensor *entropy(const ppl_dist *d)
-{
-    return ppl_apply(&entropy_op, d->param, 2, NULL, 0);
-}
-
 static ppl_tensor *mean(const ppl_dist *d)
 {
     return ppl_div(d->param[0], d->param[1]);
@@ -319,12 +285,6 @@ static ppl_tensor *mean(const ppl_dist *d)
 static ppl_tensor *variance(const ppl_dist *d)
 {
     return ppl_div(mean(d), d->param[1]);
-}
-
-static ppl_tensor *kl(const ppl_dist *q, const ppl_dist *p)
-{
-    ppl_tensor *in[] = { q->param[0], q->param[1], p->param[0], p->param[1] };
-    return ppl_apply(&kl_op, in, 4, NULL, 0);
 }
 
 ppl_dist *ppl_gamma(ppl_tensor *concentration, ppl_tensor *rate)
@@ -342,10 +302,10 @@ const ppl_family ppl_family_gamma = {
     .flags = PPL_REPARAM,
     .sample = sample,
     .log_prob = log_prob,
-    .entropy = entropy,
+    .entropy = entropy_of,
     .mean = mean,
     .variance = variance,
-    .kl = kl,
+    .kl = kl_of,
     PPL__TAIL_FUNCTIONS,
     PPL__QUANTILE_FUNCTIONS,
 };

@@ -35,20 +35,16 @@ static double log_tail(int upper, double x, double a, double b)
     const double y = b / x;
     if (x <= 0 || isinf(x))
         return (x <= 0) == upper ? 0 : -INFINITY;
-    return ppl__gamma_log_tail(!upper, y, a);
+    return ppl__gamma_log_tail(!upper, y, a, NULL);
 }
 
-/* Of the tail T = Q or P: dT/dx = -+ density, and b x-derivative = -x b-derivative. */
 static double log_tail_slope(int input, int upper, double x, double a, double b)
 {
-    const double log_t = log_tail(upper, x, a, b), sign = upper ? -1 : 1;
-    if (!(x > 0))
+    double slope[2];
+    if (!(x > 0 && x < INFINITY))
         return 0;
-    if (input == 1)
-        return ppl__shape_slope(-sign * ppl_maths_gamma_p_slope(a, b / x), log_t,
-                                ppl__log_ratio(b / x, a) + ppl__lambda(a));
-    const double by_x = sign * exp(log_prob(x, a, b) - log_t);
-    return input == 0 ? by_x : -by_x * x / b;
+    ppl__gamma_log_tail(!upper, b / x, a, slope);
+    return input == 1 ? slope[1] : input == 0 ? -slope[0] / x : slope[0] / b;
 }
 
 static double quantile(int upper, double p, double a, double b)
@@ -107,7 +103,7 @@ static double entropy(double a, double b)
 
 static double entropy_slope(int input, double a, double b)
 {
-    return input == 0 ? 1 - (1 + a) * ppl_maths_trigamma_at(a) : 1 / b;
+    return input == 0 ? -ppl__trigamma_excess(a, -1) : 1 / b;
 }
 
 PPL__LOG_PROB(2, "inverse_gamma")

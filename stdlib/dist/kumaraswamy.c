@@ -70,6 +70,11 @@ static double log_tail_slope(int input, int upper, double x, double a, double b)
     const double odds = ppl__odds_beyond(-a * log_x);
     if (!(x > 0 && x < 1))
         return 0;
+    if (!upper && a * log_x < -40) {                /* d log P / d log h, h = b x^a */
+        const double h = exp(log(b) + a * log_x);
+        const double share = h < 1e-17 ? 1 : h > 700 ? 0 : h / expm1(h);
+        return share * (input == 0 ? a / x : input == 1 ? log_x : 1 / b);
+    }
     const double factor = upper ? 1 : -ppl__odds_beyond(-log_tail(1, x, a, b));
     return factor * (input == 0 ? -b * a * odds / x : input == 1 ? -b * odds * log_x : rest);
 }

@@ -100,6 +100,28 @@ static inline double ppl__stirling_slope(double a)
     return a < 1 ? fall + log1p(a) - log(a) - (a + 0.5) / (a * (a + 1)) : fall;
 }
 
+/* log a - psi(a). */
+static inline double ppl__lambda(double a)
+{
+    return 0.5 / a - ppl__stirling_slope(a);
+}
+
+/* psi'(a) - 1 / a - 1 / (2 a^2) >= 0, a > 0 (NIST DLMF 5.15.8). */
+static inline double ppl__trigamma_rest(double a)
+{
+    const double w = 1 / (a * a);
+    if (a < 12)
+        return ppl_maths_trigamma_at(a) - 1 / a - w / 2;
+    return w / a * (1.0 / 6 - w * (1.0 / 30 - w * (1.0 / 42 - w * (1.0 / 30 - w *
+           (5.0 / 66 - w * (691.0 / 2730 - w * (7.0 / 6)))))));
+}
+
+/* (a - n) psi'(a) - 1: to 0 as a grows. */
+static inline double ppl__trigamma_excess(double a, double n)
+{
+    return -((n - 0.5) / a + n / (2 * a * a)) + (a - n) * ppl__trigamma_rest(a);
+}
+
 /* log(1 + t) - t, t > -1. */
 static inline double ppl__log1p_rest(double t)
 {
@@ -121,14 +143,34 @@ static inline double ppl__digamma_step(double a, double step)
            ppl__stirling_slope(a + step) - ppl__stirling_slope(a);
 }
 
-/* log Gamma(p) - log Gamma(q) + (q - p) psi(q) >= 0: the KL of Gammas of one rate. By
- * p log(p/q) - (p - q) >= 0, (p - q)/q - log(p/q) >= 0 and what Stirling leaves over. */
+/* log Gamma(p) - log Gamma(q) + (q - p) psi(q) >= 0, the KL of Gammas of one rate, less p
+ * log(p/q) - p + q: by (p - q)/q - log(p/q) >= 0 and what Stirling leaves over. */
+static inline double ppl__gamma_divergence_rest(double q, double p)
+{
+    return ppl__excess_f64((p - q) / q, log(p / q)) / 2 + ppl__stirling(p) -
+           ppl__stirling(q) + (q - p) * ppl__stirling_slope(q);
+}
+
+/* All of it. */
 static inline double ppl__gamma_divergence(double q, double p)
 {
-    const double t = (p - q) / q, log_ratio = log(p / q);
+    return ppl__kl_share(p, q, log(p), log(q)) + ppl__gamma_divergence_rest(q, p);
+}
 
-    return ppl__kl_share(p, q, log(p), log(q)) + ppl__excess_f64(t, log_ratio) / 2 +
-           ppl__stirling(p) - ppl__stirling(q) + (q - p) * ppl__stirling_slope(q);
+/* The derivative of the rest in p if `of_p`, else in q. */
+static inline double ppl__gamma_divergence_rest_slope(int of_p, double q, double p)
+{
+    return of_p ? ppl__lambda(q) - ppl__lambda(p)
+                : (q - p) * (0.5 / (q * q) + ppl__trigamma_rest(q));
+}
+
+/* The derivative of the KL of two Dirichlets in one concentration a_q, or a_p if `of_p`, of
+ * those that sum to q and p. */
+static inline double ppl__dirichlet_kl_slope(int of_p, double a_q, double q, double a_p, double p)
+{
+    return (of_p ? log(a_p / p / (a_q / q)) : p / q - a_p / a_q) +
+           ppl__gamma_divergence_rest_slope(of_p, a_q, a_p) -
+           ppl__gamma_divergence_rest_slope(of_p, q, p);
 }
 
 #endif

@@ -15,16 +15,26 @@
  * Source: Johnson, Kotz, Balakrishnan, Continuous Univariate Distributions 2, 1995,
  * chapter 28.
  */
-#include "pointwise.h"
+#include "gamma_terms.h"
 
-/* psi(a + 1/2) - psi(a); for large a by its asymptotic series. */
+/* psi(a + 1/2) - psi(a) - 1 / (2 a), for large a by its asymptotic series, and its
+ * derivative. */
 static double half_step(double a)
 {
     const double w = 1 / (a * a);
     if (a < 12)
-        return ppl_maths_digamma_at(a + 0.5) - ppl_maths_digamma_at(a);
-    return 0.5 / a + w * (1.0 / 8 - w * (1.0 / 64 - w * (1.0 / 128 - w * (17.0 / 2048 - w *
+        return ppl_maths_digamma_at(a + 0.5) - ppl_maths_digamma_at(a) - 0.5 / a;
+    return w * (1.0 / 8 - w * (1.0 / 64 - w * (1.0 / 128 - w * (17.0 / 2048 - w *
            (31.0 / 2048 - w * (691.0 / 16384))))));
+}
+
+static double half_step_slope(double a)
+{
+    const double w = 1 / (a * a);
+    if (a < 12)
+        return ppl_maths_trigamma_at(a + 0.5) - ppl_maths_trigamma_at(a) + w / 2;
+    return -w / a * (1.0 / 4 - w * (1.0 / 16 - w * (3.0 / 64 - w * (17.0 / 256 - w *
+           (155.0 / 1024 - w * (2073.0 / 4096))))));
 }
 
 /* z^2 / (df + z^2) and df / (df + z^2). */
@@ -35,11 +45,15 @@ static void split(double z, double df, double *v, double *w)
     *w = u < 1 ? 1 / (1 + u) : 1 / u / (1 + 1 / u);
 }
 
+/* log(1 + z^2 / df). */
+static double log_far(double z, double df)
+{
+    return z > 1e150 ? 2 * log(z) - log(df) : log1p(z / df * z);
+}
+
 static double log_prob(double x, double df, double loc, double scale)
 {
-    const double z = fabs(x - loc) / scale;
-    const double far = z > 1e150 ? 2 * log(z) - log(df) : log1p(z / df * z);
-    return -(df + 1) / 2 * far - ppl_maths_log_beta(df / 2, 0.5) - log(df) / 2 - log(scale);
+    return -(df + 1) / 2 * log_far(fabs(x - loc) / scale, df) - ppl_maths_log_beta(df / 2, 0.5) - log(df) / 2 - log(scale);
 }
 
 static double log_prob_slope(int input, double x, double df, double loc, double scale)
@@ -52,42 +66,42 @@ static double log_prob_slope(int input, double x, double df, double loc, double 
     case 0:
         return -(df + 1) * (z / df * w) / scale;
     case 1:
-        return (half_step(df / 2) - 1 / df - log1p(z / df * z) + (df + 1) / df * v) / 2;
+        if (v < 0.5)
+            return (half_step(df / 2) + ppl__log1p_rest(-v) + v / df) / 2;
+        return (half_step(df / 2) - log_far(fabs(z), df) + (df + 1) / df * v) / 2;
     case 2:
         return (df + 1) * (z / df * w) / scale;
     }
     return ((df + 1) * v - 1) / scale;
 }
 
-/* P(Z > z) for z >= 0. */
-static double beyond(double z, double df)
-{
-    double v, w;
-    split(z, df, &v, &w);
-    return ppl_maths_beta_i_split(df / 2, 0.5, w, v) / 2;
-}
-
 static double log_tail(int upper, double x, double df, double loc, double scale)
 {
     const double z = (upper ? 1 : -1) * (x - loc) / scale;
-    return z > 0 ? log(beyond(z, df)) : log1p(-beyond(-z, df));
+    double v, w;
+    split(z, df, &v, &w);
+    const double log_beyond = ppl__beta_log_tail(0, w, v, df / 2, 0.5, NULL) - PPL__LOG_TWO;
+    return z > 0 ? log_beyond : log1p(-exp(log_beyond));
 }
 
-/* Beyond |z| there is I_w / 2, and dw / d df = v w / df; the density is v w I'_w / |z|. */
+/* Beyond |z| there is I_w / 2, and logit w = log df - 2 log |z|. */
 static double log_tail_slope(int input, int upper, double x, double df, double loc,
                              double scale)
 {
     const double z = (x - loc) / scale, sign = upper ? -1 : 1;
     const double log_t = log_tail(upper, x, df, loc, scale);
-    const double by_x = sign * exp(log_prob(x, df, loc, scale) - log_t);
-    double v, w, slope[2];
+    double v, w, slope[3];
 
-    if (input != 1)
-        return input == 0 ? by_x : input == 2 ? -by_x : -by_x * z;
     split(z, df, &v, &w);
-    ppl_maths_beta_i_split_slopes(df / 2, 0.5, w, v, slope);
-    const double by_df = slope[0] / 4 + fabs(by_x * scale * z * exp(log_t)) / df / 2;
-    return ((z > 0) == upper ? 1 : -1) * by_df / exp(log_t);
+    const double log_beyond = ppl__beta_log_tail(0, w, v, df / 2, 0.5, slope) - PPL__LOG_TWO;
+    const double share = (z > 0) == upper ? 1 : -exp(log_beyond - log_t);
+    const double by_x = log_t < log(PPL__FAR_TAIL)
+                            ? -2 * slope[0] / (x - loc)
+                            : sign * exp(log_prob(x, df, loc, scale) - log_t);
+
+    if (input == 1)
+        return share * (slope[1] / 2 + slope[0] / df);
+    return input == 0 ? by_x : input == 2 ? -by_x : -by_x * z;
 }
 
 /* A first value by the inverse of I, which has not all digits of 1 - w, then Newton's
@@ -170,7 +184,7 @@ static double variance_slope(int input, double df, double loc, double scale)
 static double entropy(double df, double loc, double scale)
 {
     (void)loc;
-    return (df + 1) / 2 * half_step(df / 2) + log(df) / 2 +
+    return (df + 1) / 2 * (half_step(df / 2) + 1 / df) + log(df) / 2 +
            ppl_maths_log_beta(df / 2, 0.5) + log(scale);
 }
 
@@ -180,7 +194,7 @@ static double entropy_slope(int input, double df, double loc, double scale)
     (void)loc;
     if (input > 0)
         return input == 1 ? 0 : 1 / scale;
-    return ((a + 0.5) * (ppl_maths_trigamma_at(a + 0.5) - ppl_maths_trigamma_at(a)) + 1 / df) / 2;
+    return ((a + 0.5) * half_step_slope(a) - 0.25 / (a * a)) / 2;
 }
 
 PPL__LOG_PROB(3, "student_t")

@@ -228,6 +228,13 @@ static double log_tail(int upper, double x, double loc, double scale, double low
                ? own : log1p(-exp(log_mass_of(!upper, &n, x, loc, scale, low, high)));
 }
 
+/* How log T moves with an end: by the whole's density there, less, if the end is the tail's
+ * own, the tail's. */
+static double at_far_end(double whole, double part, double log_odds, int other)
+{
+    return other ? whole : log_odds < 0 ? -whole * exp(log_odds) : whole - part;
+}
+
 /* A tail T of density p / T: d log T / d loc is the difference of the means, and so on. */
 static double log_tail_slope(int input, int upper, double x, double loc, double scale,
                              double low, double high)
@@ -243,15 +250,15 @@ static double log_tail_slope(int input, int upper, double x, double loc, double 
 
     switch (input) {
     case 0:
-        return (upper ? -1 : 1) * exp(log_prob(&n, x, loc, scale, low, high) - log_own);
+        return (upper ? -density_at_a(&part) : density_at_b(&part)) / scale;
     case 1:
         return mean / scale;
     case 2:
         return (by * by + 2 * by * part.e[1] + part.e[2] - n.e[2] + 2 * n.r * mean) / scale;
     case 3:
-        return density_at_a(&n) / scale * (upper ? 1 : -exp(log_odds));
+        return at_far_end(density_at_a(&n), density_at_a(&part), log_odds, upper) / scale;
     }
-    return density_at_b(&n) / scale * (upper ? exp(log_odds) : -1);
+    return -at_far_end(density_at_b(&n), density_at_b(&part), log_odds, !upper) / scale;
 }
 
 /* The distance y from r, on the side that has the whole interval, beyond which lies the part
