@@ -257,25 +257,34 @@ static const char *far_family(const json_t *golden)
     return json_string_value(json_object_get(golden, "family"));
 }
 
-/* Tails that underflow have their logarithms and all slopes of those. */
-START_TEST(tails_far_out_have_slopes)
+static ppl_tensor *far_answer(ppl_dist *d, ppl_tensor *x, const json_t *golden)
+{
+    double upper;
+    if (!golden_numbers(golden, "upper", &upper, 1))
+        return ppl_log_prob(d, x);
+    return upper != 0 ? ppl_log_survival(d, x) : ppl_log_cdf(d, x);
+}
+
+/* Tails that underflow have their logarithms and all slopes of those; densities of large
+ * concentrations have theirs. */
+START_TEST(what_lies_far_out_has_slopes)
 {
     ppl_ctx *c = context(1);
-    json_t *root = golden_load("far.json"), *records = json_object_get(root, "tails");
-    for (int k = 0; k < (int)json_array_size(records); k++) {
-        const json_t *golden = json_array_get(records, (size_t)k);
-        const family_row *row = row_of(far_family(golden));
-        double params[MOST_PARAMS], x = NAN, upper = NAN;
-        int count = golden_numbers(golden, "params", params, MOST_PARAMS);
-        ppl_tensor *leaf[1 + PPL_MAX_PARAMS];
-        golden_numbers(golden, "value", &x, 1);
-        golden_numbers(golden, "upper", &upper, 1);
-        make_params(c, row, params, count, 1, leaf + 1);
-        leaf[0] = ppl_variable(c, PPL_SCALAR, &x);
-        ppl_dist *d = row->make(leaf + 1);
-        check_far(c, row->golden, k, golden, "log_tail",
-                  upper != 0 ? ppl_log_survival(d, leaf[0]) : ppl_log_cdf(d, leaf[0]), leaf,
-                  1 + count);
+    json_t *root = golden_load("far.json");
+    for (int tails = 0; tails < 2; tails++) {
+        const json_t *records = json_object_get(root, tails ? "tails" : "densities");
+        for (int k = 0; k < (int)json_array_size(records); k++) {
+            const json_t *golden = json_array_get(records, (size_t)k);
+            const family_row *row = row_of(far_family(golden));
+            double params[MOST_PARAMS], x = NAN;
+            int count = golden_numbers(golden, "params", params, MOST_PARAMS);
+            ppl_tensor *leaf[1 + PPL_MAX_PARAMS];
+            golden_numbers(golden, "value", &x, 1);
+            make_params(c, row, params, count, 1, leaf + 1);
+            leaf[0] = ppl_variable(c, PPL_SCALAR, &x);
+            check_far(c, row->golden, k, golden, tails ? "log_tail" : "log_prob",
+                      far_answer(row->make(leaf + 1), leaf[0], golden), leaf, 1 + count);
+        }
     }
     json_decref(root);
     ppl_ctx_free(c);
@@ -697,7 +706,7 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        every_family_has_a_row, golden_numbers_are_met, tails_far_out_have_slopes,
+        every_family_has_a_row, golden_numbers_are_met, what_lies_far_out_has_slopes,
         large_concentrations_leave_all_digits, pyro_fixtures_are_met,
         gradients_agree_with_differences, cdfs_run_from_0_to_1, quantiles_undo_cdfs,
         outside_the_support_log_prob_is_minus_infinity, unchecked_parameters_do_no_harm,

@@ -12,7 +12,8 @@
  *   KL(q||p)   log B_p - log B_q + (a_q - a_p) psi(a_q) + (b_q - b_p) psi(b_q)
  *              - (a_q + b_q - a_p - b_p) psi(a_q + b_q)
  *
- * Worked in double, and draws by logarithms, as for small a and b both Gammas underflow.
+ * Worked in double, for a + b above 1000 without the terms that cancel (gamma_terms.h), and
+ * draws by logarithms, as for small a and b both Gammas underflow.
  * A draw that would round to 0 or 1 is the number next to it.
  * Source: Johnson, Kotz, Balakrishnan, Continuous Univariate Distributions 2, 1995,
  * chapter 25.
@@ -60,6 +61,12 @@ static void fill_logs(size_t n, const double *x, double *log_x, double *log_rest
     ppl_maths_log1p(PPL_F64, n, log_rest, log_rest);
 }
 
+/* Where terms of the concentrations' size would cancel. */
+static int is_narrow(double x, double a, double b)
+{
+    return a + b > 1000 && x > 0 && x < 1;
+}
+
 static void log_prob_value(const ppl__span *s, void *out)
 {
     const double *x = s->in[0], *a = s->in[1], *b = s->in[2];
@@ -71,7 +78,17 @@ static void log_prob_value(const ppl__span *s, void *out)
         const double low = a[i] == 1 ? 0 : (a[i] - 1) * log_x[i];
         const double high = b[i] == 1 ? 0 : (b[i] - 1) * log_rest[i];
         y[i] = x[i] < 0 || x[i] > 1 ? -INFINITY : low + high - y[i];
+        if (is_narrow(x[i], a[i], b[i])) {
+            const ppl__beta_point p = ppl__beta_point_of(x[i], 1 - x[i], a[i], b[i]);
+            y[i] = ppl__beta_kernel(a[i], b[i], &p) - log_x[i] - log_rest[i];
+        }
     }
+}
+
+/* The derivative in a concentration c of the two that sum to s, of its point t, r. */
+static double narrow_slope(double t, double r, double c, double s)
+{
+    return (fabs(t) < 0.5 ? log1p(t) : log(r)) + ppl__lambda(c) - ppl__lambda(s);
 }
 
 static void log_prob_slope(const ppl__span *s, int input, void *slope)
@@ -87,7 +104,12 @@ static void log_prob_slope(const ppl__span *s, int input, void *slope)
     for (size_t i = 0; i < s->n; i++) {
         if (x[i] < 0 || x[i] > 1)
             d[i] = 0;
-        else if (input == 0)
+        else if (is_narrow(x[i], a[i], b[i])) {
+            const ppl__beta_point p = ppl__beta_point_of(x[i], 1 - x[i], a[i], b[i]);
+            d[i] = input == 0   ? (2 * x[i] - 1 - a[i] * p.t_w) / (x[i] * (1 - x[i]))
+                   : input == 1 ? narrow_slope(p.t_w, p.r_w, a[i], a[i] + b[i])
+                                : narrow_slope(p.t_v, p.r_v, b[i], a[i] + b[i]);
+        } else if (input == 0)
             d[i] = (a[i] == 1 ? 0 : (a[i] - 1) / x[i]) -
                    (b[i] == 1 ? 0 : (b[i] - 1) / (1 - x[i]));
         else

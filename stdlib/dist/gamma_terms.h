@@ -44,6 +44,13 @@ typedef struct ppl__beta_point {
     double t_w, r_w, t_v, r_v;
 } ppl__beta_point;
 
+/* Of w and v themselves. */
+static inline ppl__beta_point ppl__beta_point_of(double w, double v, double a, double b)
+{
+    const double s = a + b, off = w * b - v * a;
+    return (ppl__beta_point){ off / a, w / a * s, -off / b, v / b * s };
+}
+
 /* log(w^a v^b / B(a, b)). */
 static inline double ppl__beta_kernel(double a, double b, const ppl__beta_point *p)
 {
@@ -135,8 +142,8 @@ static inline double ppl__gamma_log_tail(int upper, double x, double a, double s
 static inline double ppl__beta_far_tail(double x, double rest, double a, double b,
                                         double slope[3])
 {
-    const double s = a + b, off = x * b - rest * a;
-    const ppl__beta_point p = { off / a, x / a * s, -off / b, rest / b * s };
+    const double s = a + b;
+    const ppl__beta_point p = ppl__beta_point_of(x, rest, a, b);
     double f = 1, f_a = 0, f_b = 0;
 
     for (int m = PPL__FAR_TERMS; m >= 0; m--) {
@@ -175,8 +182,7 @@ static inline double ppl__beta_log_tail(int upper, double x, double rest, double
         return far;
     }
     if (slope) {
-        const double s = a + b, off = x * b - rest * a;
-        const ppl__beta_point p = { off / a, x / a * s, -off / b, rest / b * s };
+        const ppl__beta_point p = ppl__beta_point_of(x, rest, a, b);
         ppl_maths_beta_i_split_slopes(a, b, x, rest, slope + 1);
         slope[0] = sign * exp(ppl__beta_kernel(a, b, &p) - log_t);
         slope[1] *= sign / own;

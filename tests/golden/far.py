@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Tails below a double's range, and entropies and KLs at large concentrations -> far.json.
+"""Tails below a double's range; densities, entropies and KLs at large concentrations ->
+far.json.
 
-Rows of tails: family, params, value, upper (1: log P(X > x), else log P(X <= x)), the
+Rows of densities: family, params, value, log_prob, slopes in value and params. Of tails: family, params, value, upper (1: log P(X > x), else log P(X <= x)), the
 logarithm, slopes in value and params. Of entropies: entropy and slopes in params; of KLs: q,
 p, kl, slopes in those. Incomplete functions by their series (NIST DLMF 8.7.1, 8.17.8) and a
 continued fraction (8.9.2) of 4,000 terms, slopes by differences, in mpmath at 80 digits.
@@ -138,6 +139,11 @@ PAIRS = {
 }
 
 
+DENSITIES = {"beta": lambda x, a, b: (a - 1) * log(x) + (b - 1) * log1p(-x) - log_beta(a, b)}
+NARROW = {"beta": [((1e8, 1e8), 0.5), ((1e12, 3e12), 0.25), ((1e6, 2e6), 0.3330078125),
+                   ((0.5, 1e8), 1e-9), ((3, 1e10), 1e-10), ((3e4, 1e-3), 0.99), ((2e4, 2e4), 0.2)]}
+
+
 def slopes(f, args):
     """Central differences, of relative error 1e-40 or so."""
     found = []
@@ -156,6 +162,13 @@ def tail(family, params, x, upper):
             "log_tail": float(f(*args)), "slopes": slopes(f, args)}
 
 
+def density(family, params, x):
+    args = [mpf(v) for v in (x, *params)]
+    return {"family": family, "params": params, "value": x,
+            "log_prob": float(DENSITIES[family](*args)),
+            "slopes": slopes(DENSITIES[family], args)}
+
+
 def of_params(table, name, family, params):
     args = [mpf(v) for v in params]
     return {"family": family, "params": params, name: float(table[family](*args)),
@@ -163,6 +176,7 @@ def of_params(table, name, family, params):
 
 
 write_json("far.json", {
+    "densities": [density(f, *point) for f, points in NARROW.items() for point in points],
     "tails": [tail(f, *point) for f, points in POINTS.items() for point in points],
     "entropies": [of_params(ENTROPIES, "entropy", f, p) for f, all in LARGE.items() for p in all],
     "kls": [of_params(KLS, "kl", f, p) for f, all in PAIRS.items() for p in all]})
