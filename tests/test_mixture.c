@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_mixture.c - mixtures: densities, distribution functions and moments against sums by
- * hand, quantiles and entropies against golden numbers, draws against them, gradients against differences, dependence, the bound of a KL,
- * and what is refused.
+ * hand, quantiles and entropies against golden numbers, draws against them, gradients against
+ * differences, dependence, the bound of a KL, and what is refused.
  */
 #include "tensors.h"
 

@@ -582,9 +582,8 @@ int main(void)
         every_base_with_a_cdf_can_be_cut, infinite_bounds_are_none,
         draws_move_with_bounds_and_base, far_in_either_tail, a_mixture_is_cut_by_search,
         moments_far_out, heavy_tails_have_no_moments, entropies_are_found,
-        cut_counts_have_moments_and_lists,
-        counts_are_cut_at_integers,
-        outcomes_are_cut, counts_are_cut_far_out, a_cut_normal_is_truncated_normal, cut_twice_expanded_masked,
+        cut_counts_have_moments_and_lists, counts_are_cut_at_integers, outcomes_are_cut,
+        counts_are_cut_far_out, a_cut_normal_is_truncated_normal, cut_twice_expanded_masked,
         bad_input_is_explained, NULL
     };
     return run_tests("truncated", tests);

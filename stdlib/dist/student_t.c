@@ -53,7 +53,8 @@ static double log_far(double z, double df)
 
 static double log_prob(double x, double df, double loc, double scale)
 {
-    return -(df + 1) / 2 * log_far(fabs(x - loc) / scale, df) - ppl_maths_log_beta(df / 2, 0.5) - log(df) / 2 - log(scale);
+    return -(df + 1) / 2 * log_far(fabs(x - loc) / scale, df) -
+           ppl_maths_log_beta(df / 2, 0.5) - log(df) / 2 - log(scale);
 }
 
 static double log_prob_slope(int input, double x, double df, double loc, double scale)
