@@ -38,7 +38,7 @@ PPL_API ppl_dist *ppl_categorical(ppl_tensor *probs);
 PPL_API ppl_dist *ppl_categorical_logits(ppl_tensor *logits);
 /* DirichletMultinomial: counts [..,K] of K categories in total_count draws whose
  * probabilities are drawn from Dirichlet(concentration [..,K]). The entropy is by sums, with
- * gradients in concentration: of a million draws a second's work. */
+ * gradients in concentration: of a million draws some seconds' work. */
 PPL_API ppl_dist *ppl_dirichlet_multinomial(ppl_tensor *total_count,
                                             ppl_tensor *concentration);
 /* DiscreteUniform: the integers low .. high, both included. */
