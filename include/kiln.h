@@ -30,6 +30,7 @@
 #include <kiln/nn.h>
 #include <kiln/optim.h>
 #include <kiln/runtime.h>
+#include <kiln/shards.h>
 #include <kiln/structure.h>
 #include <kiln/tensor.h>
 #include <kiln/transforms.h>

@@ -178,3 +178,13 @@ void ppl_param_commit(ppl_ctx *c)
         apply(c, m->name, m->weight, m->values, m->count);
     forget(c, list);
 }
+
+void ppl__averages_gather(ppl_ctx *c, const ppl_ctx *r)
+{
+    const moves *list = ppl_owned(r, &key);
+
+    for (const move *m = list != NULL ? list->first : NULL; m != NULL; m = m->next)
+        if (is_live(r, m) && ppl_param_average(c, m->name, m->weight, m->values,
+                                               m->count) != PPL_OK)
+            return;
+}

@@ -197,7 +197,7 @@ void ppl__clear(void *bytes, size_t size)
 
 size_t ppl_memory_in_use(const ppl_ctx *c)
 {
-    return c->in_use;
+    return c->in_use + ppl__replicas_memory(c);
 }
 
 /* ---- Epochs ------------------------------------------------------------------------ */

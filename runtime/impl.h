@@ -205,6 +205,8 @@ ppl__pool *ppl__pool_new(ppl_ctx *c, int threads);
 void ppl__pool_free(ppl_ctx *c, ppl__pool *p);
 /* Into how many pieces ppl_maths_split would cut. */
 size_t ppl__split_pieces(const ppl_ctx *c, size_t n, size_t least);
+/* Whether it is to cut at all; returns whether it did. */
+int ppl__set_splitting(ppl_ctx *c, int splitting);
 
 /* A job: work that the caller does not wait for, done whole by one thread, the one that has
  * time first. They are possible from ppl__jobs_open on, unless loops are not split. Room of
@@ -225,12 +227,24 @@ void ppl__store_default(ppl_msg *m);            /* the default of a PPL_PARAM me
 /* Frees the blocks outgrown in the epochs from `depth` on, which end. */
 void ppl__store_epoch_end(ppl_ctx *c, int depth);
 void ppl__store_free(ppl_ctx *c);
+/* Lays out the slab of r, a replica, as that of c, with its values and without gradients. */
+void ppl__store_follow(ppl_ctx *r, const ppl_ctx *c);
+/* Whether r has since made and written none, and asked for none that c knows otherwise. */
+int ppl__store_follows(const ppl_ctx *r, const ppl_ctx *c);
+/* Adds the gradients of r to those of c; touches there what is touched in r. */
+void ppl__store_gather(ppl_ctx *c, ppl_ctx *r);
+/* Asks in c for the moves (ppl_param_average) that r was asked for. */
+void ppl__averages_gather(ppl_ctx *c, const ppl_ctx *r);
+/* Bytes that the replicas of c hold (shards.c). */
+size_t ppl__replicas_memory(const ppl_ctx *c);
 
 /* ---- Sites (site.c, rng.c) --------------------------------------------------------- */
 
 /* PPL_OK if `value` may be a value of `d`; else records why not (dist.c). */
 ppl_status ppl__dist_fits(const ppl_dist *d, const ppl_tensor *value);
 ppl_rng ppl__site_rng(ppl_ctx *c, const uint64_t *seed, ppl_name name, int64_t index);
+/* The seed of shard 1, 2, .. beside the context's. */
+uint64_t ppl__shard_seed(const ppl_ctx *c, uint64_t shard);
 /* Pops to `depth`, leaving each handler with the status as it is then. */
 void ppl__unwind(ppl_ctx *c, int depth);
 

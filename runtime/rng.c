@@ -49,6 +49,15 @@ ppl_rng ppl__site_rng(ppl_ctx *c, const uint64_t *seed, ppl_name name, int64_t i
     return (ppl_rng){ { word.v[0], word.v[1] } };
 }
 
+/* The last particle, which no step comes to. */
+uint64_t ppl__shard_seed(const ppl_ctx *c, uint64_t shard)
+{
+    const uint32_t key[2] = { (uint32_t)c->seed, (uint32_t)(c->seed >> 32) };
+    const philox4x32_ctr_t word = philox(key, shard, UINT64_MAX);
+
+    return (uint64_t)word.v[1] << 32 | word.v[0];
+}
+
 void ppl_rng_block(const ppl_rng *rng, uint32_t stream, uint64_t element, uint32_t attempt,
                    uint32_t words[4])
 {

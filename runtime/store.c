@@ -48,6 +48,8 @@ struct ppl__store {
     int count;
     int64_t used;                   /* elements of the slab */
     uint64_t version;               /* counts whoever was handed the slab to change */
+    int followed;                   /* of a replica: parameters there were to follow; -1: one
+                                       was written since */
     struct param *table;
     struct block *slab, *outgrown;
 };
@@ -687,8 +689,10 @@ ppl_status ppl_param_write(ppl_ctx *c, const char *name, ppl_shape shape,
         i = ppl_param_declare(c, name, shape, p != NULL && p->info.constraint.type != NULL
                               ? p->info.count : ppl__shape_numel(&shape));
     }
-    if (i >= 0)
+    if (i >= 0) {
         write_values(c, c->store->param[i], values);
+        c->store->followed = -1;
+    }
     return ppl_boundary_leave(c);
 }
 
@@ -765,6 +769,95 @@ int ppl_param_declare(ppl_ctx *c, const char *name, ppl_shape shape, int64_t cou
         return -1;
     p->constrained = 0;
     return ppl_param_find(c, name);
+}
+
+/* ---- Replicas ---------------------------------------------------------------------- */
+
+/* Whether p, of a replica, may stand for q. */
+static int stands_for(const struct param *p, const struct param *q)
+{
+    const ppl_constraint *a = &p->info.constraint, *b = &q->info.constraint;
+
+    return strcmp(p->info.name, q->info.name) == 0 && p->info.offset == q->info.offset &&
+           p->info.count == q->info.count && ppl__same_shape(&p->info.shape, &q->info.shape) &&
+           p->constrained == q->constrained &&
+           (a->type == NULL || (a->type == b->type && !(a->lower < b->lower) &&
+                                !(a->lower > b->lower) && !(a->upper < b->upper) &&
+                                !(a->upper > b->upper)));
+}
+
+/* At the same place of the slab; 0 with PPL_ENOMEM recorded. The model that asks for it says
+ * what its constraint is, as of one that was loaded. */
+static int add_stand_in(ppl_ctx *r, const struct param *q)
+{
+    ppl_name name = ppl_intern(r, q->info.name);
+    struct param *p = name != NULL ? add(r, name, q->info.shape, q->leaf_shape) : NULL;
+
+    if (p == NULL)
+        return 0;
+    p->info.offset = q->info.offset;
+    p->constrained = q->constrained;
+    return 1;
+}
+
+void ppl__store_follow(ppl_ctx *r, const ppl_ctx *c)
+{
+    const int count = ppl_param_count(c);
+    int same = 0;
+
+    if (!have_store(r))
+        return;
+    r->store->followed = count;
+    while (same < count && same < r->store->count &&
+           stands_for(r->store->param[same], c->store->param[same]))
+        same++;
+    ppl_param_rollback(r, same);
+    if (count > 0 && !grow_slab(r, c->store->used))
+        return;
+    for (int i = same; i < count; i++)
+        if (!add_stand_in(r, c->store->param[i]))
+            return;
+    for (int i = 0; i < count; i++)
+        r->store->param[i]->info.steps = c->store->param[i]->info.steps;
+    if (count == 0)
+        return;
+    r->store->used = c->store->used;
+    memcpy(array_at(r->store->slab, r->dtype, 0), array_at(c->store->slab, c->dtype, 0),
+           (size_t)c->store->used * ppl__dtype_size(c->dtype));
+    ppl_zero_grad(r);
+}
+
+int ppl__store_follows(const ppl_ctx *r, const ppl_ctx *c)
+{
+    const int count = r->store->count;
+    int i = 0;
+
+    if (r->store->followed != count)
+        return 0;
+    while (i < count && (!r->store->param[i]->info.touched ||
+                         stands_for(r->store->param[i], c->store->param[i])))
+        i++;
+    return i == count;
+}
+
+static void add_lines(void *arg, size_t from, size_t to)
+{
+    ppl_ctx *const *pair = arg;
+    char *const to_grad = array_at(pair[0]->store->slab, pair[0]->dtype, 1);
+    const char *const grad = array_at(pair[1]->store->slab, pair[1]->dtype, 1);
+
+    pair[0]->kernels->add((to - from) * LINE / ppl__dtype_size(pair[0]->dtype),
+                          grad + from * LINE, to_grad + from * LINE);
+}
+
+void ppl__store_gather(ppl_ctx *c, ppl_ctx *r)
+{
+    const size_t size = r->store->slab != NULL ? (size_t)r->store->used : 0;
+
+    ppl_maths_split(c, size * ppl__dtype_size(c->dtype) / LINE, 1000, add_lines,
+                    (ppl_ctx *[]){ c, r });
+    for (int i = 0; i < r->store->count; i++)
+        c->store->param[i]->info.touched |= r->store->param[i]->info.touched;
 }
 
 /* ---- Initialisers ------------------------------------------------------------------ */

@@ -284,6 +284,15 @@ void ppl_maths_split(ppl_ctx *c, size_t n, size_t least, ppl_maths_part *part, v
     p->busy = 0;
 }
 
+int ppl__set_splitting(ppl_ctx *c, int splitting)
+{
+    const int before = c->pool != NULL && !c->pool->busy;
+
+    if (c->pool != NULL)
+        c->pool->busy = !splitting;
+    return before;
+}
+
 /* ---- Jobs -------------------------------------------------------------------------- */
 
 void ppl__jobs_open(ppl_ctx *c)

@@ -286,20 +286,22 @@ void batch_free(batch *b)
 
 /* active[t] = number of sequences longer than t. That is also the place where sequences
  * of length t begin in the order by length, so that one counting sort gives both. */
-static void sort_by_length(batch *b, const int *indices)
+static void sort_by_length(batch *b, const int *indices, int stride)
 {
     memset(b->active, 0, ((size_t)b->room + 1) * sizeof *b->active);
     b->longest = 0;
     for (int i = 0; i < b->count; i++) {
-        int length = b->split->pieces[indices[i]].length;
+        int length = b->split->pieces[indices[i * stride]].length;
         b->active[length - 1]++; /* first how many end after step length - 1 */
         b->longest = length > b->longest ? length : b->longest;
     }
     for (int t = b->longest - 1; t >= 0; t--)
         b->active[t] += b->active[t + 1];
     memcpy(b->next, b->active, ((size_t)b->longest + 1) * sizeof *b->next);
-    for (int i = 0; i < b->count; i++)
-        b->order[b->next[b->split->pieces[indices[i]].length]++] = indices[i];
+    for (int i = 0; i < b->count; i++) {
+        int index = indices[i * stride];
+        b->order[b->next[b->split->pieces[index].length]++] = index;
+    }
     b->rows = 0;
     for (int t = 0; t < b->longest; t++) {
         b->offset[t] = b->rows;
@@ -308,17 +310,8 @@ static void sort_by_length(batch *b, const int *indices)
     b->offset[b->longest] = b->rows;
 }
 
-int batch_fill(batch *b, const int *indices, int count, char *error, size_t size)
+static void set_rows(batch *b)
 {
-    if (count < 1 || count > b->capacity)
-        return failure(error, size, "batch: %d sequences, but it has room for 1..%d",
-                       count, b->capacity);
-    for (int i = 0; i < count; i++)
-        if (indices[i] < 0 || indices[i] >= b->split->count)
-            return failure(error, size, "batch: sequence index %d is outside 0..%d",
-                           indices[i], b->split->count - 1);
-    b->count = count;
-    sort_by_length(b, indices);
     memset(b->x, 0, (size_t)b->rows * KEYS * b->element); /* all bits zero is 0.0 */
     for (int t = 0; t < b->longest; t++)
         for (int i = 0; i < b->active[t]; i++) {
@@ -334,5 +327,26 @@ int batch_fill(batch *b, const int *indices, int count, char *error, size_t size
                         ((double *)b->x)[at] = 1;
                 }
         }
+}
+
+int batch_fill(batch *b, const int *indices, int count, char *error, size_t size)
+{
+    if (count < 1 || count > b->capacity)
+        return failure(error, size, "batch: %d sequences, but it has room for 1..%d",
+                       count, b->capacity);
+    for (int i = 0; i < count; i++)
+        if (indices[i] < 0 || indices[i] >= b->split->count)
+            return failure(error, size, "batch: sequence index %d is outside 0..%d",
+                           indices[i], b->split->count - 1);
+    b->count = count;
+    sort_by_length(b, indices, 1);
+    set_rows(b);
     return 0;
+}
+
+void batch_shard(batch *b, const batch *whole, int shard, int shards)
+{
+    b->count = (whole->count - shard + shards - 1) / shards;
+    sort_by_length(b, whole->order + shard, shards);
+    set_rows(b);
 }

@@ -22,13 +22,15 @@ typedef enum { ELBO_MEANFIELD, ELBO_TRACE, ELBO_BOTH } elbo_choice;
 /* Every option, for options.given. */
 enum {
     OPTION_DATA, OPTION_ELBO, OPTION_EPOCHS, OPTION_BATCH, OPTION_SEED, OPTION_THREADS,
-    OPTION_Z_DIM, OPTION_EMISSION_DIM, OPTION_TRANSITION_DIM, OPTION_RNN_DIM,
+    OPTION_SHARDS, OPTION_Z_DIM, OPTION_EMISSION_DIM, OPTION_TRANSITION_DIM, OPTION_RNN_DIM,
     OPTION_NUM_IAFS, OPTION_IAF_DIM, OPTION_LR, OPTION_LR_DECAY, OPTION_CLIP_VALUE,
     OPTION_WEIGHT_DECAY, OPTION_ANNEAL_EPOCHS, OPTION_MIN_ANNEAL, OPTION_AVERAGE_FROM,
     OPTION_TRANSPOSE, OPTION_DROPOUT, OPTION_EVAL_EVERY, OPTION_IS_SAMPLES,
     OPTION_CHECKPOINT, OPTION_RESUME, OPTION_LOG, OPTION_PICTURES, OPTION_MIDI,
     OPTION_GENERATE, OPTION_QUIET, OPTION_HELP, OPTION_COUNT
 };
+
+enum { MOST_SHARDS = 64 };
 
 /* Texts point into argv, NULL where the option is absent. */
 typedef struct {
@@ -37,6 +39,7 @@ typedef struct {
     int epochs, batch;
     uint64_t seed;
     int threads;            /* of each context */
+    int shards;             /* of a minibatch in training; 0: one a thread */
     int z_dim, emission_dim, transition_dim, rnn_dim, num_iafs, iaf_dim;
     double lr, lr_decay, clip_value, weight_decay; /* as in ppl_optim_opts */
     int anneal_epochs;      /* 0: no annealing */

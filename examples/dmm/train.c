@@ -57,6 +57,20 @@ static int make_inference(trainer *t)
     return t->evaluation != NULL ? 0 : -1;
 }
 
+/* A minibatch of fewer sequences than shards has a shard for each. */
+static int make_shards(trainer *t, char *error, size_t size)
+{
+    const int capacity = (t->batch->capacity + t->shards - 1) / t->shards;
+
+    for (int i = 0; t->shards > 1 && i < t->shards; i++) {
+        t->shard[i] = batch_new(t->batch->split, capacity, sizeof(float), error, size);
+        if (t->shard[i] == NULL)
+            return -1;
+        t->shard[i]->semitones = t->semitones;
+    }
+    return 0;
+}
+
 trainer *trainer_new(const options *o, const chorales *data, elbo_choice choice,
                      char *error, size_t size)
 {
@@ -73,13 +87,14 @@ trainer *trainer_new(const options *o, const chorales *data, elbo_choice choice,
     t->dims = (dmm_dims){ KEYS,       o->z_dim,    o->emission_dim, o->transition_dim,
                           o->rnn_dim, o->num_iafs, o->iaf_dim };
     t->minibatches = (split->count + o->batch - 1) / o->batch;
+    t->shards = o->shards > 0 ? o->shards : o->threads;
     t->order = calloc((size_t)split->count, sizeof *t->order);
     t->semitones = calloc((size_t)split->count, sizeof *t->semitones);
     t->log = calloc((size_t)o->epochs + 1, sizeof *t->log);
     t->ctx = ppl_ctx_new(&(ppl_ctx_opts){ .seed = o->seed, .threads = o->threads });
     t->batch = batch_new(split, o->batch < split->count ? o->batch : split->count,
                          sizeof(float), error, size);
-    if (t->batch == NULL) {
+    if (t->batch == NULL || make_shards(t, error, size) != 0) {
         trainer_free(t);
         return NULL;
     }
@@ -104,6 +119,8 @@ void trainer_free(trainer *t)
     ppl_svi_free(t->evaluation);
     ppl_ctx_free(t->ctx);
     batch_free(t->batch);
+    for (int i = 0; i < MOST_SHARDS; i++)
+        batch_free(t->shard[i]);
     free(t->order);
     free(t->semitones);
     free(t->log);
@@ -172,18 +189,32 @@ dmm_batch trainer_view(const trainer *t, const batch *b, double weight)
                         .kl_weight = weight };
 }
 
+/* A step on the minibatch that was filled in. */
+static ppl_status step(trainer *t, double *loss)
+{
+    const int shards = t->shards < t->batch->count ? t->shards : t->batch->count;
+    dmm_batch view[MOST_SHARDS];
+    const void *arg[MOST_SHARDS];
+
+    for (int i = 0; i < shards; i++) {
+        if (shards > 1)
+            batch_shard(t->shard[i], t->batch, i, shards);
+        view[i] = trainer_view(t, shards > 1 ? t->shard[i] : t->batch, kl_weight(t));
+        view[i].dropout = t->options->dropout;
+        arg[i] = &view[i];
+    }
+    return ppl_svi_step_shards(t->svi, arg, shards, loss);
+}
+
 static int train_minibatch(trainer *t, char *error, size_t size)
 {
     int n = t->data->splits[CHORALES_TRAIN].count, first = t->minibatch * t->options->batch;
     int count = n - first < t->options->batch ? n - first : t->options->batch;
     double loss, start = now();
-    dmm_batch view;
 
     if (batch_fill(t->batch, t->order + first, count, error, size) != 0)
         return -1;
-    view = trainer_view(t, t->batch, kl_weight(t));
-    view.dropout = t->options->dropout;
-    if (ppl_svi_step(t->svi, &view, &loss) != PPL_OK)
+    if (step(t, &loss) != PPL_OK)
         return context_failure(t, error, size);
     t->loss_sum += loss;
     t->norm_sum += ppl_grad_norm(t->ctx);
@@ -318,7 +349,7 @@ int trainer_evaluate(trainer *t, char *error, size_t size)
 
 /* ---- Checkpoints ------------------------------------------------------------------- */
 
-enum { TEXTS = 25, TEXT_SIZE = 40 };
+enum { TEXTS = 26, TEXT_SIZE = 40 };
 
 /* What a checkpoint says beside the parameters: first what must agree with the options on
  * resuming (named as them), then where training stands. */
@@ -328,11 +359,11 @@ typedef struct {
 
 static const char *const text_key[TEXTS] = {
     "elbo", "batch", "seed", "z-dim", "emission-dim", "transition-dim", "rnn-dim",
-    "num-iafs", "iaf-dim", "anneal-epochs", "transpose", "lr", "lr-decay", "clip-value",
-    "weight-decay", "min-anneal", "dropout", "train sequences", "train steps", "epoch",
+    "num-iafs", "iaf-dim", "anneal-epochs", "transpose", "shards", "lr", "lr-decay",
+    "clip-value", "weight-decay", "min-anneal", "dropout", "train sequences", "train steps", "epoch",
     "minibatch", "loss_sum", "norm_sum", "seconds", "averaged"
 };
-enum { INTEGERS = 8, REALS = 6, FIRST_INTEGER = 3, FIRST_REAL = FIRST_INTEGER + INTEGERS,
+enum { INTEGERS = 9, REALS = 6, FIRST_INTEGER = 3, FIRST_REAL = FIRST_INTEGER + INTEGERS,
        TRAINED_ON = FIRST_REAL + REALS, POSITION = TRAINED_ON + 2 };
 
 static void set_text(texts *all, int i, const char *format, ...) OUTPUT_PRINTF(3, 4);
@@ -352,7 +383,7 @@ static texts describe(const trainer *t)
     chorale_summary train = chorale_split_summary(&t->data->splits[CHORALES_TRAIN]);
     const int integers[INTEGERS] = { o->z_dim,   o->emission_dim, o->transition_dim,
                              o->rnn_dim, o->num_iafs,     o->iaf_dim,
-                             o->anneal_epochs, o->transpose };
+                             o->anneal_epochs, o->transpose, t->shards };
     const double reals[REALS] = { o->lr, o->lr_decay, o->clip_value, o->weight_decay,
                              o->min_anneal, o->dropout };
     texts all;

@@ -35,6 +35,8 @@ typedef struct {
     ppl_svi *svi, *evaluation;
     dmm_dims dims;
     batch *batch;
+    int shards;        /* of a minibatch in training, where it has as many sequences */
+    batch *shard[MOST_SHARDS]; /* [shards], where there are several */
     int *order;        /* [sequences] of the current epoch */
     int *semitones;    /* [sequences]: how far each is transposed in it */
     int minibatches;

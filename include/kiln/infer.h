@@ -11,6 +11,7 @@
 
 #include <kiln/handlers.h>
 #include <kiln/optim.h>
+#include <kiln/shards.h>
 #include <kiln/structure.h>
 
 #include <stdio.h>
@@ -65,6 +66,17 @@ PPL_API PPL_MUST_CHECK ppl_status ppl_elbo_estimate(ppl_elbo *elbo, ppl_model mo
                                                     ppl_model guide, const void *arg,
                                                     int gradient, double *loss);
 
+/* The same of a batch in shards (shards.h), each model and guide with an argument of its own:
+ * the sum of their losses and gradients, which is that of the batch if its log-density and the
+ * guide's are sums over the shards. Of a latent that is not of rows, say of weights, each
+ * shard draws one of its own: give it scale 1 / shards, in the model and in the guide. In the
+ * ledger a site's term is summed over the shards; its estimator is that of the last, its
+ * baseline that of the first, since each keeps its own. */
+PPL_API PPL_MUST_CHECK ppl_status ppl_elbo_estimate_shards(ppl_elbo *elbo, ppl_model model,
+                                                           ppl_model guide,
+                                                           const void *const *arg, int shards,
+                                                           int gradient, double *loss);
+
 /* ---- The ledger -------------------------------------------------------------------- */
 
 typedef enum ppl_estimator {
@@ -116,6 +128,10 @@ PPL_API const ppl_findings *ppl_svi_check(ppl_svi *svi, const void *arg);
  * gradient that is not finite is PPL_ENONFINITE, naming the first site or the parameter.
  * loss may be NULL. */
 PPL_API PPL_MUST_CHECK ppl_status ppl_svi_step(ppl_svi *svi, const void *arg, double *loss);
+/* A step on a batch in shards (ppl_elbo_estimate_shards), one at a time on each thread of the
+ * context: where rows have no more in common than parameters, the fastest use of threads. */
+PPL_API PPL_MUST_CHECK ppl_status ppl_svi_step_shards(ppl_svi *svi, const void *const *arg,
+                                                      int shards, double *loss);
 /* The loss alone, without gradient or update; draws fresh samples. */
 PPL_API PPL_MUST_CHECK ppl_status ppl_svi_evaluate(ppl_svi *svi, const void *arg,
                                                    double *loss);

@@ -388,20 +388,14 @@ static double particle(ppl_elbo *elbo, ppl_model model, ppl_model guide, const v
 
 /* ---- The estimate ------------------------------------------------------------------ */
 
-ppl_status ppl_elbo_estimate(ppl_elbo *elbo, ppl_model model, ppl_model guide,
-                             const void *arg, int gradient, double *loss)
+/* The particles of one shard: the sum of their ELBOs, nats. */
+static double particles(ppl_elbo *elbo, ppl_model model, ppl_model guide, const void *arg,
+                        int gradient)
 {
-    ppl_ctx *c;
+    ppl_ctx *c = elbo->ctx;
+    const int enabled = ppl_set_grad_enabled(c, gradient);
     double sum = 0;
-    int enabled;
 
-    *loss = NAN;
-    if (elbo == NULL)
-        return PPL_EINVAL;
-    c = elbo->ctx;
-    if (ppl_boundary_enter(c) != PPL_OK)
-        return ppl_error(c);
-    enabled = ppl_set_grad_enabled(c, gradient);
     for (int k = 0; k < elbo->particles && ppl_ok(c); k++) {
         ppl_epoch mark = ppl_epoch_begin(c);
 
@@ -412,15 +406,97 @@ ppl_status ppl_elbo_estimate(ppl_elbo *elbo, ppl_model model, ppl_model guide,
     }
     ppl_set_particle(c, 0);
     ppl_set_grad_enabled(c, enabled);
-    if (gradient && ppl_ok(c))
-        check_gradient(elbo);
-    if (ppl_ok(c)) {
-        ppl__ledger_commit(&elbo->ledger, elbo->particles);
-        *loss = -sum / elbo->particles;
-    } else {
-        ppl__ledger_drop(&elbo->ledger);
+    return sum;
+}
+
+typedef struct shard {
+    ppl_elbo *elbo;                 /* of the context that it ran in; NULL: it did not */
+    double sum;
+} shard;
+
+typedef struct shards {
+    ppl_elbo *elbo;
+    ppl_model model, guide;
+    const void *const *arg;
+    int gradient;
+    shard *shard;
+} shards;
+
+static ppl_elbo *make_elbo(ppl_ctx *c, const void *key, const ppl_elbo *like);
+
+/* The ELBO as another context has it, under the ELBO's address. */
+static ppl_elbo *elbo_in(ppl_ctx *c, ppl_elbo *elbo)
+{
+    ppl_elbo *own = c == elbo->ctx ? elbo : ppl_owned(c, elbo);
+
+    return own != NULL ? own : make_elbo(c, elbo, elbo);
+}
+
+static void run_shard(ppl_ctx *c, int i, void *user)
+{
+    const shards *all = user;
+    shard *s = &all->shard[i];
+
+    s->elbo = elbo_in(c, all->elbo);
+    if (s->elbo != NULL && c != all->elbo->ctx)
+        ppl__ledger_drop(&s->elbo->ledger);     /* of one that was done again elsewhere */
+    if (s->elbo != NULL)
+        s->sum = particles(s->elbo, all->model, all->guide, all->arg[i], all->gradient);
+}
+
+/* What the shards have noted, in the ledger if all went well; the loss. */
+static double enter_shards(const shards *all, int count)
+{
+    ppl_elbo *elbo = all->elbo;
+    double sum = 0;
+    int entered = ppl_ok(elbo->ctx);
+
+    for (int i = 0; i < count; i++) {
+        ppl_elbo *own = all->shard[i].elbo;
+
+        if (entered && own != elbo)
+            entered = ppl__ledger_gather(&elbo->ledger, &own->ledger);
+        sum += all->shard[i].sum;
     }
+    for (int i = 0; i < count; i++) {
+        ppl_elbo *own = all->shard[i].elbo;
+
+        if (own != NULL && entered)
+            ppl__ledger_commit(&own->ledger, elbo->particles);
+        else if (own != NULL)
+            ppl__ledger_drop(&own->ledger);
+    }
+    return entered ? -sum / elbo->particles : NAN;
+}
+
+ppl_status ppl_elbo_estimate_shards(ppl_elbo *elbo, ppl_model model, ppl_model guide,
+                                    const void *const *arg, int count, int gradient,
+                                    double *loss)
+{
+    ppl_ctx *c;
+    shards all = { elbo, model, guide, arg, gradient, NULL };
+    ppl_epoch mark;
+
+    *loss = NAN;
+    if (elbo == NULL)
+        return PPL_EINVAL;
+    c = elbo->ctx;
+    if (ppl_boundary_enter(c) != PPL_OK)
+        return ppl_error(c);
+    mark = ppl_epoch_begin(c);
+    all.shard = ppl_alloc(c, (size_t)(count > 0 ? count : 0) * sizeof *all.shard);
+    if (ppl_ok(c) && ppl_run_shards(c, count, run_shard, &all) == PPL_OK && gradient)
+        check_gradient(elbo);
+    if (all.shard != NULL)
+        *loss = enter_shards(&all, count);
+    ppl_epoch_end(c, mark);
     return ppl_boundary_leave(c);
+}
+
+ppl_status ppl_elbo_estimate(ppl_elbo *elbo, ppl_model model, ppl_model guide,
+                             const void *arg, int gradient, double *loss)
+{
+    return ppl_elbo_estimate_shards(elbo, model, guide, &arg, 1, gradient, loss);
 }
 
 static void release_elbo(ppl_ctx *c, void *object)
@@ -431,34 +507,40 @@ static void release_elbo(ppl_ctx *c, void *object)
     ppl_persistent_free(c, elbo, sizeof *elbo);
 }
 
-static ppl_elbo *make_elbo(ppl_ctx *c, const char *name, int analytic,
-                           const ppl_elbo_opts *opts)
+static ppl_elbo *make_elbo(ppl_ctx *c, const void *key, const ppl_elbo *like)
+{
+    ppl_elbo *elbo = ppl_persistent_alloc(c, sizeof *elbo);
+
+    if (elbo == NULL)
+        return NULL;
+    elbo->ctx = elbo->ledger.ctx = c;
+    elbo->name = like->name;
+    elbo->particles = like->particles;
+    elbo->analytic = like->analytic;
+    return ppl_own(c, key, elbo, release_elbo) == PPL_OK ? elbo : NULL;
+}
+
+static ppl_elbo *new_elbo(ppl_ctx *c, const char *name, int analytic,
+                          const ppl_elbo_opts *opts)
 {
     static const char key;
-    int particles = opts != NULL && opts->particles != 0 ? opts->particles : 1;
-    ppl_elbo *elbo;
+    const int particles = opts != NULL && opts->particles != 0 ? opts->particles : 1;
 
     if (particles < 1) {
         ppl_fail(c, PPL_EINVAL, "%s: particles is %d; it must be 1 or more", name,
                  particles);
         return NULL;
     }
-    elbo = ppl_persistent_alloc(c, sizeof *elbo);
-    if (elbo == NULL)
-        return NULL;
-    elbo->ctx = elbo->ledger.ctx = c;
-    elbo->name = name;
-    elbo->particles = particles;
-    elbo->analytic = analytic;
-    return ppl_own(c, &key, elbo, release_elbo) == PPL_OK ? elbo : NULL;
+    return make_elbo(c, &key, &(ppl_elbo){ .name = name, .particles = particles,
+                                           .analytic = analytic });
 }
 
 ppl_elbo *ppl_trace_elbo(ppl_ctx *c, const ppl_elbo_opts *opts)
 {
-    return make_elbo(c, "ppl_trace_elbo", 0, opts);
+    return new_elbo(c, "ppl_trace_elbo", 0, opts);
 }
 
 ppl_elbo *ppl_trace_mean_field_elbo(ppl_ctx *c, const ppl_elbo_opts *opts)
 {
-    return make_elbo(c, "ppl_trace_mean_field_elbo", 1, opts);
+    return new_elbo(c, "ppl_trace_mean_field_elbo", 1, opts);
 }

@@ -74,9 +74,9 @@ static int entry_of(ppl__ledger *l, ppl_name name, int64_t index)
     return l->next - 1;
 }
 
-int ppl__ledger_note(ppl__ledger *l, const ppl_msg *m, const ppl__note *note)
+static int note_at(ppl__ledger *l, ppl_name name, int64_t index, const ppl__note *note)
 {
-    int i = entry_of(l, m->name, m->index);
+    int i = entry_of(l, name, index);
     ppl__entry *e = i >= 0 ? &l->entry[i] : NULL;
     double before;
 
@@ -89,6 +89,28 @@ int ppl__ledger_note(ppl__ledger *l, const ppl_msg *m, const ppl__note *note)
         e->noted = 1;
         e->next = l->noted;
         l->noted = i + 1;
+    }
+    return 1;
+}
+
+int ppl__ledger_note(ppl__ledger *l, const ppl_msg *m, const ppl__note *note)
+{
+    return note_at(l, m->name, m->index, note);
+}
+
+/* Names are the shard's context's. */
+int ppl__ledger_gather(ppl__ledger *l, const ppl__ledger *from)
+{
+    for (int i = 0; i < from->count; i++) {
+        const ppl__entry *e = &from->entry[i];
+        ppl__note note = e->note;
+
+        if (!e->noted)
+            continue;
+        if (note.reason.why == PPL__WHY_DEPENDENCE)
+            note.reason.name = ppl_intern(l->ctx, note.reason.name);
+        if (!note_at(l, ppl_intern(l->ctx, e->name), e->index, &note))
+            return 0;
     }
     return 1;
 }

@@ -84,6 +84,8 @@ typedef struct ppl__ledger {
 
 /* Notes a term of the current estimate; 0 with PPL_ENOMEM recorded when out of memory. */
 int ppl__ledger_note(ppl__ledger *l, const ppl_msg *m, const ppl__note *note);
+/* Notes all that `from`, the ledger of a shard, has noted, too; 0 likewise. */
+int ppl__ledger_gather(ppl__ledger *l, const ppl__ledger *from);
 /* Notes the mean cost of an element of a site; returns the average over the estimates
  * before this one. */
 double ppl__ledger_average(ppl__ledger *l, const ppl_msg *m, double decay, double cost);

@@ -50,8 +50,8 @@ const ppl_findings *ppl_svi_check(ppl_svi *svi, const void *arg)
 /* ---- Steps ------------------------------------------------------------------------- */
 
 /* An epoch around one estimate; `update` moves the parameters if all went well. */
-static ppl_status run_step(ppl_svi *svi, const void *arg, int gradient, int update,
-                           double *loss)
+static ppl_status run_step(ppl_svi *svi, const void *const *arg, int shards, int gradient,
+                           int update, double *loss)
 {
     ppl_ctx *c;
     uint64_t seed, step;
@@ -72,8 +72,9 @@ static ppl_status run_step(ppl_svi *svi, const void *arg, int gradient, int upda
     ppl_next_step(c);
     if (gradient)
         ppl_zero_grad(c);
-    if (ppl_ok(c) && ppl_elbo_estimate(svi->elbo, svi->model, svi->guide, arg, gradient,
-                                       loss) == PPL_OK && update)
+    if (ppl_ok(c) &&
+        ppl_elbo_estimate_shards(svi->elbo, svi->model, svi->guide, arg, shards, gradient,
+                                 loss) == PPL_OK && update)
         svi->optim->update(svi->optim, c);
     if (update)
         ppl_param_commit(c);
@@ -88,15 +89,20 @@ static ppl_status run_step(ppl_svi *svi, const void *arg, int gradient, int upda
 
 ppl_status ppl_svi_step(ppl_svi *svi, const void *arg, double *loss)
 {
-    return run_step(svi, arg, 1, 1, loss);
+    return run_step(svi, &arg, 1, 1, 1, loss);
+}
+
+ppl_status ppl_svi_step_shards(ppl_svi *svi, const void *const *arg, int shards, double *loss)
+{
+    return run_step(svi, arg, shards, 1, 1, loss);
 }
 
 ppl_status ppl_svi_gradient(ppl_svi *svi, const void *arg, double *loss)
 {
-    return run_step(svi, arg, 1, 0, loss);
+    return run_step(svi, &arg, 1, 1, 0, loss);
 }
 
 ppl_status ppl_svi_evaluate(ppl_svi *svi, const void *arg, double *loss)
 {
-    return run_step(svi, arg, 0, 0, loss);
+    return run_step(svi, &arg, 1, 0, 0, loss);
 }
