@@ -227,8 +227,11 @@ void ppl__store_default(ppl_msg *m);            /* the default of a PPL_PARAM me
 /* Frees the blocks outgrown in the epochs from `depth` on, which end. */
 void ppl__store_epoch_end(ppl_ctx *c, int depth);
 void ppl__store_free(ppl_ctx *c);
-/* Lays out the slab of r, a replica, as that of c, with its values and without gradients. */
+/* Lays out the slab of r, a replica, as that of c; and gives it those values of c, which stay
+ * in place until the epoch that is open ends, without gradients. */
 void ppl__store_follow(ppl_ctx *r, const ppl_ctx *c);
+const void *ppl__store_values(ppl_ctx *c);
+void ppl__store_take(ppl_ctx *r, const void *values);
 /* Whether r has since made and written none, and asked for none that c knows otherwise. */
 int ppl__store_follows(const ppl_ctx *r, const ppl_ctx *c);
 /* Adds the gradients of r to those of c; touches there what is touched in r. */

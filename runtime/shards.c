@@ -21,6 +21,7 @@ typedef struct replicas {
 typedef struct work {
     ppl_ctx *ctx;
     ppl_ctx *const *replica;
+    const void *values;             /* of the parameters, as they were at the call */
     int shards;
     ppl_shard run;
     void *user;
@@ -91,23 +92,19 @@ static ppl_ctx *const *have_replicas(ppl_ctx *c, int count)
 
 /* ---- Before, during and after ------------------------------------------------------ */
 
-/* Makes a replica what the context is, in an epoch that counts as a step: what its runs ask
- * for is the context's to do. */
-static void prepare(void *arg, size_t from, size_t to)
+/* Makes a replica what the context is but for the values, in an epoch that counts as a step:
+ * what its runs ask for is the context's to do. */
+static void prepare(const work *w, int shard)
 {
-    const work *w = arg;
+    ppl_ctx *c = w->ctx, *r = w->replica[shard - 1];
 
-    for (size_t shard = from > 0 ? from : 1; shard < to; shard++) {
-        ppl_ctx *r = w->replica[shard - 1];
-
-        ppl_clear_error(r);
-        r->grad_enabled = w->ctx->grad_enabled;
-        r->seed = ppl__shard_seed(w->ctx, shard);
-        r->step = w->ctx->step;
-        r->particle = w->ctx->particle;
-        r->epoch[ppl_epoch_begin(r)].stepped = 1;
-        ppl__store_follow(r, w->ctx);
-    }
+    ppl_clear_error(r);
+    r->grad_enabled = c->grad_enabled;
+    r->seed = ppl__shard_seed(c, (uint64_t)shard);
+    r->step = c->step;
+    r->particle = c->particle;
+    r->epoch[ppl_epoch_begin(r)].stepped = 1;
+    ppl__store_follow(r, c);
 }
 
 static void run(void *arg, size_t from, size_t to)
@@ -119,6 +116,8 @@ static void run(void *arg, size_t from, size_t to)
 
         if (ppl_boundary_enter(c) != PPL_OK)
             continue;
+        if (shard > 0)
+            ppl__store_take(c, w->values);
         w->run(c, (int)shard, w->user);
         ppl_boundary_leave(c);
     }
@@ -181,7 +180,7 @@ static int can_run(ppl_ctx *c, const work *w)
 
 ppl_status ppl_run_shards(ppl_ctx *c, int shards, ppl_shard function, void *user)
 {
-    work w = { c, NULL, shards, function, user };
+    work w = { c, NULL, NULL, shards, function, user };
     int done = 0;
 
     if (ppl_boundary_enter(c) != PPL_OK)
@@ -190,7 +189,9 @@ ppl_status ppl_run_shards(ppl_ctx *c, int shards, ppl_shard function, void *user
         w.replica = have_replicas(c, shards - 1);
     if (!ppl_ok(c))
         return ppl_boundary_leave(c);
-    ppl_maths_split(c, (size_t)shards, 1, prepare, &w);
+    for (int i = 1; i < shards; i++)
+        prepare(&w, i);
+    w.values = ppl__store_values(c);
     ppl_maths_split(c, (size_t)shards, 1, run, &w);
     while (ppl_ok(c) && ++done < shards)
         gather(&w, done);

@@ -515,6 +515,13 @@ static int check_shape(ppl_ctx *c, const ppl_tensor *value, ppl_name name,
     return 0;
 }
 
+/* Until the epoch that is open ends, should it be outgrown. */
+static void keep_slab(ppl_ctx *c)
+{
+    if (c->store->slab->depth > c->epoch_depth)
+        c->store->slab->depth = c->epoch_depth;
+}
+
 static int have_leaf(ppl_ctx *c, struct param *p)
 {
     ppl_tensor *t;
@@ -528,8 +535,7 @@ static int have_leaf(ppl_ctx *c, struct param *p)
     p->leaf = hold(c, t);
     p->value.tensor = NULL;
     point_leaf(c, p);
-    if (c->store->slab->depth > c->epoch_depth)
-        c->store->slab->depth = c->epoch_depth;
+    keep_slab(c);
     return 1;
 }
 
@@ -819,11 +825,24 @@ void ppl__store_follow(ppl_ctx *r, const ppl_ctx *c)
             return;
     for (int i = 0; i < count; i++)
         r->store->param[i]->info.steps = c->store->param[i]->info.steps;
-    if (count == 0)
-        return;
-    r->store->used = c->store->used;
-    memcpy(array_at(r->store->slab, r->dtype, 0), array_at(c->store->slab, c->dtype, 0),
-           (size_t)c->store->used * ppl__dtype_size(c->dtype));
+    if (count > 0)
+        r->store->used = c->store->used;
+}
+
+const void *ppl__store_values(ppl_ctx *c)
+{
+    if (c->store == NULL || c->store->slab == NULL)
+        return NULL;
+    keep_slab(c);
+    return array_at(c->store->slab, c->dtype, 0);
+}
+
+void ppl__store_take(ppl_ctx *r, const void *values)
+{
+    const ppl_slab slab = ppl_param_slab(r);
+
+    if (slab.size > 0)
+        memcpy(slab.value, values, (size_t)slab.size * ppl__dtype_size(r->dtype));
     ppl_zero_grad(r);
 }
 

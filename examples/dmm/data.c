@@ -284,34 +284,36 @@ void batch_free(batch *b)
     free(b);
 }
 
-/* active[t] = number of sequences longer than t. That is also the place where sequences
- * of length t begin in the order by length, so that one counting sort gives both. */
-static void sort_by_length(batch *b, const int *indices, int stride)
+static int length_of(const batch *b, int index)
 {
-    memset(b->active, 0, ((size_t)b->room + 1) * sizeof *b->active);
-    b->longest = 0;
-    for (int i = 0; i < b->count; i++) {
-        int length = b->split->pieces[indices[i * stride]].length;
-        b->active[length - 1]++; /* first how many end after step length - 1 */
-        b->longest = length > b->longest ? length : b->longest;
-    }
-    for (int t = b->longest - 1; t >= 0; t--)
-        b->active[t] += b->active[t + 1];
-    memcpy(b->next, b->active, ((size_t)b->longest + 1) * sizeof *b->next);
-    for (int i = 0; i < b->count; i++) {
-        int index = indices[i * stride];
-        b->order[b->next[b->split->pieces[index].length]++] = index;
-    }
-    b->rows = 0;
-    for (int t = 0; t < b->longest; t++) {
-        b->offset[t] = b->rows;
-        b->rows += b->active[t];
-    }
-    b->offset[b->longest] = b->rows;
+    return b->split->pieces[index].length;
 }
 
-static void set_rows(batch *b)
+/* A counting sort: sequences of length t come after those that are longer. */
+static void sort_by_length(batch *b, const int *indices)
 {
+    memset(b->next, 0, ((size_t)b->room + 1) * sizeof *b->next);
+    for (int i = 0; i < b->count; i++)
+        b->next[length_of(b, indices[i]) - 1]++;
+    for (int t = b->room - 1; t >= 0; t--)
+        b->next[t] += b->next[t + 1];
+    for (int i = 0; i < b->count; i++)
+        b->order[b->next[length_of(b, indices[i])]++] = indices[i];
+}
+
+/* The rows of the sequences, whose order stands. */
+static void pack(batch *b)
+{
+    int running = b->count;
+    b->longest = length_of(b, b->order[0]);
+    b->rows = 0;
+    for (int t = 0; t <= b->longest; t++) {
+        while (running > 0 && length_of(b, b->order[running - 1]) <= t)
+            running--;
+        b->active[t] = running;
+        b->offset[t] = b->rows;
+        b->rows += running;
+    }
     memset(b->x, 0, (size_t)b->rows * KEYS * b->element); /* all bits zero is 0.0 */
     for (int t = 0; t < b->longest; t++)
         for (int i = 0; i < b->active[t]; i++) {
@@ -339,14 +341,23 @@ int batch_fill(batch *b, const int *indices, int count, char *error, size_t size
             return failure(error, size, "batch: sequence index %d is outside 0..%d",
                            indices[i], b->split->count - 1);
     b->count = count;
-    sort_by_length(b, indices, 1);
-    set_rows(b);
+    sort_by_length(b, indices);
+    pack(b);
     return 0;
 }
 
-void batch_shard(batch *b, const batch *whole, int shard, int shards)
+void batch_deal(const batch *whole, batch *const *shard, int shards)
 {
-    b->count = (whole->count - shard + shards - 1) / shards;
-    sort_by_length(b, whole->order + shard, shards);
-    set_rows(b);
+    for (int k = 0; k < shards; k++)
+        shard[k]->count = shard[k]->rows = 0;
+    for (int i = 0; i < whole->count; i++) {
+        int least = 0;
+        for (int k = 1; k < shards; k++)
+            if (shard[k]->rows < shard[least]->rows)
+                least = k;
+        shard[least]->order[shard[least]->count++] = whole->order[i];
+        shard[least]->rows += length_of(whole, whole->order[i]);
+    }
+    for (int k = 0; k < shards; k++)
+        pack(shard[k]);
 }

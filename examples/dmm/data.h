@@ -114,10 +114,10 @@ batch *batch_new(const chorale_split *split, int capacity, size_t element, char 
  * before. */
 int batch_fill(batch *b, const int *indices, int count, char *error, size_t size);
 
-/* Every shards-th sequence of `whole`, the longest first, from number `shard` on, so that all
- * shards are about as long. b has room for them and is of the same split; 0 <= shard <
- * shards <= whole->count. Allocates nothing. */
-void batch_shard(batch *b, const batch *whole, int shard, int shards);
+/* The sequences of `whole` dealt out, the longest first, each to the shard that has the fewest
+ * rows so far. 1 <= shards <= whole->count; each of the whole's split and capacity. Allocates
+ * nothing. */
+void batch_deal(const batch *whole, batch *const *shard, int shards);
 
 void batch_free(batch *b);
 

@@ -60,10 +60,9 @@ static int make_inference(trainer *t)
 /* A minibatch of fewer sequences than shards has a shard for each. */
 static int make_shards(trainer *t, char *error, size_t size)
 {
-    const int capacity = (t->batch->capacity + t->shards - 1) / t->shards;
-
     for (int i = 0; t->shards > 1 && i < t->shards; i++) {
-        t->shard[i] = batch_new(t->batch->split, capacity, sizeof(float), error, size);
+        t->shard[i] = batch_new(t->batch->split, t->batch->capacity, sizeof(float), error,
+                                size);
         if (t->shard[i] == NULL)
             return -1;
         t->shard[i]->semitones = t->semitones;
@@ -196,9 +195,9 @@ static ppl_status step(trainer *t, double *loss)
     dmm_batch view[MOST_SHARDS];
     const void *arg[MOST_SHARDS];
 
+    if (shards > 1)
+        batch_deal(t->batch, t->shard, shards);
     for (int i = 0; i < shards; i++) {
-        if (shards > 1)
-            batch_shard(t->shard[i], t->batch, i, shards);
         view[i] = trainer_view(t, shards > 1 ? t->shard[i] : t->batch, kl_weight(t));
         view[i].dropout = t->options->dropout;
         arg[i] = &view[i];
@@ -360,8 +359,8 @@ typedef struct {
 static const char *const text_key[TEXTS] = {
     "elbo", "batch", "seed", "z-dim", "emission-dim", "transition-dim", "rnn-dim",
     "num-iafs", "iaf-dim", "anneal-epochs", "transpose", "shards", "lr", "lr-decay",
-    "clip-value", "weight-decay", "min-anneal", "dropout", "train sequences", "train steps", "epoch",
-    "minibatch", "loss_sum", "norm_sum", "seconds", "averaged"
+    "clip-value", "weight-decay", "min-anneal", "dropout", "train sequences", "train steps",
+    "epoch", "minibatch", "loss_sum", "norm_sum", "seconds", "averaged"
 };
 enum { INTEGERS = 9, REALS = 6, FIRST_INTEGER = 3, FIRST_REAL = FIRST_INTEGER + INTEGERS,
        TRAINED_ON = FIRST_REAL + REALS, POSITION = TRAINED_ON + 2 };
