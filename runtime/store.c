@@ -871,10 +871,10 @@ static void add_lines(void *arg, size_t from, size_t to)
 
 void ppl__store_gather(ppl_ctx *c, ppl_ctx *r)
 {
-    const size_t size = r->store->slab != NULL ? (size_t)r->store->used : 0;
+    const size_t bytes = (size_t)r->store->used * ppl__dtype_size(c->dtype);
 
-    ppl_maths_split(c, size * ppl__dtype_size(c->dtype) / LINE, 1000, add_lines,
-                    (ppl_ctx *[]){ c, r });
+    if (bytes > 0)
+        ppl_maths_split(c, bytes / LINE, 1000, add_lines, (ppl_ctx *[]){ c, r });
     for (int i = 0; i < r->store->count; i++)
         c->store->param[i]->info.touched |= r->store->param[i]->info.touched;
 }

@@ -483,6 +483,9 @@ ppl_status ppl_elbo_estimate_shards(ppl_elbo *elbo, ppl_model model, ppl_model g
     c = elbo->ctx;
     if (ppl_boundary_enter(c) != PPL_OK)
         return ppl_error(c);
+    if (arg == NULL)
+        ppl_fail(c, PPL_EINVAL, "ppl_elbo_estimate_shards: the array of arguments is NULL; "
+                 "give one for each shard");
     mark = ppl_epoch_begin(c);
     all.shard = ppl_alloc(c, (size_t)(count > 0 ? count : 0) * sizeof *all.shard);
     if (ppl_ok(c) && ppl_run_shards(c, count, run_shard, &all) == PPL_OK && gradient)
