@@ -42,18 +42,22 @@ static int run_epoch(trainer *t, double *seconds, char *error, size_t size)
     return 0;
 }
 
-/* The second epoch of the first trainer is recorded: its parameters are in place. */
+/* The second epoch of the first trainer is recorded, of whole minibatches: its parameters are
+ * in place. */
 static int warm_up(bench *b, char *error, size_t size)
 {
+    const int shards = b->trainer[0]->shards;
     double unused;
 
     for (int i = 0; i < 2; i++)
         if (run_epoch(b->trainer[i], &unused, error, size) != 0)
             return -1;
     b->floor = floor_record(b->trainer[0]->ctx);
+    b->trainer[0]->shards = 1;
     for (int i = 0; i < 2; i++)
         if (run_epoch(b->trainer[i], &unused, error, size) != 0)
             return -1;
+    b->trainer[0]->shards = shards;
     if (b->floor == NULL || floor_finish(b->floor) != 0)
         return failure(error, size, "the floor cannot be measured: out of memory");
     return 0;

@@ -170,7 +170,7 @@ static int can_run(ppl_ctx *c, const work *w)
                  PPL_MOST_SHARDS);
     else if (w->run == NULL)
         ppl_fail(c, PPL_EINVAL, "ppl_run_shards: the function is NULL");
-    else if (c->running)
+    else if (w->shards > 1 && c->running)
         ppl_fail(c, PPL_ENEST, "ppl_run_shards inside a run; have the shards make the runs");
     else if (w->shards > 1 && c->depth > 0)
         ppl_fail(c, PPL_ENEST, "ppl_run_shards: only shard[0] would see the %s handler "

@@ -95,6 +95,12 @@ other_losses() # WHAT OPTIONS...: other than plain, and resumed bit for bit
 other_losses 'other keys' --transpose 5
 other_losses 'units left out' --dropout 0.3
 
+# ---- Threads -------------------------------------------------------------------------
+
+other_losses 'two shards' --shards 2
+"$dmm" $small --epochs 9 --eval-every 3 --log two.csv --threads 2 > /dev/null
+check 'two threads have a shard each' "$(losses whole.csv)" "$(losses two.csv)"
+
 # ---- Pictures ------------------------------------------------------------------------
 
 status=0
@@ -140,6 +146,9 @@ refuse 'a checkpoint that is none' 1 \
 refuse 'a checkpoint of other dimensions' 1 \
     'cut.safetensors: the checkpoint was trained with z-dim 6, not 7; resume with the same' \
     --epochs 60 --z-dim 7 --checkpoint cut.safetensors --resume
+refuse 'a checkpoint of other shards' 1 \
+    'part.safetensors: the checkpoint was trained with shards 2, not 1; resume with the same' \
+    --epochs 60 --checkpoint part.safetensors --resume
 refuse 'a full disk' 1 \
     '/dev/full: cannot be written: No space left on device; free some space or give another path' \
     --epochs 1 --log /dev/full

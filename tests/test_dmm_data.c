@@ -204,6 +204,42 @@ START_TEST(test_batch_laws)
 }
 END_TEST
 
+/* Each sequence to one shard; none has as many rows more than another as its last one has. */
+START_TEST(test_batch_deal)
+{
+    enum { SHARDS = 3, CAPACITY = 20 };
+    const chorale_split *train = &data.splits[CHORALES_TRAIN];
+    batch *whole = batch_new(train, CAPACITY, sizeof(float), error, sizeof error);
+    batch *shard[SHARDS];
+    for (int k = 0; k < SHARDS; k++)
+        shard[k] = batch_new(train, CAPACITY, sizeof(float), error, sizeof error);
+    for (int count = SHARDS; count <= CAPACITY; count++) {
+        int indices[CAPACITY], given[64] = { 0 };
+        for (int i = 0; i < count; i++)
+            indices[i] = (i * 7 + count) % 40;
+        ck_assert_int_eq(batch_fill(whole, indices, count, error, sizeof error), 0);
+        batch_deal(whole, shard, SHARDS);
+        for (int k = 0; k < SHARDS; k++) {
+            const batch *b = shard[k];
+            int last = length_of(b, b->order[b->count - 1]);
+            check_batch(b, memcpy(indices, b->order, (size_t)b->count * sizeof *indices),
+                        b->count);
+            for (int i = 0; i < b->count; i++)
+                given[b->order[i]]++;
+            for (int j = 0; j < SHARDS; j++)
+                ck_assert_int_le(b->rows - last, shard[j]->rows);
+        }
+        for (int i = 0; i < count; i++)
+            given[(i * 7 + count) % 40]--;
+        for (int i = 0; i < 64; i++)
+            ck_assert_int_eq(given[i], 0);
+    }
+    for (int k = 0; k < SHARDS; k++)
+        batch_free(shard[k]);
+    batch_free(whole);
+}
+END_TEST
+
 START_TEST(test_batch_transposed)
 {
     const chorale_split *valid = &data.splits[CHORALES_VALID];
@@ -387,6 +423,7 @@ int main(void)
     tcase_add_test(files, test_load_no_file);
     tcase_add_test(files, test_load_real_data);
     tcase_add_loop_test(chorale_case, test_batch_laws, 0, 2);
+    tcase_add_test(chorale_case, test_batch_deal);
     tcase_add_test(chorale_case, test_batch_transposed);
     tcase_add_test(chorale_case, test_transposition);
     tcase_add_test(chorale_case, test_batch_errors);

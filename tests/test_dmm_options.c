@@ -31,7 +31,7 @@ START_TEST(test_options_defaults)
     ck_assert(o.z_dim == 100 && o.emission_dim == 100 && o.transition_dim == 200);
     ck_assert(o.num_iafs == 0 && o.iaf_dim == 100);
     ck_assert(o.rnn_dim == 600 && o.eval_every == 50 && o.is_samples == 0);
-    ck_assert_int_eq(o.threads, 1);
+    ck_assert(o.threads == 1 && o.shards == 0);
     ck_assert(o.generate == 64);
     ck_assert_double_eq(o.lr, 3e-4);
     ck_assert(o.lr_decay == 0.99996 && o.clip_value == 10 && o.weight_decay == 2);
@@ -46,7 +46,7 @@ START_TEST(test_options_all)
 {
     options o;
     static const char line[] = "--data a.json --elbo both --epochs 0 --batch=7 --seed "
-                               "18446744073709551615 --threads 9 --z-dim 1 --emission-dim 2 "
+                               "18446744073709551615 --threads 9 --shards 3 --z-dim 1 --emission-dim 2 "
                                "--transition-dim 3 --rnn-dim 4 --num-iafs 5 "
                                "--iaf-dim 6 --lr 1E-3 --lr-decay 1 --clip-value 20 "
                                "--weight-decay 0 --anneal-epochs 0 --min-anneal 1 "
@@ -60,7 +60,7 @@ START_TEST(test_options_all)
     ck_assert_str_eq(o.pictures, "p");
     ck_assert_str_eq(o.midi, "m.mid");
     ck_assert(o.elbo == ELBO_BOTH && o.epochs == 0 && o.batch == 7);
-    ck_assert(o.seed == UINT64_MAX && o.threads == 9 && o.z_dim == 1 && o.emission_dim == 2);
+    ck_assert(o.seed == UINT64_MAX && o.threads == 9 && o.shards == 3 && o.z_dim == 1 && o.emission_dim == 2);
     ck_assert(o.transition_dim == 3 && o.rnn_dim == 4 && o.anneal_epochs == 0);
     ck_assert(o.num_iafs == 5 && o.iaf_dim == 6);
     ck_assert(o.eval_every == 5 && o.is_samples == 6 && o.generate == 8);
@@ -120,6 +120,7 @@ static const struct {
     { "--epochs", "option --epochs needs a value; see --help" },
     { "--threads 0", "option --threads: \"0\" is not a whole number in 1..64" },
     { "--threads 65", "option --threads: \"65\" is not a whole number in 1..64" },
+    { "--shards 65", "option --shards: \"65\" is not a whole number in 0..64" },
     { "--workers 2",
       "option --workers is unknown, or the beginning of several; see --help" },
     { "--e 2", "option --e is unknown, or the beginning of several; see --help" },
@@ -171,7 +172,7 @@ START_TEST(test_options_help)
         "rnn-dim",    "anneal-epochs", "min-anneal", "eval-every",   "is-samples",
         "checkpoint", "pictures",      "midi",       "generate",     "quiet",
         "num-iafs",   "iaf-dim",       "lr-decay",   "clip-value",   "average-from",
-        "transpose",  "dropout",
+        "transpose",  "dropout",       "shards",
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char start[32];

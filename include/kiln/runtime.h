@@ -15,10 +15,11 @@
  * Threads: one thread of yours at a time per context; two contexts share nothing. A context
  * may have threads of its own (ppl_ctx_opts.threads), which share the work of its larger
  * operations (products of matrices, long loops) with the caller and otherwise wait; they
- * never run code of a model, a handler or an allocator. What is computed does not depend on
- * timing: the same number of threads gives the same bits in every run, and another number
- * the same to rounding (the same bits with LIBXSMM), since sums are not cut. A child of
- * fork() has no such threads: it is not to use the context.
+ * run code of a model, a handler or an allocator only in ppl_run_shards (shards.h), which
+ * gives each the rows that are its own. What is computed does not depend on timing: the same
+ * number of threads gives the same bits in every run, and another number the same to rounding
+ * (or the same bits, in shards), since sums are not cut. A child of fork() has no such threads:
+ * it is not to use the context.
  */
 #ifndef KILN_RUNTIME_H
 #define KILN_RUNTIME_H
