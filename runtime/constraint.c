@@ -110,23 +110,6 @@ static ppl_status check_bounds(const ppl_constraint *self, const ppl_tensor *t)
                     self->upper);
 }
 
-static ppl_tensor *to_interval(const ppl_constraint *self, ppl_tensor *t)
-{
-    if (check_bounds(self, t) != PPL_OK)
-        return NULL;
-    return ppl_affine(ppl_sigmoid(t), self->upper - self->lower, self->lower);
-}
-
-static ppl_tensor *from_interval(const ppl_constraint *self, ppl_tensor *t)
-{
-    if (check_bounds(self, t) != PPL_OK)
-        return NULL;
-    const double width = self->upper - self->lower;
-    ppl_tensor *below = ppl_affine(t, 1 / width, -self->lower / width);
-    ppl_tensor *above = ppl_affine(t, -1 / width, self->upper / width);
-    return ppl_sub(ppl_log(below), ppl_log(above));
-}
-
 /* The number next to `from` in the direction of `to`, as t has numbers. */
 static double next_to(double from, double to, const ppl_tensor *t)
 {
@@ -134,18 +117,80 @@ static double next_to(double from, double to, const ppl_tensor *t)
                                : nextafter(from, to);
 }
 
-/* The sigmoid of a large number rounds to 1: the number below upper then. */
+/* The nearest number of a dtype that is not beyond `bound` on the side of `outer`. */
+static double inwards(ppl_dtype dtype, double bound, double outer)
+{
+    const float near = (float)bound;
+    if (dtype == PPL_F64 || (outer < 0 ? (double)near >= bound : (double)near <= bound))
+        return dtype == PPL_F64 ? bound : (double)near;
+    return (double)nextafterf(near, (float)-outer);
+}
+
+/* Moved into two bounds; gradients are those of what was moved, so that none is stuck. */
+static void moved_forward(ppl_tensor *out)
+{
+    const double *bound = out->attr;
+    out->ctx->kernels->clamp((size_t)out->numel, bound[0], bound[1], out->input[0]->data,
+                             out->data);
+}
+
+static void moved_vjp(ppl_tensor *out, int i, void *grad)
+{
+    (void)i;
+    out->ctx->kernels->add((size_t)out->numel, out->grad, grad);
+}
+
+static const ppl_op moved_row = {
+    "inside", 1, PPL_OP_BROADCAST, NULL, moved_forward, moved_vjp, NULL, NULL, NULL
+};
+
+/* y where rounding should leave it: inside a bound that is not included, at most at one
+ * that is (the float next to 0.7 lies below it). What is infinite stays so, and is told. */
+static ppl_tensor *inside(const ppl_constraint *self, ppl_tensor *y, int open_below,
+                          int open_above)
+{
+    if (!y)
+        return NULL;
+    const double lower = self->lower, upper = self->upper < DBL_MAX ? self->upper : INFINITY;
+    const ppl_dtype dtype = (ppl_dtype)y->dtype;
+    const double bound[2] = {
+        !(lower > -INFINITY) ? -INFINITY
+        : open_below ? next_to(lower, INFINITY, y) : inwards(dtype, lower, -INFINITY),
+        !(upper < INFINITY) ? INFINITY
+        : open_above ? next_to(upper, -INFINITY, y) : inwards(dtype, upper, INFINITY)
+    };
+    return ppl_apply(&moved_row, &y, 1, bound, sizeof bound);
+}
+
+static ppl_tensor *between(const ppl_constraint *self, ppl_tensor *t)
+{
+    if (check_bounds(self, t) != PPL_OK)
+        return NULL;
+    return ppl_affine(ppl_sigmoid(t), self->upper - self->lower, self->lower);
+}
+
+static ppl_tensor *to_interval(const ppl_constraint *self, ppl_tensor *t)
+{
+    return inside(self, between(self, t), 0, 0);
+}
+
 static ppl_tensor *to_half_open(const ppl_constraint *self, ppl_tensor *t)
 {
-    ppl_tensor *y = to_interval(self, t);
-    return y ? ppl_clamp(y, self->lower, next_to(self->upper, self->lower, y)) : NULL;
+    return inside(self, between(self, t), 0, 1);
 }
 
 static ppl_tensor *to_open(const ppl_constraint *self, ppl_tensor *t)
 {
-    ppl_tensor *y = to_interval(self, t);
-    return y ? ppl_clamp(y, next_to(self->lower, self->upper, y),
-                         next_to(self->upper, self->lower, y)) : NULL;
+    return inside(self, between(self, t), 1, 1);
+}
+
+/* Distances from the bounds, which next to one are exact. */
+static ppl_tensor *from_interval(const ppl_constraint *self, ppl_tensor *t)
+{
+    if (check_bounds(self, t) != PPL_OK)
+        return NULL;
+    return ppl_sub(ppl_log(ppl_affine(t, 1, -self->lower)),
+                   ppl_log(ppl_affine(t, -1, self->upper)));
 }
 
 static ppl_tensor *interval_log_abs_det(const ppl_constraint *self, ppl_tensor *t)
@@ -158,7 +203,8 @@ static ppl_tensor *interval_log_abs_det(const ppl_constraint *self, ppl_tensor *
 
 static ppl_tensor *to_greater(const ppl_constraint *self, ppl_tensor *t)
 {
-    return ppl_affine(ppl_exp(t), 1, self->lower);
+    return inside(self, ppl_affine(ppl_exp(t), 1, self->lower),
+                  self->type->check == check_open, 0);
 }
 
 static ppl_tensor *from_greater(const ppl_constraint *self, ppl_tensor *t)
@@ -168,7 +214,7 @@ static ppl_tensor *from_greater(const ppl_constraint *self, ppl_tensor *t)
 
 static ppl_tensor *to_less(const ppl_constraint *self, ppl_tensor *t)
 {
-    return ppl_affine(ppl_exp(t), -1, self->upper);
+    return inside(self, ppl_affine(ppl_exp(t), -1, self->upper), 0, 1);
 }
 
 static ppl_tensor *from_less(const ppl_constraint *self, ppl_tensor *t)
@@ -297,15 +343,6 @@ static size_t scan_events(const ppl_constraint *k, const ppl_tensor *t, size_t s
     }
     ppl__arena_release(&t->ctx->data, mark);
     return i + event <= n ? i : n;
-}
-
-/* The nearest number of a dtype that is not beyond `bound` on the side of `outer`. */
-static double inwards(ppl_dtype dtype, double bound, double outer)
-{
-    const float near = (float)bound;
-    if (dtype == PPL_F64 || (outer < 0 ? (double)near >= bound : (double)near <= bound))
-        return dtype == PPL_F64 ? bound : (double)near;
-    return (double)nextafterf(near, (float)-outer);
 }
 
 /* How far whole vectors of elements get from `start` on. */

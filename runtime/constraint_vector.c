@@ -205,23 +205,25 @@ static int check_sphere(const ppl_constraint *self, double *value, const ppl_sha
     return fabs(sum - 1) <= SUM_TOLERANCE;
 }
 
-/* Lengths, [..,1]. */
-static ppl_tensor *length_of(ppl_tensor *t)
+/* One number for each of t's events, as [..,1]. */
+static ppl_tensor *column(ppl_tensor *number, const ppl_tensor *t)
 {
-    ppl_shape column = ppl_tensor_shape(t);
-    if (t)
-        column.dim[column.rank - 1] = 1;
-    return t ? ppl_reshape(ppl_sqrt(ppl_sum(ppl_mul(t, t), -1)), column) : NULL;
+    ppl_shape shape = ppl_tensor_shape(t);
+    shape.dim[shape.rank - 1] = 1;
+    return ppl_reshape(number, shape);
 }
 
-/* 0, which has no direction, goes where (1, 1, ..) does. */
+/* Its largest element is made 1 first, lest squares leave the range of numbers; that has
+ * no gradient, as it turns nothing. 0, which has no direction, goes where (1, 1, ..) does. */
 static ppl_tensor *to_sphere(const ppl_constraint *self, ppl_tensor *t)
 {
     if (!is_vector(self, t))
         return NULL;
-    ppl_tensor *none = ppl_equal(length_of(ppl_detach(t)), ppl_scalar(t->ctx, 0));
-    t = ppl_where(none, ppl_scalar(t->ctx, 1), t);
-    return ppl_div(t, length_of(t));
+    ppl_tensor *one = ppl_scalar(t->ctx, 1);
+    ppl_tensor *top = column(ppl_max(ppl_abs(ppl_detach(t)), -1), t);
+    ppl_tensor *none = ppl_equal(top, ppl_scalar(t->ctx, 0));
+    t = ppl_where(none, one, ppl_div(t, ppl_where(none, one, top)));
+    return t ? ppl_div(t, column(ppl_sqrt(ppl_sum(ppl_mul(t, t), -1)), t)) : NULL;
 }
 
 static int check_counts(const ppl_constraint *self, double *value, const ppl_shape *event)

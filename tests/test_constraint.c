@@ -360,6 +360,11 @@ START_TEST(surjections)
     assert_values(y, rounding(_i), sqrt(0.5), sqrt(0.5));
     y = map->to_constrained(sphere, numbers(c, 3, -4));
     assert_values(y, rounding(_i), 0.6, -0.8);
+    const double huge = _i ? 1e200 : 1e30, tiny = 1 / huge;
+    y = map->to_constrained(sphere, numbers(c, 3 * huge, -4 * huge));
+    assert_values(y, rounding(_i), 0.6, -0.8);
+    y = map->to_constrained(sphere, numbers(c, 3 * tiny, -4 * tiny));
+    assert_values(y, rounding(_i), 0.6, -0.8);
     ck_assert_ptr_eq(map->from_constrained(sphere, y), y);
     grad_case g = CASE(optimise, 0.5, 1.5, 0, 1, S(2, 3));
     for (g.row = k; g.row; g.row = g.row == k ? sphere : NULL)
@@ -407,6 +412,40 @@ START_TEST(maps_survive_their_ends)
     ck_assert(row[4] > 0 && row[8] > 0 && is_near(log(row[4]), log(2) - 30, 1e-5));
     ck_assert(ppl_ok(c));
     ppl_ctx_free(c);
+}
+END_TEST
+
+/* Rounding takes no value out of its constraint, nor an end to where there is none back;
+ * and however far, there is a gradient for as long as exp(-|t|) is a number. */
+START_TEST(maps_stay_inside)
+{
+    static const double bound[][2] = {
+        { -2.3, 3.1 }, { 0.1, 0.4 }, { 1000.7, 1001.3 }, { -0.1, 0.3 }, { 0.7, 5.9 }
+    };
+    for (int b = 0; b < COUNT_OF(bound); b++) {
+        const double low = bound[b][0], high = bound[b][1];
+        const ppl_constraint kinds[] = {
+            ppl_interval(low, high), ppl_open_interval(low, high),
+            ppl_half_open_interval(low, high), ppl_greater_than(low),
+            ppl_greater_than_eq(low), ppl_less_than(high)
+        };
+        for (int i = 0; i < COUNT_OF(kinds); i++)
+            for (int sign = -1; sign <= 1 - 2 * (i > 2); sign += 2)
+                for (double far = 12; far < 80; far *= 1.5) {
+                    const ppl_constraint *k = &kinds[i];
+                    const ppl_constraint_map *map = ppl_constraint_bijection(k);
+                    ppl_ctx *c = context(_i);
+                    ppl_tensor *t = variable(c, sign * far), *y = map->to_constrained(k, t);
+                    double value = ppl_total(y);
+                    ck_assert_msg(admits(*k, PPL_SCALAR, &value), "%s: %g goes to %.17g",
+                                  k->type->name, sign * far, value);
+                    ck_assert_msg(!isnan(ppl_total(map->from_constrained(k, y))),
+                                  "%s: %.17g comes from nan", k->type->name, value);
+                    ck_assert_int_eq(ppl_backward(ppl_sum(y, 0)), PPL_OK);
+                    ck_assert(sign > 0 || fabs(ppl_total(ppl_grad(t))) > 0);
+                    ppl_ctx_free(c);
+                }
+    }
 }
 END_TEST
 
@@ -759,8 +798,8 @@ int main(void)
 {
     const TTest *const tests[] = {
         numbers_are_told_apart, events_are_told_apart, maps_are_bijections,
-        maps_have_gradients, surjections, maps_survive_their_ends, integers_have_no_maps,
-        maps_say_what_is_wrong, more_axes_to_one_value, joined_values,
+        maps_have_gradients, surjections, maps_survive_their_ends, maps_stay_inside,
+        integers_have_no_maps, maps_say_what_is_wrong, more_axes_to_one_value, joined_values,
         equal_parts_are_one_constraint, parts_that_do_not_fit, violations_are_spelled_out,
         NULL
     };
