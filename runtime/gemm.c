@@ -418,35 +418,12 @@ static size_t panel_width(const ppl__gemm *g, ppl_dtype dtype, int side, size_t 
     return columns;
 }
 
-/* Without a call where it is whole vectors, as in all panels but the last. */
-static void copy_line(size_t bytes, const char *from, char *to)
-{
-    if (bytes == 128)
-        memcpy(to, from, 128);
-    else if (bytes % 16 != 0)
-        memcpy(to, from, bytes);
-    else
-        for (size_t i = 0; i < bytes; i += 16)
-            memcpy(to + i, from + i, 16);
-}
-
 void ppl__gemm_pack(const ppl__gemm *g, ppl_dtype dtype, int side, size_t rows,
-                    size_t columns, const void *x, size_t ldx, size_t room, size_t first,
+                    size_t columns, const void *const *x, size_t room, size_t first,
                     void *panels)
 {
-    const size_t size = ppl__dtype_size(dtype);
-    const size_t width = panel_width(g, dtype, side, columns);
-
-    for (size_t r = 0; r < rows; r++) {
-        const char *from = at(dtype, x, r * ldx);
-
-        for (size_t j = 0; j < columns; j += width) {
-            size_t n = columns - j < width ? columns - j : width;
-            char *to = (char *)panels + (j * room + (first + r) * n) * size;
-
-            copy_line(n * size, from + j * size, to);
-        }
-    }
+    ppl__kernels_for(dtype)->pack(rows, x, columns, panel_width(g, dtype, side, columns),
+                                  room, first, panels);
 }
 
 void ppl__gemm_pack_zeros(const ppl__gemm *g, ppl_dtype dtype, int side, size_t rows,

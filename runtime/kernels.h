@@ -109,6 +109,10 @@ typedef struct ppl__kernels {
     void (*transpose_from)(size_t rows, size_t columns, const void *x, size_t ldx,
                            void *y);
     void (*add_rows)(size_t rows, size_t columns, const void *x, size_t ldx, void *y);
+    /* Into panels of `width` columns, the last one narrower: row r of x goes to row first + r,
+     * of `room`, of each. */
+    void (*pack)(size_t rows, const void *const *x, size_t columns, size_t width,
+                 size_t room, size_t first, void *panels);
     /* y [rows] = A x, and y [columns] += A^T g, A [rows,columns]; rows of A where g is 0 do
      * not count, whatever they hold. */
     void (*times_vector)(size_t rows, size_t columns, const void *a, const void *x, void *y);
@@ -158,12 +162,12 @@ void ppl__gemm_free(ppl_ctx *c, ppl__gemm *g);
 void ppl__gemm_run(ppl__gemm *g, const ppl__product *p);
 /* The same by the calling thread alone. */
 void ppl__gemm_run_alone(ppl__gemm *g, const ppl__product *p);
-/* Panels of [room,columns], as the operand that `side` says: as many elements. Copies `rows`
- * rows to where row `first` is; sets rows to zero; and B [k,n] from x [n,k], its transpose.
- * An A in panels is the transposed one, [k,m]. */
+/* Panels of [room,columns], as the operand that `side` says: as many elements. Copies rows
+ * x [rows] to where row `first` is; sets rows to zero; and B [k,n] from x [n,k], its
+ * transpose. An A in panels is the transposed one, [k,m]. */
 enum { PPL__PANEL_A, PPL__PANEL_B };
 void ppl__gemm_pack(const ppl__gemm *g, ppl_dtype dtype, int side, size_t rows,
-                    size_t columns, const void *x, size_t ldx, size_t room, size_t first,
+                    size_t columns, const void *const *x, size_t room, size_t first,
                     void *panels);
 void ppl__gemm_pack_zeros(const ppl__gemm *g, ppl_dtype dtype, int side, size_t rows,
                           size_t columns, size_t room, size_t first, void *panels);

@@ -26,9 +26,17 @@ static void prepare_rows(void *arg, size_t from, size_t to)
 {
     const preparation *p = arg;
 
-    ppl__gemm_pack(p->ctx->gemm, p->dtype, PPL__PANEL_B, to - from, p->n,
-                   (const char *)p->b + from * p->n * ppl__dtype_size(p->dtype), p->n, p->k,
-                   from, p->prepared);
+    enum { AT_ONCE = 64 };
+    const size_t row = p->n * ppl__dtype_size(p->dtype);
+    const void *b[AT_ONCE];
+
+    for (size_t first = from, n; first < to; first += n) {
+        n = to - first < AT_ONCE ? to - first : AT_ONCE;
+        for (size_t i = 0; i < n; i++)
+            b[i] = (const char *)p->b + (first + i) * row;
+        ppl__gemm_pack(p->ctx->gemm, p->dtype, PPL__PANEL_B, n, p->n, b, p->k, first,
+                       p->prepared);
+    }
 }
 
 void ppl_maths_gemm_prepare(ppl_ctx *c, ppl_dtype dtype, int transposed_b, size_t n,

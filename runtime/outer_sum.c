@@ -59,12 +59,10 @@ static void pack_rows(void *arg, size_t from, size_t to)
 {
     const ppl_outer_sum *o = arg;
     const ppl_ctx *c = o->ctx;
-    for (size_t r = from; r < to; r++) {
-        ppl__gemm_pack(c->gemm, c->dtype, d_side(o), 1, o->m, o->d_row[r], o->m, ROOM, r,
-                       o->d);
-        ppl__gemm_pack(c->gemm, c->dtype, !d_side(o), 1, o->n, o->x_row[r], o->n, ROOM, r,
-                       o->x);
-    }
+    ppl__gemm_pack(c->gemm, c->dtype, d_side(o), to - from, o->m, o->d_row + from, ROOM, from,
+                   o->d);
+    ppl__gemm_pack(c->gemm, c->dtype, !d_side(o), to - from, o->n, o->x_row + from, ROOM,
+                   from, o->x);
 }
 
 static void run_told(void *room)

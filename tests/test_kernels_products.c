@@ -51,9 +51,11 @@ static void *in_panels(int i, const ppl__gemm *gemm, int side, const matrix *x, 
     }
     ppl__gemm_pack_zeros(gemm, dtype_of(i), side, rows, columns, room, 0, panels);
     for (size_t r = 0, count; r < rows; r += count) {
-        count = rows - r < 7 ? rows - r : 7;
-        ppl__gemm_pack(gemm, dtype_of(i), side, count, columns,
-                       (char *)x->data + r * x->ld * size, x->ld, room, r, panels);
+        const void *row[11];
+        count = rows - r < 11 ? rows - r : 11;
+        for (size_t k = 0; k < count; k++)
+            row[k] = (char *)x->data + (r + k) * x->ld * size;
+        ppl__gemm_pack(gemm, dtype_of(i), side, count, columns, row, room, r, panels);
     }
     return panels;
 }
