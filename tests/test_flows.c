@@ -232,6 +232,189 @@ START_TEST(gradients_of_inverses)
 }
 END_TEST
 
+/* ---- At their ends ----------------------------------------------------------------- */
+
+/* Parameters of flow "f", in order, that leave next to no room to where it is no bijection;
+ * x, log |det J| there (mpmath, 60 digits). */
+typedef struct end_case {
+    const char *name;
+    ppl_transform *(*make)(ppl_ctx *c, const char *name, int64_t dim,
+                           const ppl_flow_opts *opts);
+    int dim;
+    const char *param[6];
+    double value[6][3], x[3], det;
+} end_case;
+
+#define PLANAR(u, x, det)                                                                \
+    { "planar", ppl_flow_planar, 2, { "f.u", "f.w", "f.bias" },                          \
+      { { u, 0.5 }, { 8, 0 }, { 0.25 } }, { x, 0.75 }, det }
+#define RADIAL(alpha, beta, at, det)                                                     \
+    { "radial", ppl_flow_radial, 3, { "f.x0", "f.alpha_prime", "f.beta_prime" },         \
+      { { 0.5, -1, 0.25 }, { alpha }, { beta } },                                        \
+      { 0.5 + (at), -1 - 2 * (at), 0.25 + 2 * (at) }, det }
+#define SYLVESTER(r, s, x, det)                                                          \
+    { "sylvester", ppl_flow_sylvester, 1,                                                \
+      { "f.u_unnormed", "f.R_dense", "f.S_dense", "f.R_diag", "f.S_diag", "f.b" },       \
+      { { 1 }, { 0 }, { 0 }, { r }, { s }, { 0 } }, { -(x) }, det }
+
+static const end_case ends[] = {
+    PLANAR(-8, -0.03125, -64), PLANAR(-1.5, -0.03125, -12.000003072098312),
+    PLANAR(-8, -0.03124237060546875, -19.408121058161996),
+    PLANAR(-1.5, -0.03124237060546875, -11.99939694884678),
+    PLANAR(-8, 0.125, -0.32908043606917561), PLANAR(-1.5, 0.125, -0.32907804174354512),
+    RADIAL(0, -40, 0, -118.90046123825501), RADIAL(-5, 200, 0, 30.905030759363835),
+    RADIAL(2, -12, 0, -38.264045287325401),
+    RADIAL(0, -40, 0.0009765625, -15.720652469402692),
+    RADIAL(-5, 200, 0.0009765625, 29.456905134961368),
+    RADIAL(2, -12, 0.0009765625, -19.069047498181153),
+    RADIAL(0, -40, 2, -0.22943219914791502), RADIAL(-5, 200, 2, 7.106543026314823),
+    SYLVESTER(12, -12, 0, -22.613705638955612), SYLVESTER(30, -28, 0, -55.288702891522245),
+    SYLVESTER(12, -12, 0.000244140625, -16.633002127243291),
+    SYLVESTER(30, -28, 0.000244140625, -16.635532373175117),
+    SYLVESTER(12, -12, 1, -0.54468293779759648),
+};
+
+static ppl_transform *at_its_end(ppl_ctx *c, const end_case *e)
+{
+    ck_assert_ptr_nonnull(e->make(c, "f", e->dim, NULL));
+    for (int i = 0; i < 6 && e->param[i]; i++) {
+        const ppl_param_info *info = ppl_param_at(c, ppl_param_find(c, e->param[i]));
+        ck_assert_int_eq(ppl_param_write(c, e->param[i], info->shape, e->value[i]), PPL_OK);
+    }
+    return e->make(c, "f", e->dim, NULL);
+}
+
+START_TEST(next_to_no_bijection)
+{
+    for (int i = 0; i < COUNT_OF(ends); i++) {
+        const end_case *e = &ends[i];
+        ppl_ctx *c = context(_i);
+        const ppl_transform *t = at_its_end(c, e);
+        ppl_tensor *x = ppl_variable(c, PPL_SHAPE(e->dim), e->x), *det, *again;
+        ppl_tensor *y = ppl_transform_forward(t, x, &det);
+        assert_elements(e->name, det, 1, &e->det, _i ? 1e-13 : 3e-6);
+        ppl_tensor *roots[] = { ppl_sum(y, 0), det };
+        ppl_tensor *seeds[] = { ppl_scalar(c, 1), ppl_scalar(c, 1) };
+        ck_assert_int_eq(ppl_backward_from(roots, seeds, 2), PPL_OK);
+        ck_assert_msg(isfinite(ppl_total(ppl_grad(x))), "%s %d: no gradient", e->name, i);
+        /* Where it stretches, the inverse has digits to give. */
+        ppl_tensor *back = ppl_transform_inverse(t, ppl_detach(y), &again);
+        if (e->det > 0) {
+            assert_elements(e->name, back, e->dim, e->x, _i ? 1e-14 : 1e-6);
+            assert_elements(e->name, again, 1, &e->det, _i ? 1e-12 : 1e-5);
+        }
+        ck_assert_msg(ppl_ok(c), "%s", ppl_error_text(c));
+        ppl_ctx_free(c);
+    }
+}
+END_TEST
+
+/* A quadratic spline whose second piece of three is flat but for its end, where it is
+ * steep: y is next to a knot over half of it. Both ways, and for bounds so near 0 that any
+ * fixed distance would be many pieces. */
+START_TEST(splines_at_their_ends)
+{
+    const double heights[] = { 10, -10, 10 }, widths[] = { 0, 0, 0 }, slopes[] = { -20, 100 };
+    const ppl_shape three = PPL_SHAPE(1, 3), two = PPL_SHAPE(1, 2);
+    for (double bound = 4; bound > 1e-9; bound /= 1000)
+        for (int k = 0; k < 24; k++) {
+            const ppl_flow_opts opts = { .bins = 3, .bound = bound, .quadratic = 1 };
+            const double x = bound * (k / 12.0 - 0.98);
+            ppl_ctx *c = context(_i);
+            ck_assert_ptr_nonnull(ppl_flow_spline(c, "f", 1, &opts));
+            ck_assert_int_eq(PPL_OK, ppl_param_write(c, "f.unnormalized_widths", three, widths));
+            ck_assert_int_eq(PPL_OK, ppl_param_write(c, "f.unnormalized_heights", three, heights));
+            ck_assert_int_eq(PPL_OK, ppl_param_write(c, "f.unnormalized_derivatives", two, slopes));
+            const ppl_transform *t = ppl_flow_spline(c, "f", 1, &opts);
+            ppl_tensor *y = ppl_transform_forward(t, numbers(c, x), NULL);
+            ppl_tensor *back = ppl_transform_inverse(t, y, NULL);
+            ppl_tensor *again = ppl_transform_forward(t, back, NULL);
+            ck_assert_msg(is_near(ppl_total(back) / bound, x / bound, _i ? 1e-7 : 10) &&
+                          is_near(ppl_total(again) / bound, ppl_total(y) / bound,
+                                  rounding(_i)), "%g of %g comes back as %.12g", x, bound,
+                          ppl_total(back));
+            ppl_ctx_free(c);
+        }
+}
+END_TEST
+
+/* Far out splines are the identity, and have its gradients. */
+START_TEST(splines_far_out)
+{
+    for (int i = 0; i < COUNT_OF(table); i++)
+        for (int inverse = 0; inverse < 2 && table[i].make == ppl_flow_spline; inverse++) {
+            ppl_ctx *c = loaded(_i);
+            const double far = _i ? 1e160 : 1e15;
+            ppl_flow_opts opts = table[i].opts;
+            opts.context = table[i].conditional ? numbers(c, 1, 2, 3) : NULL;
+            const ppl_transform *t = table[i].make(c, table[i].name, D, &opts);
+            ppl_tensor *x = variable(c, -far, 0.5, -0.25, far), *det, *y;
+            y = (inverse ? ppl_transform_inverse : ppl_transform_forward)(t, x, &det);
+            ck_assert_int_eq(ppl_backward(ppl_sum(ppl_add(y, det), 0)), PPL_OK);
+            double slope[D];
+            ppl_read(ppl_grad(x), slope, D);
+            ck_assert_msg(is_near(slope[0], 1, 0) && is_near(slope[3], 1, 0) &&
+                          isfinite(slope[1]) && isfinite(slope[2]), "%s: %g %g %g %g",
+                          table[i].name, slope[0], slope[1], slope[2], slope[3]);
+            for (int k = 0; k < ppl_param_count(c); k++) {
+                const ppl_param_info *info = ppl_param_at(c, k);
+                double grad[1024];
+                if (ppl_param_grad(c, info->name, grad, info->count) == PPL_OK)
+                    for (int n = 0; n < info->count; n++)
+                        ck_assert_msg(isfinite(grad[n]), "%s: gradient %d is %g",
+                                      info->name, n, grad[n]);
+            }
+            ppl_ctx_free(c);
+        }
+}
+END_TEST
+
+/* log |det J| is that of the map where weights are smaller than what is added to them. */
+START_TEST(blocks_of_small_weights)
+{
+    static const char *const names[] = { "f.layers.0._weight", "f.layers.1._weight" };
+    for (double raw = -4; raw > -30; raw -= 4) {
+        const ppl_flow_opts opts = { .hidden = (int64_t[]){ 2 }, .layers = 1 };
+        const double pair[] = { raw, raw - 1 };
+        ppl_ctx *c = context(_i);
+        ck_assert_ptr_nonnull(ppl_flow_block_autoregressive(c, "f", 1, &opts));
+        for (int i = 0; i < 2; i++)
+            ck_assert_int_eq(ppl_param_write(c, names[i], i ? PPL_SHAPE(1, 2)
+                                                            : PPL_SHAPE(2, 1), pair),
+                             PPL_OK);
+        ppl_tensor *x = variable(c, 0.3), *det;
+        ppl_tensor *y = ppl_transform_forward(
+            ppl_flow_block_autoregressive(c, "f", 1, &opts), x, &det);
+        ck_assert_int_eq(ppl_backward(ppl_sum(y, 0)), PPL_OK);
+        ck_assert_msg(is_near(ppl_total(det), log(ppl_total(ppl_grad(x))),
+                              _i ? 1e-12 : 1e-5), "raw %g: %.12g is not %.12g", raw,
+                      ppl_total(det), log(ppl_total(ppl_grad(x))));
+        ppl_ctx_free(c);
+    }
+}
+END_TEST
+
+/* Where it has all but levelled off, a block flow's inverse is an x that has this y. */
+START_TEST(blocks_that_level_off)
+{
+    const ppl_flow_opts opts = { .hidden = (int64_t[]){ 2 }, .layers = 1 };
+    for (double x = 0.25; x < 400; x *= 1.5) {
+        ppl_ctx *c = context(_i);
+        ck_assert_ptr_nonnull(ppl_flow_block_autoregressive(c, "f", 1, &opts));
+        ck_assert_int_eq(ppl_param_write(c, "f.layers.0._diag_weight", PPL_SHAPE(2, 1),
+                                         LIST(1, 0.5)), PPL_OK);
+        const ppl_transform *t = ppl_flow_block_autoregressive(c, "f", 1, &opts);
+        ppl_tensor *y = ppl_transform_forward(t, numbers(c, x), NULL);
+        ppl_tensor *found = ppl_transform_inverse(t, y, NULL);
+        ppl_tensor *again = ppl_transform_forward(t, found, NULL);
+        ck_assert_msg(fabs(ppl_total(found)) <= 1000 &&
+                      is_near(ppl_total(again), ppl_total(y), rounding(_i)),
+                      "%g comes back as %g", x, ppl_total(found));
+        ppl_ctx_free(c);
+    }
+}
+END_TEST
+
 /* Without a residual a block flow reaches but an interval. */
 START_TEST(values_out_of_reach)
 {
@@ -477,6 +660,8 @@ START_TEST(bad_options)
                      NULL), PPL_ESHAPE,
                  "batch_norm f: a value of shape [3] is a batch of 1; in training it takes "
                  "2 at least, whose variance is known");
+    REFUSED(ppl_flow_spline, 3, PPL_EINVAL, "spline f: 8 bins from -inf to inf; give 2 to "
+            "999, and a finite bound above 0", .bound = INFINITY);
     for (int i = 0; i < COUNT_OF(table); i++) {
         ppl_transform *t = table[i].make(c, table[i].name, 4, NULL);
         ppl_transform_forward(t, x, NULL);
@@ -496,7 +681,9 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        as_in_pyro, both_ways, gradients_of_inverses, values_out_of_reach,
+        as_in_pyro, both_ways, gradients_of_inverses, next_to_no_bijection,
+        splines_at_their_ends, splines_far_out, blocks_of_small_weights,
+        blocks_that_level_off, values_out_of_reach,
         autoregression, densities, batch_norm_in_training_is_as_in_pyro,
         averages_move_with_steps_that_succeed, averages_refuse_what_is_no_state,
         bad_options, NULL

@@ -78,7 +78,8 @@ PPL_API ppl_transform *ppl_flow_spline_autoregressive(ppl_ctx *c, const char *na
 /* Block neural autoregressive flow (De Cao et al. 2019): y_i is a network of x_1..x_i,
  * increasing in x_i. hidden: units for each element, { 8, 8 }. The inverse is found by
  * bisection within -1000 to 1000; NaN for a y that no such x has, as there are without a
- * residual. No context. Parameters: NAME.layers.0._weight, _diag_weight, bias; .gate. */
+ * residual. No context. Parameters: NAME.layers.0._weight, _diag_weight, bias; .gate.
+ * (Pyro's log |det J| is of weights that differ by the 1e-8 it divides by; here it holds.) */
 PPL_API ppl_transform *ppl_flow_block_autoregressive(ppl_ctx *c, const char *name,
                                                      int64_t dim,
                                                      const ppl_flow_opts *opts);

@@ -5,11 +5,14 @@
  *
  * A layer's weights are blocks [a,b], one for each pair of elements: those on the
  * diagonal are exponentials, those below it free, those above it 0; rows are normalised to
- * a learned length. The logarithm of dy_i/dx_i is carried along, layer by layer, as a product of
- * the diagonal blocks and the activation's slopes, in logarithms.
+ * a learned length, as Pyro's are: w / (|w| + 1e-8). The logarithm of dy_i/dx_i is carried
+ * along, layer by layer, as a product of the diagonal blocks and the activation's slopes,
+ * in logarithms. (Pyro's are those of w / sqrt(|w|^2 + 1e-8), which where w is small is
+ * another number, by nats; here they are those of the weights that are used.)
  *
  * The inverse goes element by element: bisection finds x_i to the last digits, without
- * gradients; one step of Newton's method from there, recorded, gives x_i its gradient.
+ * gradients; one step of Newton's method from there, recorded, gives x_i its gradient. The
+ * step itself is 0: where y hardly rises, what is left of rounding would be a wild one.
  * Source: De Cao, Titov and Aziz, Block neural autoregressive flow, 2019.
  */
 #include "flow.h"
@@ -79,13 +82,9 @@ static int make_layer(ppl__flow *f, int i, block_layer *l)
     ppl_tensor *zero = ppl_scalar(f->ctx, 0);
     ppl_tensor *w = ppl_where(mask_of(f->ctx, f->dim, l->out, l->in, 0), raw, zero);
     w = ppl_where(mask_of(f->ctx, f->dim, l->out, l->in, 1), ppl_exp(raw), w);
-    ppl_tensor *squares = ppl__flow_dot(w, w);
-    ppl_tensor *scale = ppl_div(ppl_exp(length),
-                                ppl_affine(ppl_sqrt(squares), 1, EPSILON));
-    l->weight = ppl_mul(scale, w);
-    ppl_tensor *log_weight = ppl_sub(ppl_add(length, raw),
-                                     ppl_affine(ppl_log(ppl_affine(squares, 1, EPSILON)),
-                                                0.5, 0));
+    ppl_tensor *norm = ppl_affine(ppl_sqrt(ppl__flow_dot(w, w)), 1, EPSILON);
+    l->weight = ppl_mul(ppl_div(ppl_exp(length), norm), w);
+    ppl_tensor *log_weight = ppl_sub(ppl_add(length, raw), ppl_log(norm));
     l->log_blocks = diagonal_blocks(f->ctx, log_weight, f->dim, l->out, l->in);
     return l->weight && l->bias && l->log_blocks;
 }
@@ -197,6 +196,12 @@ static ppl_tensor *bisect(const ppl__flow *f, ppl_tensor *x, ppl_tensor *y,
     return ppl_where(reached, middle, ppl_scalar(f->ctx, NAN));
 }
 
+/* Whose exp is a number still. */
+static double most_exponent(const ppl_tensor *t)
+{
+    return ppl_tensor_dtype(t) == PPL_F32 ? 88 : 709;
+}
+
 static ppl_tensor *inverse(const ppl_transform *self, ppl_tensor *y,
                            ppl_tensor **log_abs_det)
 {
@@ -212,7 +217,9 @@ static ppl_tensor *inverse(const ppl_transform *self, ppl_tensor *y,
         ppl_set_grad_enabled(f->ctx, recording);
         x = ppl_where(mask, found, x);
         ppl_tensor *step = ppl_sub(y, network(f, x, &slope));
-        step = ppl_mul(step, ppl_exp(ppl_neg(ppl_detach(slope))));
+        step = ppl_sub(step, ppl_detach(step));
+        step = ppl_mul(step, ppl_exp(ppl_clamp(ppl_neg(ppl_detach(slope)), -INFINITY,
+                                               most_exponent(x))));
         x = ppl_where(mask, ppl_add(x, step), x);
     }
     if (log_abs_det && x) {

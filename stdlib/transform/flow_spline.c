@@ -20,7 +20,6 @@
 #define MIN_LENGTH 1e-3
 #define MIN_SLOPE 1e-3
 #define MIN_LAMBDA 0.025
-#define SEARCH_MARGIN 1e-6
 
 /* As parameters or a network give them: [..,D,bins], slopes [..,D,bins-1]. */
 typedef struct raw_knots {
@@ -52,7 +51,7 @@ static void piece_forward(ppl_tensor *out)
             const int64_t n = i * knots + k + 1;
             const double next = floats ? (double)((const float *)knot)[n]
                                        : ((const double *)knot)[n];
-            if (!(at >= next + SEARCH_MARGIN))
+            if (!(at >= next))
                 break;
             k++;
         }
@@ -170,7 +169,8 @@ static ppl_tensor *quadratic_forward(const piece *p, ppl_tensor *x, ppl_tensor *
     return ppl_add(p->bottom, ppl_div(above, below));
 }
 
-/* The root of a theta^2 + b theta + c that lies in the piece. */
+/* The root of a theta^2 + b theta + c that lies in the piece: of its two forms the one
+ * whose terms have one sign. c <= 0, so a > 0 where b < 0. */
 static ppl_tensor *quadratic_inverse(const piece *p, ppl_tensor *y, ppl_tensor **slope)
 {
     ppl_tensor *over = ppl_sub(y, p->bottom), *more = ppl_mul(over, excess(p)), *below;
@@ -179,38 +179,39 @@ static ppl_tensor *quadratic_inverse(const piece *p, ppl_tensor *y, ppl_tensor *
     ppl_tensor *c = ppl_neg(ppl_mul(p->delta, over));
     ppl_tensor *under = ppl_sub(square(b), ppl_affine(ppl_mul(a, c), 4, 0));
     ppl_tensor *root = ppl_sqrt(ppl_clamp(under, 0, INFINITY));
-    ppl_tensor *theta = ppl_div(ppl_affine(c, 2, 0), ppl_neg(ppl_add(b, root)));
+    ppl_tensor *falls = ppl_less(b, ppl_scalar(ppl_tensor_ctx(y), 0));
+    ppl_tensor *half = ppl_affine(ppl_add(root, ppl_where(falls, ppl_neg(b), b)), 0.5, 0);
+    ppl_tensor *theta = ppl_where(falls, ppl_div(half, a), ppl_div(ppl_neg(c), half));
     *slope = quadratic_slope(p, theta, &below);
     return ppl_add(ppl_mul(theta, p->width), p->left);
 }
 
 /* ---- Linear pieces ----------------------------------------------------------------- */
 
-/* Weights in the middle and at the right of a piece (1 at its left), and y there. */
+/* Weights in the middle and at the right of a piece (1 at its left); how far y rises up to
+ * the middle and from there. All is worked in such differences, whose sums do not cancel. */
 typedef struct halves {
-    ppl_tensor *middle, *right, *y_middle, *y_right;
+    ppl_tensor *middle, *right, *first, *second;
     ppl_tensor *rest;                       /* 1 - lambda */
 } halves;
 
 static halves halves_of(const piece *p)
 {
     halves h = { .right = ppl_sqrt(ppl_div(p->slope, p->next)),
-                 .y_right = ppl_add(p->height, p->bottom), .rest = rest_of(p->lambda) };
-    ppl_tensor *pull = ppl_mul(p->lambda, h.right);
+                 .rest = rest_of(p->lambda) };
+    ppl_tensor *pull = ppl_mul(p->lambda, h.right), *both = ppl_add(h.rest, pull);
     h.middle = ppl_div(ppl_add(ppl_mul(p->lambda, p->slope),
                                ppl_mul(ppl_mul(h.rest, h.right), p->next)), p->delta);
-    h.y_middle = ppl_div(ppl_add(ppl_mul(h.rest, p->bottom), ppl_mul(pull, h.y_right)),
-                         ppl_add(h.rest, pull));
+    h.first = ppl_div(ppl_mul(pull, p->height), both);
+    h.second = ppl_div(ppl_mul(h.rest, p->height), both);
     return h;
 }
 
 /* log of the numerator of dy/dtheta, in the half that `late` says. */
 static ppl_tensor *log_rise(const piece *p, const halves *h, ppl_tensor *late)
 {
-    ppl_tensor *first = ppl_mul(ppl_mul(h->middle, p->lambda),
-                                ppl_sub(h->y_middle, p->bottom));
-    ppl_tensor *second = ppl_mul(ppl_mul(ppl_mul(h->right, h->middle), h->rest),
-                                 ppl_sub(h->y_right, h->y_middle));
+    ppl_tensor *first = ppl_mul(ppl_mul(h->middle, p->lambda), h->first);
+    ppl_tensor *second = ppl_mul(ppl_mul(ppl_mul(h->right, h->middle), h->rest), h->second);
     return ppl_log(ppl_where(late, second, first));
 }
 
@@ -219,36 +220,31 @@ static ppl_tensor *linear_forward(const piece *p, ppl_tensor *x, ppl_tensor **sl
     const halves h = halves_of(p);
     ppl_tensor *theta = ppl_div(ppl_sub(x, p->left), p->width);
     ppl_tensor *late = ppl_less(p->lambda, theta);
-    ppl_tensor *before = ppl_sub(p->lambda, theta);
-    ppl_tensor *first = ppl_mul(h.middle, theta), *second = ppl_mul(h.middle,
-                                                                    rest_of(theta));
+    ppl_tensor *before = ppl_sub(p->lambda, theta), *passed = ppl_mul(h.middle, theta);
     ppl_tensor *right = ppl_neg(ppl_mul(h.right, before));
-    ppl_tensor *above = ppl_where(
-        late, ppl_add(ppl_mul(second, h.y_middle), ppl_mul(right, h.y_right)),
-        ppl_add(ppl_mul(p->bottom, before), ppl_mul(first, h.y_middle)));
-    ppl_tensor *below = ppl_where(late, ppl_add(second, right), ppl_add(before, first));
+    ppl_tensor *below = ppl_where(late, ppl_add(ppl_mul(h.middle, rest_of(theta)), right),
+                                  ppl_add(before, passed));
+    ppl_tensor *rise = ppl_div(ppl_where(late, ppl_mul(right, h.second),
+                                         ppl_mul(passed, h.first)), below);
     *slope = ppl_sub(ppl_sub(log_rise(p, &h, late), ppl_log(p->width)),
-                     ppl_affine(ppl_log(ppl_abs(below)), 2, 0));
-    return ppl_div(above, below);
+                     ppl_affine(ppl_log(below), 2, 0));
+    return ppl_add(p->bottom, ppl_where(late, ppl_add(h.first, rise), rise));
 }
 
 static ppl_tensor *linear_inverse(const piece *p, ppl_tensor *y, ppl_tensor **slope)
 {
     const halves h = halves_of(p);
-    ppl_tensor *late = ppl_less(h.y_middle, y), *pull = ppl_mul(p->lambda, h.right);
-    ppl_tensor *cross = ppl_mul(h.middle, h.y_middle);
-    ppl_tensor *first = ppl_mul(p->lambda, ppl_sub(p->bottom, y));
-    ppl_tensor *second = ppl_sub(ppl_add(ppl_mul(ppl_sub(h.middle, pull), y),
-                                         ppl_mul(pull, h.y_right)), cross);
-    ppl_tensor *below = ppl_where(
-        late, ppl_sub(ppl_add(ppl_mul(ppl_sub(h.middle, h.right), y),
-                              ppl_mul(h.right, h.y_right)), cross),
-        ppl_sub(ppl_add(ppl_mul(ppl_affine(h.middle, 1, -1), y), p->bottom), cross));
-    ppl_tensor *theta = ppl_div(ppl_where(late, second, first), below);
+    ppl_tensor *rise = ppl_sub(y, p->bottom), *late = ppl_less(h.first, rise);
+    ppl_tensor *beyond = ppl_sub(rise, h.first);        /* the middle */
+    ppl_tensor *middle = ppl_mul(h.middle, beyond);
+    ppl_tensor *right = ppl_mul(h.right, ppl_sub(h.second, beyond));
+    ppl_tensor *above = ppl_where(late, ppl_add(middle, ppl_mul(p->lambda, right)),
+                                  ppl_mul(p->lambda, rise));
+    ppl_tensor *below = ppl_where(late, ppl_add(middle, right), ppl_sub(rise, middle));
     /* log dx/dy, turned round. */
     *slope = ppl_neg(ppl_sub(ppl_add(log_rise(p, &h, late), ppl_log(p->width)),
-                             ppl_affine(ppl_log(ppl_abs(below)), 2, 0)));
-    return ppl_add(ppl_mul(theta, p->width), p->left);
+                             ppl_affine(ppl_log(below), 2, 0)));
+    return ppl_add(ppl_mul(ppl_div(above, below), p->width), p->left);
 }
 
 /* ---- The spline -------------------------------------------------------------------- */
@@ -317,9 +313,10 @@ static raw_knots net_knots(const ppl__flow *f, ppl_tensor *out, int64_t n, int a
 
 static int bins_ok(const ppl__flow *f)
 {
-    if (f->opts.bins < 2 || f->opts.bins > 999 || !(f->opts.bound > 0))
+    if (f->opts.bins < 2 || f->opts.bins > 999 || !(f->opts.bound > 0) ||
+        !isfinite(f->opts.bound))
         ppl_fail(f->ctx, PPL_EINVAL, "%s %s: %" PRId64 " bins from -%g to %g; give 2 to "
-                 "999, and a bound above 0", f->kind, f->name, f->opts.bins, f->opts.bound,
+                 "999, and a finite bound above 0", f->kind, f->name, f->opts.bins, f->opts.bound,
                  f->opts.bound);
     return ppl_ok(f->ctx);
 }

@@ -3,15 +3,18 @@
  * flow_vector.c - flows of whole vectors: planar, radial, Householder, Sylvester.
  *
  *   planar       y = x + u tanh(w x + b),  det J = 1 + (w u) sech^2
- *   radial       y = x + beta h (x - x0),  h = 1 / (alpha + r),  r = |x - x0|,
- *                det J = (1 + beta h)^(D-1) (1 + beta h - beta r h^2)
+ *   radial       y = x + beta (x - x0) / (alpha + r),  r = |x - x0|,
+ *                det J = s^(D-1) (r (r + 2 alpha) + room alpha) / (alpha + r)^2,
+ *                room = alpha + beta,  s = (room + r) / (alpha + r)
  *   Householder  y = x - 2 u (u x) / (u u), several times
  *   Sylvester    y = x + Q R tanh(S Q^T x + b), det J = prod 1 + R_ii S_ii sech^2
  *
  * All have inverses: with a = w x, planar asks for the root of a + (w u) tanh(a + b) =
  * w y, which is one number; r solves a quadratic equation; and in the basis of Q,
  * Sylvester is as many such roots, from the last element to the first. Parameters are
- * moved to where the map is one to one: w u > -1, beta > -alpha, |R_ii S_ii| < 1.
+ * moved to where the map is one to one: w u > -1, beta > -alpha, |R_ii S_ii| < 1; how far
+ * from there they are, 1 + w u and so on, is the `room`, kept as it is: it may be below
+ * what 1 has digits for.
  *
  * Sources: Rezende and Mohamed, Variational inference with normalizing flows, 2015
  * (appendix A); Tomczak and Welling, Householder flow, 2016; van den Berg et al.,
@@ -23,20 +26,29 @@
 
 #include <kiln/matrix.h>
 
-/* ---- The root of a + k tanh(a + b) = c, k > -1 ------------------------------------- */
+#include <math.h>
 
-/* Newton's method from inside a bracket that shrinks: a lies within |k| of c. */
-static double root(double c, double k, double b)
+/* ---- The root of a + (room - 1) tanh(a + b) = c, room > 0 --------------------------- */
+
+/* That map's slope 1 + (room - 1) sech^2 from the tanh: a sum of what is above 0, so that
+ * next to 0, where room is nearly 0, it keeps its digits. */
+static double slope_of(double room, double t)
 {
-    double low = c - fabs(k), high = c + fabs(k), a = c;
+    return t * t + room * (1 - t * t);
+}
+
+/* Newton's method from inside a bracket that shrinks: a lies within |room - 1| of c. */
+static double root(double c, double room, double b)
+{
+    double low = c - fabs(room - 1), high = c + fabs(room - 1), a = c;
     for (int i = 0; i < 200 && low < high; i++) {
-        const double t = tanh(a + b), f = a + k * t - c;
+        const double t = tanh(a + b), f = a - t + room * t - c;
         double next;
         if (f > 0)
             high = a;
         else
             low = a;
-        next = a - f / (1 + k * (1 - t * t));
+        next = a - f / slope_of(room, t);
         if (!(next > low && next < high))
             next = (low + high) / 2;
         if (f == 0 || next == a)
@@ -48,34 +60,36 @@ static double root(double c, double k, double b)
 
 static void root_value(const ppl__span *s, void *out)
 {
-    const double *c = s->in[0], *k = s->in[1], *b = s->in[2];
+    const double *c = s->in[0], *room = s->in[1], *b = s->in[2];
     double *a = out;
     for (size_t i = 0; i < s->n; i++)
-        a[i] = root(c[i], k[i], b[i]);
+        a[i] = root(c[i], room[i], b[i]);
 }
 
 static void root_slope(const ppl__span *s, int input, void *slope)
 {
-    const double *k = s->in[1], *b = s->in[2], *a = s->y;
+    const double *room = s->in[1], *b = s->in[2], *a = s->y;
     double *d = slope;
     for (size_t i = 0; i < s->n; i++) {
-        const double t = tanh(a[i] + b[i]), h = 1 - t * t;
-        d[i] = (input == 0 ? 1 : input == 1 ? -t : -k[i] * h) / (1 + k[i] * h);
+        const double t = tanh(a[i] + b[i]);
+        d[i] = (input == 0 ? 1 : input == 1 ? -t : (1 - room[i]) * (1 - t * t)) /
+               slope_of(room[i], t);
     }
 }
 
 static const ppl__formula root_formula = PPL__IN_DOUBLE(3, root_value, root_slope);
 PPL__FORMULA_OP(root_op, "flow root", root_formula)
 
-static ppl_tensor *tanh_root(ppl_tensor *c, ppl_tensor *k, ppl_tensor *b)
+static ppl_tensor *tanh_root(ppl_tensor *c, ppl_tensor *room, ppl_tensor *b)
 {
-    return ppl_apply(&root_op, (ppl_tensor *[]){ c, k, b }, 3, NULL, 0);
+    return ppl_apply(&root_op, (ppl_tensor *[]){ c, room, b }, 3, NULL, 0);
 }
 
-/* log |1 + k sech^2| from the tanh. */
-static ppl_tensor *log_slope(ppl_tensor *k, ppl_tensor *t)
+/* log slope_of(room, t). */
+static ppl_tensor *log_slope(ppl_tensor *room, ppl_tensor *t)
 {
-    return ppl_log1p(ppl_mul(k, ppl_affine(ppl_mul(t, t), -1, 1)));
+    ppl_tensor *square = ppl_mul(t, t);
+    return ppl_log(ppl_lerp(square, ppl_scalar(ppl_tensor_ctx(t), 1), room));
 }
 
 /* Three parameters, or parts of a network's output for the context, of these sizes. */
@@ -104,7 +118,7 @@ static int three(ppl__flow *f, const char *const suffix[3], const int64_t size[3
 /* ---- Planar ------------------------------------------------------------------------ */
 
 typedef struct planar {
-    ppl_tensor *b, *u, *w, *k;              /* u moved; k = w u */
+    ppl_tensor *b, *u, *w, *room;           /* u moved; 1 + w u */
 } planar;
 
 static ppl_tensor *planar_forward(const ppl_transform *self, ppl_tensor *x,
@@ -115,7 +129,7 @@ static ppl_tensor *planar_forward(const ppl_transform *self, ppl_tensor *x,
         return NULL;
     ppl_tensor *t = ppl_tanh(ppl_add(ppl__flow_dot(p->w, x), p->b));
     if (log_abs_det)
-        *log_abs_det = ppl__flow_drop(log_slope(p->k, t));
+        *log_abs_det = ppl__flow_drop(log_slope(p->room, t));
     return ppl_add(x, ppl_mul(p->u, t));
 }
 
@@ -125,10 +139,10 @@ static ppl_tensor *planar_inverse(const ppl_transform *self, ppl_tensor *y,
     const planar *p = ppl__flow_of(self)->own;
     if (!ppl__flow_fits(self, y))
         return NULL;
-    ppl_tensor *a = tanh_root(ppl__flow_dot(p->w, y), p->k, p->b);
+    ppl_tensor *a = tanh_root(ppl__flow_dot(p->w, y), p->room, p->b);
     ppl_tensor *t = ppl_tanh(ppl_add(a, p->b));
     if (log_abs_det)
-        *log_abs_det = ppl__flow_drop(log_slope(p->k, t));
+        *log_abs_det = ppl__flow_drop(log_slope(p->room, t));
     return ppl_sub(y, ppl_mul(p->u, t));
 }
 
@@ -152,9 +166,9 @@ ppl_transform *ppl_flow_planar(ppl_ctx *c, const char *name, int64_t dim,
     p->w = raw[2];
     /* w u becomes softplus(w u) - 1: u moves along w. */
     ppl_tensor *dot = ppl__flow_dot(raw[1], p->w);
-    p->k = ppl_affine(ppl_softplus(dot), 1, -1);
-    p->u = ppl_add(raw[1], ppl_mul(ppl_div(ppl_sub(p->k, dot), ppl__flow_dot(p->w, p->w)),
-                                   p->w));
+    p->room = ppl_softplus(dot);
+    ppl_tensor *way = ppl_sub(ppl_affine(p->room, 1, -1), dot);
+    p->u = ppl_add(raw[1], ppl_mul(ppl_div(way, ppl__flow_dot(p->w, p->w)), p->w));
     f->own = p;
     return p->u ? ppl__flow_make(f, &planar_type) : NULL;
 }
@@ -162,22 +176,30 @@ ppl_transform *ppl_flow_planar(ppl_ctx *c, const char *name, int64_t dim,
 /* ---- Radial ------------------------------------------------------------------------ */
 
 typedef struct radial {
-    ppl_tensor *centre, *alpha, *beta;
+    ppl_tensor *centre, *alpha, *room;
 } radial;
 
-/* The factor 1 + beta h from r [..,1]; log |det J|. */
+/* |t| [..,1]; of 0 the gradient is 0. */
+static ppl_tensor *length(ppl_tensor *t)
+{
+    ppl_tensor *square = ppl__flow_dot(t, t), *zero = ppl_scalar(ppl_tensor_ctx(t), 0);
+    ppl_tensor *none = ppl_equal(square, zero);
+    return ppl_where(none, zero, ppl_sqrt(ppl_where(none, ppl_exp(zero), square)));
+}
+
+/* The factor s from r [..,1]; log |det J|. */
 static ppl_tensor *stretch(const ppl__flow *f, ppl_tensor *r, ppl_tensor **log_abs_det)
 {
     const radial *p = f->own;
-    ppl_tensor *h = ppl_div(ppl_scalar(f->ctx, 1), ppl_add(p->alpha, r));
-    ppl_tensor *more = ppl_mul(p->beta, h);
+    ppl_tensor *far = ppl_add(p->alpha, r), *s = ppl_div(ppl_add(p->room, r), far);
     if (log_abs_det) {
-        ppl_tensor *along = ppl_sub(more, ppl_mul(ppl_mul(more, h), r));
+        ppl_tensor *along = ppl_add(ppl_mul(r, ppl_add(far, p->alpha)),
+                                    ppl_mul(p->room, p->alpha));
         *log_abs_det = ppl__flow_drop(
-            ppl_add(ppl_affine(ppl_log1p(more), (double)(f->dim - 1), 0),
-                    ppl_log1p(along)));
+            ppl_add(ppl_affine(ppl_log(s), (double)(f->dim - 1), 0),
+                    ppl_sub(ppl_log(along), ppl_affine(ppl_log(far), 2, 0))));
     }
-    return ppl_affine(more, 1, 1);
+    return s;
 }
 
 static ppl_tensor *radial_forward(const ppl_transform *self, ppl_tensor *x,
@@ -188,11 +210,11 @@ static ppl_tensor *radial_forward(const ppl_transform *self, ppl_tensor *x,
     if (!ppl__flow_fits(self, x))
         return NULL;
     ppl_tensor *away = ppl_sub(x, p->centre);
-    ppl_tensor *r = ppl_sqrt(ppl__flow_dot(away, away));
-    return ppl_add(p->centre, ppl_mul(away, stretch(f, r, log_abs_det)));
+    return ppl_add(p->centre, ppl_mul(away, stretch(f, length(away), log_abs_det)));
 }
 
-/* R = |y - x0| = r + beta r / (alpha + r): r^2 + (alpha + beta - R) r - alpha R = 0. */
+/* R = |y - x0| = r s: r^2 + b r - alpha R = 0, b = room - R. Of the two forms of the root
+ * above 0, the one that adds. */
 static ppl_tensor *radial_inverse(const ppl_transform *self, ppl_tensor *y,
                                   ppl_tensor **log_abs_det)
 {
@@ -200,12 +222,12 @@ static ppl_tensor *radial_inverse(const ppl_transform *self, ppl_tensor *y,
     const radial *p = f->own;
     if (!ppl__flow_fits(self, y))
         return NULL;
-    ppl_tensor *away = ppl_sub(y, p->centre);
-    ppl_tensor *far = ppl_sqrt(ppl__flow_dot(away, away));
-    ppl_tensor *b = ppl_sub(ppl_add(p->alpha, p->beta), far);
-    ppl_tensor *product = ppl_mul(p->alpha, far);
-    ppl_tensor *under = ppl_add(ppl_mul(b, b), ppl_affine(product, 4, 0));
-    ppl_tensor *r = ppl_affine(ppl_sub(ppl_sqrt(under), b), 0.5, 0);
+    ppl_tensor *away = ppl_sub(y, p->centre), *far = length(away);
+    ppl_tensor *b = ppl_sub(p->room, far), *product = ppl_mul(p->alpha, far);
+    ppl_tensor *root = ppl_sqrt(ppl_add(ppl_mul(b, b), ppl_affine(product, 4, 0)));
+    ppl_tensor *inside = ppl_less(ppl_scalar(f->ctx, 0), b);
+    ppl_tensor *half = ppl_affine(ppl_add(root, ppl_where(inside, b, ppl_neg(b))), 0.5, 0);
+    ppl_tensor *r = ppl_where(inside, ppl_div(product, half), half);
     return ppl_add(p->centre, ppl_div(away, stretch(f, r, log_abs_det)));
 }
 
@@ -227,9 +249,9 @@ ppl_transform *ppl_flow_radial(ppl_ctx *c, const char *name, int64_t dim,
         return NULL;
     p->centre = raw[0];
     p->alpha = ppl_softplus(raw[1]);
-    p->beta = ppl_sub(ppl_softplus(raw[2]), p->alpha);
+    p->room = ppl_softplus(raw[2]);         /* beta is that less alpha */
     f->own = p;
-    return p->beta ? ppl__flow_make(f, &radial_type) : NULL;
+    return p->room ? ppl__flow_make(f, &radial_type) : NULL;
 }
 
 /* ---- Householder ------------------------------------------------------------------- */
@@ -317,7 +339,7 @@ ppl_transform *ppl_flow_householder(ppl_ctx *c, const char *name, int64_t dim,
 
 typedef struct sylvester {
     ppl_tensor *u, *r, *s, *b;              /* r, s [D,D] upper triangular */
-    ppl_tensor *slope;                      /* R_ii S_ii [D] */
+    ppl_tensor *room;                       /* 1 + R_ii S_ii [D] */
 } sylvester;
 
 /* tanh(S z + b), and log |det J|, from z = Q^T x. */
@@ -325,7 +347,7 @@ static ppl_tensor *bend(const sylvester *p, ppl_tensor *z, ppl_tensor **log_abs_
 {
     ppl_tensor *t = ppl_tanh(ppl_linear(z, p->s, p->b, PPL_IDENTITY));
     if (log_abs_det)
-        *log_abs_det = ppl_sum(log_slope(p->slope, t), -1);
+        *log_abs_det = ppl_sum(log_slope(p->room, t), -1);
     return t;
 }
 
@@ -362,14 +384,15 @@ static ppl_tensor *sylvester_inverse(const ppl_transform *self, ppl_tensor *y,
             rest = ppl_sub(rest, ppl_linear(bent, ppl__flow_slice(r, i + 1, f->dim), NULL,
                                             PPL_IDENTITY));
         }
-        ppl_tensor *a = tanh_root(ppl_mul(s_own, rest), ppl_mul(r_own, s_own), c);
+        ppl_tensor *a = tanh_root(ppl_mul(s_own, rest),
+                                  ppl__flow_slice(p->room, i, i + 1), c);
         ppl_tensor *t = ppl_tanh(ppl_add(a, c)), *own;
         own = ppl_sub(rest, ppl_mul(r_own, t));
         z = z ? ppl_concat((ppl_tensor *[]){ own, z }, 2, -1) : own;
         bent = bent ? ppl_concat((ppl_tensor *[]){ t, bent }, 2, -1) : t;
     }
     if (log_abs_det)
-        *log_abs_det = ppl_sum(log_slope(p->slope, bent), -1);
+        *log_abs_det = ppl_sum(log_slope(p->room, bent), -1);
     return reflect(f, p->u, z, 1);
 }
 
@@ -384,6 +407,20 @@ static ppl_tensor *upper(ppl_tensor *dense, ppl_tensor *diagonal)
     ppl_tensor *above = ppl_matrix_keep(ppl_transpose(dense, 0, 1), PPL_STRICTLY_LOWER);
     return ppl_add(ppl_transpose(above, 0, 1),
                    ppl_matrix_embed(diagonal, PPL_DIAGONAL));
+}
+
+/* log 2 cosh t. */
+static ppl_tensor *log_cosh(ppl_tensor *t)
+{
+    return ppl_add(t, ppl_softplus(ppl_affine(t, -2, 0)));
+}
+
+/* 1 + tanh r tanh s = cosh(r + s) / (cosh r cosh s). */
+static ppl_tensor *room_of(ppl_tensor *r, ppl_tensor *s)
+{
+    ppl_tensor *both = ppl_sub(log_cosh(ppl_add(r, s)),
+                               ppl_add(log_cosh(r), log_cosh(s)));
+    return ppl_exp(ppl_affine(both, 1, log(2)));
 }
 
 ppl_transform *ppl_flow_sylvester(ppl_ctx *c, const char *name, int64_t dim,
@@ -402,12 +439,12 @@ ppl_transform *ppl_flow_sylvester(ppl_ctx *c, const char *name, int64_t dim,
     p->u = unit_vectors(f);
     ppl_tensor *r_dense = ppl__flow_param(f, ".R_dense", PPL_SHAPE(dim, dim), init);
     ppl_tensor *s_dense = ppl__flow_param(f, ".S_dense", PPL_SHAPE(dim, dim), init);
-    ppl_tensor *r = ppl_tanh(ppl__flow_param(f, ".R_diag", PPL_SHAPE(dim), init));
-    ppl_tensor *s = ppl_tanh(ppl__flow_param(f, ".S_diag", PPL_SHAPE(dim), init));
+    ppl_tensor *r = ppl__flow_param(f, ".R_diag", PPL_SHAPE(dim), init);
+    ppl_tensor *s = ppl__flow_param(f, ".S_diag", PPL_SHAPE(dim), init);
     p->b = ppl__flow_param(f, ".b", PPL_SHAPE(dim), init);
-    p->slope = ppl_mul(r, s);
-    p->r = upper(r_dense, r);
-    p->s = upper(s_dense, s);
+    p->room = room_of(r, s);
+    p->r = upper(r_dense, ppl_tanh(r));
+    p->s = upper(s_dense, ppl_tanh(s));
     f->own = p;
     return p->u && p->b && p->r && p->s ? ppl__flow_make(f, &sylvester_type) : NULL;
 }
