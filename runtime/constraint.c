@@ -100,11 +100,15 @@ static ppl_tensor *softplus_log_abs_det(const ppl_constraint *self, ppl_tensor *
     return ppl_neg(ppl_softplus(ppl_neg(t)));
 }
 
-/* PPL_OK if there is anything between the bounds. */
+/* PPL_OK if there is anything between the bounds, and they are finitely far apart. */
 static ppl_status check_bounds(const ppl_constraint *self, const ppl_tensor *t)
 {
-    if (!t || self->lower < self->upper)
+    if (!t || (self->lower < self->upper && isfinite(self->upper - self->lower)))
         return PPL_OK;
+    if (self->lower < self->upper)
+        return ppl_fail(ppl_tensor_ctx(t), PPL_EUNSUPPORTED, "interval: there is no map "
+                        "onto all from %g to %g; of one bound are ppl_greater_than and "
+                        "ppl_less_than, of none PPL_REAL", self->lower, self->upper);
     return ppl_fail(ppl_tensor_ctx(t), PPL_ECONSTRAINT, "interval: nothing lies between "
                     "%g and %g; the lower bound must be below the upper", self->lower,
                     self->upper);
@@ -201,8 +205,20 @@ static ppl_tensor *interval_log_abs_det(const ppl_constraint *self, ppl_tensor *
     return ppl_affine(both, -1, log(self->upper - self->lower));
 }
 
+/* PPL_OK if the bound of one with a single bound is a number. */
+static ppl_status check_bound(const ppl_constraint *self, double bound, const ppl_tensor *t)
+{
+    if (!t || isfinite(bound))
+        return PPL_OK;
+    return ppl_fail(ppl_tensor_ctx(t), PPL_EUNSUPPORTED, "%s: there is no map onto what is "
+                    "beyond %g; give a finite bound, or take PPL_REAL", self->type->name,
+                    bound);
+}
+
 static ppl_tensor *to_greater(const ppl_constraint *self, ppl_tensor *t)
 {
+    if (check_bound(self, self->lower, t) != PPL_OK)
+        return NULL;
     return inside(self, ppl_affine(ppl_exp(t), 1, self->lower),
                   self->type->check == check_open, 0);
 }
@@ -214,6 +230,8 @@ static ppl_tensor *from_greater(const ppl_constraint *self, ppl_tensor *t)
 
 static ppl_tensor *to_less(const ppl_constraint *self, ppl_tensor *t)
 {
+    if (check_bound(self, self->upper, t) != PPL_OK)
+        return NULL;
     return inside(self, ppl_affine(ppl_exp(t), -1, self->upper), 0, 1);
 }
 

@@ -475,6 +475,15 @@ START_TEST(maps_say_what_is_wrong)
                  "and 1; the lower bound must be below the upper");
     assert_fails(c, FROM(&point, t), PPL_ECONSTRAINT, "interval: nothing lies between 2 "
                  "and 2; the lower bound must be below the upper");
+    const ppl_constraint half = ppl_interval(0, INF), none = ppl_greater_than(-INF),
+                         all = ppl_less_than(INF);
+    assert_fails(c, TO(&half, t), PPL_EUNSUPPORTED, "interval: there is no map onto all "
+                 "from 0 to inf; of one bound are ppl_greater_than and ppl_less_than, of "
+                 "none PPL_REAL");
+    assert_fails(c, TO(&none, t), PPL_EUNSUPPORTED, "greater_than: there is no map onto "
+                 "what is beyond -inf; give a finite bound, or take PPL_REAL");
+    assert_fails(c, TO(&all, t), PPL_EUNSUPPORTED, "less_than: there is no map onto what "
+                 "is beyond inf; give a finite bound, or take PPL_REAL");
     ck_assert_ptr_null(TO(&empty, NULL));
     assert_fails(c, TO(&PPL_SIMPLEX, t), PPL_ESHAPE, "simplex: its maps take vectors, "
                  "not a scalar");

@@ -186,6 +186,10 @@ START_TEST(distribution_functions)
     ppl_tensor *p = numbers(c, 0.125, 0.5, 0.75);
     assert_values(ppl_cdf(d, ppl_icdf(d, p)), near, 0.125, 0.5, 0.75);
     assert_values(ppl_cdf(d, ppl_inverse_survival(d, p)), near, 0.875, 0.5, 0.25);
+    /* A bound that swallows what is next to it: y falls all the same. */
+    ppl_transform *below = ppl_biject_to(c, ppl_less_than(1e17));
+    d = ppl_transformed(ppl_normal(ppl_scalar(c, 50), ppl_scalar(c, 1)), &below, 1);
+    assert_values(ppl_cdf(d, ppl_scalar(c, -exp(50.5))), 1e-4, 0.308537538725987);
     /* One scale of each sign. */
     d = image(logistic(c), affine(c));
     assert_values(ppl_cdf(d, numbers(c, 3, -1.5, 0.5)), near, sigmoid(1),

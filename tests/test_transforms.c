@@ -374,14 +374,27 @@ START_TEST(errors)
                  "reshape: it does not take values of shape [3,2]");
     assert_fails(c, ppl_transform_forward(cat(c), x, NULL), PPL_ESHAPE, "cat: a value of "
                  "shape [3]; axis -1 must have 6 elements for its parts");
+    assert_fails(c, ppl_transform_permute(c, NULL, -1), PPL_EINVAL,
+                 "permute: -1 elements; 0 at least must be");
+    assert_fails(c, ppl_transform_reshape(c, (ppl_shape){ 2, { -1, -2 } }, PPL_SHAPE(2)),
+                 PPL_ESHAPE, "reshape: events [-1,-2] and [2]; no axis can be shorter than "
+                 "0");
+    ppl_transform *const sized[] = { permute(c), cat(c), stack(c) };
+    for (int i = 0; i < COUNT_OF(sized); i++)
+        for (int back = 0; back < 2; back++) {
+            ppl_shape seven = PPL_SHAPE(7, 7);
+            ck_assert(!ppl_transform_shape(sized[i], &seven, back));
+            ck_assert_int_eq(ppl_error(c), PPL_ESHAPE);
+            ppl_clear_error(c);
+        }
     ppl_tensor *wide = ppl_full(c, PPL_SHAPE(3, 3), 1);
     assert_fails(c, ppl_transform_forward(stack(c), wide, NULL), PPL_ESHAPE, "stack: a "
                  "value of shape [3,3]; axis -2 must have 2 elements for its parts");
     assert_fails(c, ppl_biject_to(c, ppl_constraint_boolean), PPL_EUNSUPPORTED,
-                 "a boolean constraint has no bijection; ppl_transform_to gives what map "
+                 "the constraint boolean has no bijection; ppl_transform_to gives what map "
                  "there is");
     assert_fails(c, ppl_transform_to(c, ppl_constraint_boolean), PPL_EUNSUPPORTED,
-                 "a boolean constraint has no map");
+                 "the constraint boolean has no map");
     ppl_ctx *other = context(_i);
     ppl_transform *const two[] = { ppl_transform_exp(c), ppl_transform_exp(other) };
     assert_fails(c, ppl_transform_compose(two, 2), PPL_EINVAL, "compose: part 1, exp, "

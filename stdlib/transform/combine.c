@@ -246,13 +246,20 @@ static ppl_tensor *piece(const ppl_transform *self, int i, int back, ppl_tensor 
     return ppl_reshape(t, shape);
 }
 
-static int fits(const ppl_transform *self, const ppl_tensor *t, int back)
+/* What all parts take along the axis: of x, or of y if `back`. */
+static int64_t total(const ppl_transform *self, int back)
 {
     const lengths *l = self->attr;
-    const int axis = -(back ? ppl__codomain_dim(self) : ppl__domain_dim(self));
     int64_t all = l ? 0 : self->parts;
     for (int i = 0; l && i < self->parts; i++)
         all += back ? l->after[i] : l->before[i];
+    return all;
+}
+
+static int fits(const ppl_transform *self, const ppl_tensor *t, int back)
+{
+    const int axis = -(back ? ppl__codomain_dim(self) : ppl__domain_dim(self));
+    const int64_t all = total(self, back);
     if (ppl_dim(t, axis) == all)
         return 1;
     ppl_fail(self->ctx, PPL_ESHAPE, "%s: a value of shape %s; axis %d must have %" PRId64
@@ -302,6 +309,8 @@ static int joined_shape(const ppl_transform *self, ppl_shape *shape, int inverse
                                             : ppl__domain_dim(self));
     ppl_shape own = *shape;
     int64_t all = 0;
+    if (shape->dim[axis] != total(self, inverse))
+        return 0;
     for (int i = 0; i < self->parts; i++) {
         own = *shape;
         if (l) {

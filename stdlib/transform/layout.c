@@ -54,14 +54,24 @@ static int permute_same(const ppl_transform *a, const ppl_transform *b)
                                   (size_t)o->n * sizeof(int64_t)) == 0;
 }
 
+static int permute_shape(const ppl_transform *self, ppl_shape *shape, int inverse)
+{
+    (void)inverse;
+    return shape->dim[shape->rank - 1] == ((const order *)self->attr)->n;
+}
+
 static const ppl_transform_type permute = {
     .name = "permute", .flags = PPL_LINEAR, .forward = permute_forward,
-    .inverse = permute_inverse, .same = permute_same
+    .inverse = permute_inverse, .shape = permute_shape, .same = permute_same
 };
 
 /* The rows that undo `permutation`; NULL, with the error recorded, if it is none. */
 static int64_t *undoing(ppl_ctx *c, const int64_t *permutation, int64_t n)
 {
+    if (n < 0) {
+        ppl_fail(c, PPL_EINVAL, "permute: %" PRId64 " elements; 0 at least must be", n);
+        return NULL;
+    }
     int64_t *back = ppl_alloc(c, (size_t)n * sizeof *back);
     for (int64_t i = 0; back && i < n; i++)
         back[i] = -1;
@@ -153,13 +163,14 @@ static const ppl_transform_type reshape = {
     .inverse = reshape_inverse, .shape = reshape_shape, .same = reshape_same
 };
 
-/* The shape with what is beyond its rank 0; its number of elements in *count. */
+/* The shape with what is beyond its rank 0; its number of elements in *count, -1 if a
+ * length is below 0. */
 static ppl_shape clean(ppl_shape shape, int64_t *count)
 {
     *count = 1;
     for (int a = 0; a < PPL_MAX_RANK; a++) {
         if (a < shape.rank)
-            *count *= shape.dim[a];
+            *count = *count < 0 || shape.dim[a] < 0 ? -1 : *count * shape.dim[a];
         else
             shape.dim[a] = 0;
     }
@@ -173,12 +184,15 @@ ppl_transform *ppl_transform_reshape(ppl_ctx *c, ppl_shape from, ppl_shape to)
     if (!s)
         return NULL;
     *s = (shapes){ clean(from, &count[0]), clean(to, &count[1]) };
-    if (count[0] != count[1]) {
+    if (count[0] < 0 || count[1] < 0)
+        ppl_fail(c, PPL_ESHAPE, "reshape: events %s and %s; no axis can be shorter than 0",
+                 SHAPE_TEXT(from), SHAPE_TEXT(to));
+    else if (count[0] != count[1])
         ppl_fail(c, PPL_ESHAPE, "reshape: events %s and %s have %" PRId64 " and %" PRId64
                  " elements; both must have as many", SHAPE_TEXT(from), SHAPE_TEXT(to),
                  count[0], count[1]);
+    if (!ppl_ok(c))
         return NULL;
-    }
     return ppl_transform_make(&(ppl_transform){
         .ctx = c, .type = &reshape, .domain = ppl__real_of(c, from.rank),
         .codomain = ppl__real_of(c, to.rank), .attr = s });

@@ -65,14 +65,16 @@ static int shape_of(const ppl_transform *self, ppl_shape *shape, int back)
     return back ? o->map->shape(&o->constraint, shape) : mapped_shape(self, shape);
 }
 
-/* A map of numbers goes one way throughout: whichever way it goes from 0 to 1. */
+/* A map of numbers goes one way throughout: whichever way it goes from 0 to FAR, which is
+ * far enough that a bound of 1e30 does not swallow the difference. */
+enum { FAR = 80 };
 static ppl_tensor *decreasing(const ppl_transform *self)
 {
     const onto *o = self->attr;
     const int recording = ppl_set_grad_enabled(self->ctx, 0);
     ppl_tensor *y[2];
     for (int i = 0; i < 2; i++)
-        y[i] = o->map->to_constrained(&o->constraint, ppl_scalar(self->ctx, i));
+        y[i] = o->map->to_constrained(&o->constraint, ppl_scalar(self->ctx, i * FAR));
     ppl_set_grad_enabled(self->ctx, recording);
     return ppl_less(y[1], y[0]);
 }
@@ -103,7 +105,7 @@ static ppl_transform *make(ppl_ctx *c, ppl_constraint k, const ppl_constraint_ma
     if (!o)
         return NULL;
     if (!map) {
-        ppl_fail(c, PPL_EUNSUPPORTED, "a %s constraint has no %s",
+        ppl_fail(c, PPL_EUNSUPPORTED, "the constraint %s has no %s",
                  k.type ? k.type->name : "(none)",
                  type == &surjection ? "map" : "bijection; ppl_transform_to gives what "
                                                "map there is");
