@@ -431,6 +431,40 @@ START_TEST(the_ledger_sums)
 }
 END_TEST
 
+/* Averages of the shards as well: the step is that of an ELBO that is new. */
+START_TEST(the_ledger_forgets)
+{
+    const rows all = { .n = N, .x = data };
+    rows shard[MOST];
+    const void *arg[MOST];
+    double p[2], start;
+    uint64_t seed, step;
+
+    c = threaded(_i, 2);
+    ppl_elbo *elbo = elbo_of(0);
+    cut(&all, 3, shard, arg);
+    for (int k = 0; k < 2; k++) {
+        ppl_svi *svi = ppl_svi_new(c, bits_model, bits_guide, k == 0 ? elbo : elbo_of(0),
+                                   ppl_sgd(c, &(ppl_optim_opts){ .lr = 1e-3 }));
+        for (int n = 0; k == 0 && n < 3; n++)
+            OK(ppl_svi_step_shards(svi, arg, 3, NULL));
+        if (k == 0) {
+            ppl_ledger_reset(elbo);
+            ppl_rng_state(c, &seed, &step);
+            OK(ppl_param_read(c, "p", &start, 1));
+        }
+        OK(ppl_param_write(c, "p", PPL_SCALAR, &start));
+        ppl_set_rng_state(c, seed, step);
+        OK(ppl_svi_step_shards(svi, arg, 3, NULL));
+        OK(ppl_param_read(c, "p", &p[k], 1));
+        ppl_svi_free(svi);
+    }
+    ck_assert_double_eq(p[0], p[1]);
+    ck_assert_double_ne(p[0], start);
+    close_context();
+}
+END_TEST
+
 /* ---- Errors ------------------------------------------------------------------------ */
 
 /* In any shard; the step after it is the one that a context takes that never failed. */
@@ -624,7 +658,8 @@ int main(void)
     const TTest *const tests[] = { shards_add_up, threads_do_not_matter,
                                    shards_draw_for_themselves, unbiased, one_shard_asks,
                                    replicas_follow, averages_move_in_order,
-                                   the_ledger_sums, errors_leave_no_mark, misuse,
+                                   the_ledger_sums, the_ledger_forgets,
+                                   errors_leave_no_mark, misuse,
                                    memory_is_bounded, memory_runs_out, deep_markov_model,
                                    NULL };
 

@@ -47,7 +47,7 @@ static const row table[OPTION_COUNT] = {
     [OPTION_THREADS] = { "threads", KIND_INT, AT(threads), "1", 1, PPL_MOST_THREADS, "N",
                          "threads to compute with; results do not depend on timing" },
     [OPTION_SHARDS] = { "shards", KIND_INT, AT(shards), "0", 0, MOST_SHARDS, "N",
-                        "of a minibatch, each drawn for by itself; 0: one a thread" },
+                        "parts of a minibatch, each with its own draws; 0: one a thread" },
     [OPTION_Z_DIM] = { "z-dim", KIND_INT, AT(z_dim), "100", 1, 1e4, "N",
                        "latent dimensions per time step" },
     [OPTION_EMISSION_DIM] = { "emission-dim", KIND_INT, AT(emission_dim), "100", 1, 1e4,

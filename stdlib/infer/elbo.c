@@ -424,12 +424,21 @@ typedef struct shards {
 
 static ppl_elbo *make_elbo(ppl_ctx *c, const void *key, const ppl_elbo *like);
 
-/* The ELBO as another context has it, under the ELBO's address. */
+/* The ELBO as another context has it, under the ELBO's address. What it has noted is of a
+ * shard that was done again elsewhere. */
 static ppl_elbo *elbo_in(ppl_ctx *c, ppl_elbo *elbo)
 {
     ppl_elbo *own = c == elbo->ctx ? elbo : ppl_owned(c, elbo);
 
-    return own != NULL ? own : make_elbo(c, elbo, elbo);
+    if (own == NULL)
+        own = make_elbo(c, elbo, elbo);
+    if (own == NULL || own == elbo)
+        return own;
+    ppl__ledger_drop(&own->ledger);
+    if (own->ledger.resets != elbo->ledger.resets)
+        ppl_ledger_reset(own);
+    own->ledger.resets = elbo->ledger.resets;
+    return own;
 }
 
 static void run_shard(ppl_ctx *c, int i, void *user)
@@ -438,8 +447,6 @@ static void run_shard(ppl_ctx *c, int i, void *user)
     shard *s = &all->shard[i];
 
     s->elbo = elbo_in(c, all->elbo);
-    if (s->elbo != NULL && c != all->elbo->ctx)
-        ppl__ledger_drop(&s->elbo->ledger);     /* of one that was done again elsewhere */
     if (s->elbo != NULL)
         s->sum = particles(s->elbo, all->model, all->guide, all->arg[i], all->gradient);
 }

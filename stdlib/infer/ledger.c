@@ -290,6 +290,7 @@ void ppl_ledger_reset(ppl_elbo *elbo)
         return;
     l = ppl__ledger_of(elbo);
     l->count = l->kept = 0;
+    l->resets++;
     if (l->slot != NULL)
         memset(l->slot, 0, l->slots * sizeof *l->slot);
 }

@@ -80,6 +80,7 @@ typedef struct ppl__ledger {
     int kept;                       /* entries that an estimate has been entered for */
     int noted;                      /* 1 + the entry noted last, 0 for none */
     int next;                       /* where to look first: estimates come in one order */
+    int resets;                     /* how often all was forgotten */
 } ppl__ledger;
 
 /* Notes a term of the current estimate; 0 with PPL_ENOMEM recorded when out of memory. */
