@@ -77,7 +77,11 @@ static int measure(bench *b, int epochs, char *error, size_t size)
 /* One epoch of each whenever a line is read. */
 static int serve(bench *b, int threads, char *error, size_t size)
 {
-    serve_about(threads, "two trainers (mean-field, trace) and the floor, f32");
+    char of[80];
+
+    snprintf(of, sizeof of, "two trainers (mean-field, trace) and the floor, f32, shards: %d",
+             b->trainer[0]->shards);
+    serve_about(threads, of);
     while (serve_next()) {
         int measures = 0;
 
@@ -97,8 +101,9 @@ static void report(bench *b, const options *o, int epochs)
 {
     double gflop = floor_gflop(b->floor), median[3];
 
-    printf("z %d, emission %d, transition %d, rnn %d, batch %d, f32, threads %d\n",
-           o->z_dim, o->emission_dim, o->transition_dim, o->rnn_dim, o->batch, o->threads);
+    printf("z %d, emission %d, transition %d, rnn %d, batch %d, f32, threads %d, "
+           "shards %d\n", o->z_dim, o->emission_dim, o->transition_dim, o->rnn_dim, o->batch,
+           o->threads, b->trainer[0]->shards);
     median[0] = bench_report("epoch, mean-field ELBO", b->seconds[0], epochs, 1, "s");
     median[1] = bench_report("epoch, trace ELBO", b->seconds[1], epochs, 1, "s");
     median[2] = bench_report("floor: the matrix products alone", b->seconds[2], epochs, 1,

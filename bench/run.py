@@ -143,6 +143,9 @@ def programs(build, python, data):
         rows.append(Program("dmm", "kiln", [
             build / "bench/dmm", "--serve", "--data", data, "--threads", threads],
             threads, single))
+    rows.append(Program("dmm", "kiln, threads that share operations", [
+        build / "bench/dmm", "--serve", "--data", data, "--threads", 2, "--shards", 1],
+        2, single))
     for threads in (1, 2):
         for name, script, flags in (
                 ("Pyro, meanfield", "pyro_dmm.py", []),
