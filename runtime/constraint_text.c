@@ -5,6 +5,7 @@
  */
 #include "constraint.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,25 +88,66 @@ size_t ppl__event_size(const ppl_constraint *k, const ppl_tensor *t)
     return event;
 }
 
+/* 1 if an infinite number is refused for that alone, and what it must be does not say so. */
+static int only_infinite(const ppl_constraint *k, double x, const char *must)
+{
+    const ppl_shape scalar = PPL_SCALAR;
+    return isinf(x) && !strstr(must, "finite") && !strstr(must, "integer") &&
+           k->type->check(k, &(double){ x > 0 ? DBL_MAX : -DBL_MAX }, &scalar);
+}
+
+/* The first element of the event at element i that no value has: not a number, infinite, or
+ * beyond the bounds, if there are any; `event` if there is none. */
+static size_t first_odd(const ppl_constraint *k, const ppl_tensor *t, size_t i, size_t event)
+{
+    const int bounds = k->lower < k->upper;
+    size_t n = 0;
+    for (; n < event; n++) {
+        const double x = ppl__number_at(t, i + n);
+        if (!(x < INFINITY) || (bounds && (x < k->lower || x > k->upper)))
+            break;
+    }
+    return n;
+}
+
+/* "(1, 2, 3, 4, ...)", and ", nan at [7]" where that is what is wrong and is not among
+ * those shown. */
+static void event_text(const ppl_constraint *k, const ppl_tensor *t, size_t i, char *is,
+                       size_t size)
+{
+    const size_t event = ppl__event_size(k, t), shown = event < 4 ? event : 4;
+    const int own = ppl_constraint_event_dim(k);
+    char index[PPL_SHAPE_TEXT], number[64];
+    ppl_shape shape = { own, { 0 } };
+    int length = 0;
+    for (size_t n = 0; n < shown; n++) {
+        length += snprintf(is + length, size - (size_t)length, n ? ", " : "(");
+        length += ppl__number_text(t, i + n, is + length, size - (size_t)length);
+    }
+    length += snprintf(is + length, size - (size_t)length, shown < event ? ", ...)" : ")");
+    size_t odd = first_odd(k, t, i, event);
+    if (odd < shown || odd == event)
+        return;
+    for (int a = 0; a < own; a++)
+        shape.dim[a] = t->shape.dim[t->shape.rank - own + a];
+    ppl__number_text(t, i + odd, number, sizeof number);
+    snprintf(is + length, size - (size_t)length, ", %s at %s", number,
+             ppl__index_text(&shape, odd, own, 1, index));
+}
+
 const char *ppl__violation_text(const ppl_constraint *k, const ppl_tensor *t, size_t i,
                                 char buffer[PPL__VIOLATION_TEXT])
 {
-    char index[PPL_SHAPE_TEXT], must[PPL_CONSTRAINT_TEXT], is[160];
+    char index[PPL_SHAPE_TEXT], must[PPL_CONSTRAINT_TEXT], is[224];
     const int own = ppl_constraint_event_dim(k);
-    const size_t event = ppl__event_size(k, t), shown = event < 4 ? event : 4;
-    int length = 0;
-    if (own == 0) {
+    if (own == 0)
         ppl__number_text(t, i, is, sizeof is);
-    } else {
-        for (size_t n = 0; n < shown; n++) {
-            length += snprintf(is + length, sizeof is - (size_t)length, n ? ", " : "(");
-            length += ppl__number_text(t, i + n, is + length,
-                                       sizeof is - (size_t)length);
-        }
-        snprintf(is + length, sizeof is - (size_t)length, shown < event ? ", ...)" : ")");
-    }
-    snprintf(buffer, PPL__VIOLATION_TEXT, "%s is %s; it must be %s",
-             ppl__index_text(&t->shape, i, t->shape.rank - own, event, index), is,
-             ppl_constraint_text(k, must));
+    else
+        event_text(k, t, i, is, sizeof is);
+    ppl_constraint_text(k, must);
+    snprintf(buffer, PPL__VIOLATION_TEXT, "%s is %s; it must be %s%s",
+             ppl__index_text(&t->shape, i, t->shape.rank - own, ppl__event_size(k, t), index),
+             is, must, own == 0 && only_infinite(k, ppl__number_at(t, i), must)
+                       ? " and finite" : "");
     return buffer;
 }

@@ -729,6 +729,12 @@ START_TEST(violations_are_spelled_out)
     SAYS(PPL_REAL, NAN, "example: value[0] is nan; it must be a finite number");
     SAYS(PPL_REAL, INF, "example: value[0] is inf; it must be a finite number");
     SAYS(PPL_POSITIVE, -0.25, "example: value[0] is -0.25; it must be positive");
+    SAYS(PPL_POSITIVE, INF, "example: value[0] is inf; it must be positive and finite");
+    SAYS(PPL_POSITIVE, -INF, "example: value[0] is -inf; it must be positive");
+    SAYS(ppl_less_than(3), -INF,
+         "example: value[0] is -inf; it must be less than 3 and finite");
+    SAYS(PPL_UNIT_INTERVAL, INF,
+         "example: value[0] is inf; it must be between 0 and 1");
     SAYS(PPL_SOFTPLUS_POSITIVE, 0, "example: value[0] is 0; it must be positive");
     SAYS(PPL_NONNEGATIVE, -3, "example: value[0] is -3; it must be nonnegative");
     SAYS(PPL_UNIT_INTERVAL, 1 + FLT_EPSILON,
@@ -759,6 +765,11 @@ START_TEST(violations_are_spelled_out)
     SAYS(ppl_constraint_real_vector, NAN,
          "example: value is (nan, nan); it must be finite numbers");
     SAYS(PPL_SIMPLEX, 1, "example: value is (1, 1); it must be nonnegative, with sum 1");
+    ck_assert_str_eq(complaint_of(c, PPL_SIMPLEX, S(2, 6), LIST(0, 0, 0, 0, 0.5, 0.5, 0.5,
+                                                                0.5, 0, 0, 0, NAN)),
+                     "example: value[1] is (0.5, 0.5, 0, 0, ...), nan at [5]; it must be "
+                     "nonnegative, with sum 1");
+    ppl_clear_error(c);
     SAYS(ppl_constraint_ordered_vector, INF,
          "example: value is (inf, inf); it must be finite and never decreasing");
     SAYS(ppl_constraint_positive_ordered_vector, 0,

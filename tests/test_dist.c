@@ -258,7 +258,7 @@ START_TEST(parameters_outside_their_constraint_are_refused)
     assert_fails(c, ppl_normal(numbers(c, nan, 1), one), PPL_ECONSTRAINT,
                  "normal: loc[0] is nan; it must be a finite number");
     assert_fails(c, ppl_normal(one, ppl_scalar(c, INFINITY)), PPL_ECONSTRAINT,
-                 "normal: scale is inf; it must be positive");
+                 "normal: scale is inf; it must be positive and finite");
     assert_fails(c, ppl_bernoulli(ppl_scalar(c, 1.5)), PPL_ECONSTRAINT,
                  "bernoulli: probs is 1.5; it must be between 0 and 1");
     assert_fails(c, ppl_bernoulli_logits(ppl_scalar(c, INFINITY)), PPL_ECONSTRAINT,

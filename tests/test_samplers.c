@@ -258,7 +258,7 @@ END_TEST
  * of a function that does not: E[cos(x - loc)] is 1 less the variance, of directions. */
 START_TEST(angles_of_low_concentration_fit)
 {
-    const double concentration[] = { 0.5, 1e-9 };
+    const double concentration[] = { 0.5, 1e-9, 1e-308 };
     ppl_ctx *c = context(1);
     (void)_i;
     for (int i = 0; i < COUNT_OF(concentration); i++) {
@@ -289,6 +289,33 @@ START_TEST(angles_of_low_concentration_fit)
                       concentration[i], m.mean, exact, m.error);
         ppl_epoch_end(c, epoch);
     }
+    ppl_ctx_free(c);
+}
+END_TEST
+
+/* Of a concentration whose double, or whose square, is beyond all numbers: k x^2 is that of
+ * a standard normal. */
+START_TEST(angles_of_huge_concentration_fit)
+{
+    const double concentration[] = { 1e30, 1e200, DBL_MAX / 8 };
+    ppl_ctx *c = context(1);
+    (void)_i;
+    for (int i = 0; i < COUNT_OF(concentration); i++) {
+        static double x[DRAWS];
+        const double k = concentration[i];
+        ppl_dist *d = ppl_von_mises(ppl_scalar(c, 0), ppl_scalar(c, k));
+        ppl_read(ppl_dist_sample(ppl_expand_dist(d, PPL_SHAPE(DRAWS)), &test_rng), x,
+                 DRAWS);
+        for (int n = 0; n < DRAWS; n++)
+            x[n] = x[n] * k * x[n];
+        const mean_error m = mean_of(x, DRAWS);
+        ck_assert_msg(fabs(m.mean - 1) <= 4 * m.error, "%g: %g +- %g, not 1", k, m.mean,
+                      m.error);
+    }
+    for (int i = 0; i < 2; i++)
+        ck_assert(isfinite(ppl_item(ppl_dist_sample(
+            ppl_von_mises(ppl_scalar(c, 0), ppl_scalar(c, i ? DBL_MAX : 5e-324)),
+            &test_rng))));
     ppl_ctx_free(c);
 }
 END_TEST
@@ -457,6 +484,7 @@ int main(void)
         tcase_add_loop_test(quick, *t, 0, DTYPES);
     tcase_add_loop_test(slow, samples_fit, 0, FAMILIES);
     tcase_add_test(slow, angles_of_low_concentration_fit);
+    tcase_add_test(quick, angles_of_huge_concentration_fit);
     tcase_add_loop_test(slow, pathwise_gradients_are_unbiased, 0, DTYPES * FAMILIES);
     tcase_set_timeout(quick, 60);
     tcase_set_timeout(slow, 60);

@@ -696,7 +696,7 @@ static const ppl_constraint_type logits_type = {
     .name = "logits", .must = "numbers below infinity, and not all -inf", .event_dim = 1,
     .check = check_logits
 };
-const ppl_constraint ppl__probs_constraint = { .type = &probs_type };
+const ppl_constraint ppl__probs_constraint = { .type = &probs_type, .upper = INFINITY };
 const ppl_constraint ppl__logits_constraint = { .type = &logits_type };
 
 const ppl_family ppl_family_categorical = {

@@ -18,6 +18,8 @@
 #include "pointwise.h"
 #include "quadrature.h"
 
+#include <float.h>
+
 #define TWO_PI (2 * PPL__PI)
 
 /* ---- Bessel functions, scaled: for large k their expansions in 1 / k --------------- */
@@ -194,26 +196,28 @@ static double quantile(int upper, double p, double loc, double k)
  * of a uniform angle; worked by r - 1, 1 - cos and rest = 1 - rho, small where k is large. */
 static double draw_angle(const ppl_rng *rng, uint64_t element, double k)
 {
+    k = k < INFINITY ? fmin(k, DBL_MAX / 4) : k;        /* 2 k is a number */
     const double root = hypot(1, 2 * k), tau = 1 + root;
-    const double rho = sqrt(tau) / (sqrt(tau) + sqrt(2)) * (2 * k / (root + 1));
-    const double rest = k < 1 ? 1 - rho
+    const double rho_by_k = sqrt(tau) / (sqrt(tau) + sqrt(2)) * (2 / (root + 1));
+    const double rest = k < 1 ? 1 - rho_by_k * k
                               : (sqrt(2 * tau) - 1 - 1 / (root + 2 * k)) / (2 * k);
-    const double r_1 = rest * rest / (2 * rho);
+    /* k r_1, which goes to 1 with k where r_1 overflows. */
+    const double k_r_1 = rest * (rest / (2 * rho_by_k)), r_1 = k_r_1 / k;
 
     if (!(k > 0 && k < INFINITY))
         return NAN;
     for (uint32_t attempt = 0;; attempt++) {
         const double half = sin(PPL__PI / 2 * ppl_rng_uniform(rng, 0, element, attempt));
         const double z_1 = 2 * half * half;                                     /* 1 - z */
-        const double f_1 = r_1 * z_1 / (r_1 + 2 - z_1);                         /* 1 - cos */
-        const double c = k * (r_1 + f_1), u = ppl_rng_uniform(rng, 1, element, attempt);
+        const double f_1 = r_1 < 1 ? r_1 * z_1 / (r_1 + 2 - z_1)                /* 1 - cos */
+                                   : z_1 / (1 + (2 - z_1) / r_1);
+        const double c = k_r_1 + k * f_1, u = ppl_rng_uniform(rng, 1, element, attempt);
         if (c * (2 - c) > u || log(c / u) + 1 - c >= 0) {
             const double t = 2 * asin(sqrt(fmin(f_1 / 2, 1)));
             return ppl_rng_uniform(rng, 2, element, attempt) < 0.5 ? -t : t;
         }
     }
 }
-
 static double draw(const ppl_rng *rng, uint64_t element, double loc, double k)
 {
     return wrap(wrap(loc) + draw_angle(rng, element, k));
