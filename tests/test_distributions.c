@@ -259,7 +259,7 @@ static const char *far_family(const json_t *golden)
 
 static ppl_tensor *far_answer(ppl_dist *d, ppl_tensor *x, const json_t *golden)
 {
-    double upper;
+    double upper = 0;
     if (!golden_numbers(golden, "upper", &upper, 1))
         return ppl_log_prob(d, x);
     return upper != 0 ? ppl_log_survival(d, x) : ppl_log_cdf(d, x);

@@ -66,43 +66,29 @@ static ppl_tensor *variance(const ppl_dist *d)
     return ppl_scalar(d->ctx, 0);
 }
 
-/* ---- Distribution function: x or a probability, value ------------------------------ */
+/* ---- Distribution function --------------------------------------------------------- */
 
-static double tail(int upper, double x, double value)
+static double log_tail(int upper, double x, double value, double log_density)
 {
-    return isnan(x) || isnan(value) ? (double)NAN : (x >= value) != upper;
+    (void)log_density;
+    return isnan(x) || isnan(value) ? (double)NAN : (x >= value) != upper ? 0 : -INFINITY;
 }
 
 /* Flat but for the step, where it has no derivative. */
-PPL__POINTWISE(cdf, 2, "delta cdf", tail(0, PPL__IN_2(0)), 0 * input)
-PPL__POINTWISE(log_cdf, 2, "delta log_cdf", log(tail(0, PPL__IN_2(0))), 0 * input)
-PPL__POINTWISE(log_survival, 2, "delta log_survival", log(tail(1, PPL__IN_2(0))), 0 * input)
+static double log_tail_slope(int input, int upper, double x, double value,
+                             double log_density)
+{
+    (void)input, (void)upper, (void)x, (void)value, (void)log_density;
+    return 0;
+}
+
+PPL__TAILS(2, "delta")
 PPL__POINTWISE(icdf, 2, "delta icdf",
                PPL__IN(0) >= 0 && PPL__IN(0) <= 1 ? PPL__IN(1) : (double)NAN, input == 1)
 
-static ppl_tensor *at(const ppl_op *op, const ppl_dist *d, ppl_tensor *x)
-{
-    return ppl_apply(op, (ppl_tensor *[]){ x, d->param[0] }, 2, NULL, 0);
-}
-
-static ppl_tensor *cdf(const ppl_dist *d, ppl_tensor *x)
-{
-    return at(&cdf_op, d, x);
-}
-
-static ppl_tensor *log_cdf(const ppl_dist *d, ppl_tensor *x)
-{
-    return at(&log_cdf_op, d, x);
-}
-
-static ppl_tensor *log_survival(const ppl_dist *d, ppl_tensor *x)
-{
-    return at(&log_survival_op, d, x);
-}
-
 static ppl_tensor *icdf(const ppl_dist *d, ppl_tensor *probability)
 {
-    return at(&icdf_op, d, probability);
+    return ppl_apply(&icdf_op, (ppl_tensor *[]){ probability, d->param[0] }, 2, NULL, 0);
 }
 
 /* A value outside the bounds is none. Inputs: value, low, high. */
@@ -182,10 +168,8 @@ const ppl_family ppl_family_delta = {
     .entropy = entropy,
     .mean = mean,
     .variance = variance,
-    .cdf = cdf,
+    PPL__TAIL_FUNCTIONS,
     .icdf = icdf,
-    .log_cdf = log_cdf,
-    .log_survival = log_survival,
     .inverse_survival = icdf,
     .truncated = truncated,
 };
