@@ -118,10 +118,15 @@ static void fail_pivot(const ppl_tensor *out, size_t batch, size_t k, double piv
 {
     const double epsilon = out->dtype == PPL_F32 ? FLT_EPSILON : DBL_EPSILON;
     char text[PPL_SHAPE_TEXT + 8];
-    ppl_fail(out->ctx, PPL_ESINGULAR, "cholesky: %s is not positive definite: pivot %zu "
-             "is %g; if that is rounding, a jitter of %.1g on the diagonal mends it",
-             which(&out->shape, batch, text), k, pivot,
-             10 * (double)side(out) * epsilon * (top > 0 ? top : 1));
+    if (!isfinite(pivot))
+        ppl_fail(out->ctx, PPL_ESINGULAR, "cholesky: %s is not positive definite: pivot %zu "
+                 "is %g; its elements must be finite, and their products too",
+                 which(&out->shape, batch, text), k, pivot);
+    else
+        ppl_fail(out->ctx, PPL_ESINGULAR, "cholesky: %s is not positive definite: pivot %zu "
+                 "is %g; if that is rounding, a jitter of %.1g on the diagonal mends it",
+                 which(&out->shape, batch, text), k, pivot,
+                 10 * (double)side(out) * epsilon * (top > 0 ? top : 1));
 }
 
 static ppl_status cholesky_shape(const ppl_op *op, ppl_tensor *const *inputs, int count,

@@ -337,6 +337,10 @@ START_TEST(shapes_that_do_not_fit_are_refused)
         c, ppl_categorical(ppl_full(c, PPL_SHAPE(3, 0), 1)), PPL_ESHAPE,
         "categorical: probs has shape [3,0], which is no category at all; its last "
         "axis counts the categories");
+    assert_fails(
+        c, ppl_categorical_logits(ppl_full(c, PPL_SHAPE(0), 1)), PPL_ESHAPE,
+        "categorical_logits: logits has shape [0], which is no category at all; its last "
+        "axis counts the categories");
     assert_fails(c, ppl_categorical_logits(ppl_scalar(c, 1)), PPL_ESHAPE,
                  "categorical_logits: logits has shape []; it needs 1 axis at least");
     assert_fails(c, ppl_delta(ppl_full(c, PPL_SHAPE(3), 1), NULL, 2), PPL_ESHAPE,

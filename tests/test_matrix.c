@@ -175,11 +175,9 @@ START_TEST(singular_matrices_are_named)
                  : "cholesky: matrix [1,0] is not positive definite: pivot 1 is -3; "
                    "if that is rounding, a jitter of 2e-06 on the diagonal mends it");
     ck_assert_ptr_nonnull(ppl_cholesky(t, 1.5));
-    assert_fails(c, ppl_cholesky(ppl_full(c, PPL_SHAPE(1, 1), NAN), 0), PPL_ESINGULAR, _i
-                 ? "cholesky: the matrix is not positive definite: pivot 0 is nan; "
-                   "if that is rounding, a jitter of 2e-15 on the diagonal mends it"
-                 : "cholesky: the matrix is not positive definite: pivot 0 is nan; "
-                   "if that is rounding, a jitter of 1e-06 on the diagonal mends it");
+    assert_fails(c, ppl_cholesky(ppl_full(c, PPL_SHAPE(1, 1), NAN), 0), PPL_ESINGULAR,
+                 "cholesky: the matrix is not positive definite: pivot 0 is nan; its "
+                 "elements must be finite, and their products too");
     ppl_tensor *flat = ppl_from_doubles(c, PPL_SHAPE(2, 2), LIST(1, 0, 5, 0));
     ppl_tensor *b = ppl_full(c, PPL_SHAPE(2, 1), 1);
     assert_fails(c, ppl_triangular_solve(flat, b, 0), PPL_ESINGULAR,

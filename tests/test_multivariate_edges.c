@@ -280,6 +280,9 @@ START_TEST(singular_matrices_are_refused)
                    : "multivariate_normal: covariance[1] is not positive definite: pivot "
                      "1 is 0; if that is rounding, ppl_add_jitter(covariance, 2e-06) "
                      "mends it");
+    assert_null(c, ppl_multivariate_normal(loc, ppl_full(c, PPL_SHAPE(2, 2), INFINITY)),
+                PPL_ESINGULAR, "multivariate_normal: covariance is not positive definite: "
+                "pivot 0 is inf; its elements must be finite, and their products too");
     ck_assert_ptr_null(ppl_multivariate_normal_precision(loc, S));
     ck_assert_int_eq(ppl_error(c), PPL_ESINGULAR);
     ck_assert_ptr_nonnull(strstr(ppl_error_text(c), "precision[1] is not positive"));

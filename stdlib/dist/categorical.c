@@ -643,8 +643,8 @@ ppl_tensor *ppl__categorical_kl(const ppl_dist *q, const ppl_dist *p)
 static ppl_dist *make(const ppl_family *family, ppl_tensor *weights)
 {
     if (weights && ppl_rank(weights) > 0 && ppl_dim(weights, -1) == 0) {
-        ppl_fail(ppl_tensor_ctx(weights), PPL_ESHAPE, "categorical: %s has shape %s, "
-                 "which is no category at all; its last axis counts the categories",
+        ppl_fail(ppl_tensor_ctx(weights), PPL_ESHAPE, "%s: %s has shape %s, which is "
+                 "no category at all; its last axis counts the categories", family->name,
                  family->param_name[0], SHAPE_OF(weights));
         return NULL;
     }

@@ -232,10 +232,15 @@ static void fail_pivot(const ppl__event *e, size_t k, double pivot)
 
     for (size_t i = 0; i < n; i++)
         top = fmax(top, fabs(e->in[0][i * n + i]));
-    ppl_fail(ppl_tensor_ctx(e->out), PPL_ESINGULAR, "%s: %s is not positive definite: "
-             "pivot %zu is %g; if that is rounding, ppl_add_jitter(%s, %.1g) mends it",
-             attr->family, which(e, text), k, pivot, attr->param,
-             10 * (double)n * epsilon * (top > 0 && top <= DBL_MAX ? top : 1));
+    if (!isfinite(pivot))
+        ppl_fail(ppl_tensor_ctx(e->out), PPL_ESINGULAR, "%s: %s is not positive definite: "
+                 "pivot %zu is %g; its elements must be finite, and their products too",
+                 attr->family, which(e, text), k, pivot);
+    else
+        ppl_fail(ppl_tensor_ctx(e->out), PPL_ESINGULAR, "%s: %s is not positive definite: "
+                 "pivot %zu is %g; if that is rounding, ppl_add_jitter(%s, %.1g) mends it",
+                 attr->family, which(e, text), k, pivot, attr->param,
+                 10 * (double)n * epsilon * (top > 0 ? top : 1));
 }
 
 /* 0 with the error recorded where the context validates and it is not symmetric. */
@@ -249,8 +254,8 @@ static int symmetric(const ppl__event *e)
     for (size_t i = 0; i < n && ppl_validating(c); i++)
         for (size_t j = 0; j < i; j++) {
             const double a = e->in[0][i * n + j], b = e->in[0][j * n + i];
-            if (fabs(a - b) <= 1e-6 * (1 + 10 * fabs(b)))
-                continue;
+            if (fabs(a - b) <= 1e-6 * (1 + 10 * fabs(b)) || a == b || (isnan(a) && isnan(b)))
+                continue;                   /* what is infinite, its pivot will tell */
             ppl_fail(c, PPL_ECONSTRAINT, "%s: %s is not symmetric: its element [%zu,%zu] "
                      "is %g and [%zu,%zu] is %g", attr->family, which(e, text), i, j, a,
                      j, i, b);
