@@ -643,11 +643,41 @@ START_TEST(bad_options)
             "must be there once", .permutation = (int64_t[]){ 0, 2 });
     REFUSED(ppl_flow_affine_coupling, 3, PPL_EINVAL,
             "affine_coupling f: split is 3; of 3 elements 1 to 2 can stay", .split = 3);
+    REFUSED(ppl_flow_spline_coupling, 1, PPL_EINVAL, "spline_coupling f: vectors of 1 element "
+            "cannot be split; give 2 at least", .count = 1);
+    REFUSED(ppl_flow_block_autoregressive, 3, PPL_EINVAL, "block_autoregressive f: -1 hidden "
+            "layers; give 1 at least and their sizes, or 0 for the usual ones", .layers = -1,
+            .hidden = nine);
+    REFUSED(ppl_flow_planar, 3, PPL_EINVAL, "planar f: 2 hidden layers without sizes; give 1 "
+            "at least and their sizes, or 0 for the usual ones", .layers = 2);
+    REFUSED(ppl_flow_affine_coupling, 3, PPL_EINVAL, "affine_coupling f: log_scale_min nan "
+            "must be below log_scale_max 3", .log_scale_min = NAN);
+    REFUSED(ppl_flow_radial, 3, PPL_EDTYPE, "radial f: the context is not floating "
+            "(ppl_to_float converts integers and masks)", .context = integers(c, 1, 2));
+    REFUSED(ppl_flow_spline, 3, PPL_ESHAPE, "spline f: a context of shape [0]; give it a last "
+            "axis of 1 element at least", .context = ppl_full(c, PPL_SHAPE(0), 1));
+    ck_assert_ptr_nonnull(ppl_flow_batch_norm(c, "n", 3, NULL));
+    ck_assert_ptr_null(ppl_flow_batch_norm(c, "n", 4, NULL));
+    ck_assert_int_eq(ppl_error(c), PPL_ESHAPE);
+    ck_assert_ptr_nonnull(strstr(ppl_error_text(c), "n.gamma has shape [3] and the model asks "
+                                                    "for [4]"));
+    ppl_clear_error(c);
+    ck_assert_ptr_nonnull(ppl_flow_affine_autoregressive(c, "n", 3, NULL));
+    assert_fails(c, ppl_flow_affine_autoregressive(c, "n", 4, NULL), PPL_ESHAPE,
+                 "affine_autoregressive n: n.arn.permutation has 3 elements, and vectors 4; use "
+                 "another name, or a file of these dimensions");
+    ppl_tensor *deep = ppl_full(c, PPL_SHAPE(1, 1, 1, 1, 1, 1, 1, 3), 0.5);
+    assert_fails(c, ppl_transform_forward(ppl_flow_spline(c, "s", 3, NULL), deep, NULL),
+                 PPL_ESHAPE, "spline s: a value of shape [1,1,1,1,1,1,1,3]; it takes 7 axes at "
+                 "most");
+    assert_fails(c, ppl_transform_inverse(ppl_flow_block_autoregressive(c, "b", 3, NULL), deep,
+                                          NULL), PPL_ESHAPE, "block_autoregressive b: a value "
+                 "of shape [1,1,1,1,1,1,1,3]; it takes 6 axes at most");
     REFUSED(ppl_flow_affine_coupling, 3, PPL_EINVAL,
             "affine_coupling f: log_scale_min 4 must be below log_scale_max 3",
             .log_scale_min = 4);
     REFUSED(ppl_flow_radial, 3, PPL_ESHAPE,
-            "radial f: a context of shape []; give it a last axis",
+            "radial f: a context of shape []; give it a last axis of 1 element at least",
             .context = ppl_scalar(c, 1));
     REFUSED(ppl_flow_sylvester, 3, PPL_EUNSUPPORTED, "sylvester f: it takes no context; "
             "a conditional planar or affine flow does", .context = x);
@@ -671,6 +701,9 @@ START_TEST(bad_options)
         ck_assert_int_eq(ppl_error(c), PPL_ESHAPE);
         ck_assert_ptr_nonnull(strstr(ppl_error_text(c), "a value of shape [3]; its last "
                                      "axis must have 4 elements"));
+        ppl_clear_error(c);
+        ck_assert_ptr_null(ppl_transformed(ppl_normal(x, x), &t, 1));
+        ck_assert_int_eq(ppl_error(c), PPL_ESHAPE);
         ppl_clear_error(c);
         ck_assert_ptr_null(table[i].make(NULL, "f", 4, NULL));
     }

@@ -12,7 +12,7 @@
 
 static double or_else(double x, double otherwise)
 {
-    return x < 0 || x > 0 ? x : otherwise;
+    return x < 0 || x > 0 || isnan(x) ? x : otherwise;
 }
 
 static void fill_in(ppl__flow *f, const ppl_flow_opts *opts, const int64_t *hidden,
@@ -34,7 +34,7 @@ static void fill_in(ppl__flow *f, const ppl_flow_opts *opts, const int64_t *hidd
     o->count = o->count ? o->count : 1;
     o->momentum = or_else(o->momentum, 0.1);
     o->epsilon = or_else(o->epsilon, 1e-5);
-    if (o->layers <= 0)
+    if (o->layers <= 0 || !o->hidden)
         return;                             /* some have no network */
     int64_t *sizes = ppl_alloc(f->ctx, (size_t)o->layers * sizeof *sizes);
     if (sizes)
@@ -55,10 +55,17 @@ static int check(const ppl__flow *f)
     else if (o->count < 1)
         ppl_fail(f->ctx, PPL_EINVAL, "%s %s: count is %d; give 1 at least", f->kind,
                  f->name, o->count);
-    else if (o->context && ppl_rank(o->context) == 0)
-        ppl_fail(f->ctx, PPL_ESHAPE, "%s %s: a context of shape []; give it a last axis",
-                 f->kind, f->name);
-    for (int i = 0; i < o->layers; i++)
+    else if (o->context && (ppl_rank(o->context) == 0 || ppl_dim(o->context, -1) == 0))
+        ppl_fail(f->ctx, PPL_ESHAPE, "%s %s: a context of shape %s; give it a last axis of 1 "
+                 "element at least", f->kind, f->name, SHAPE_OF(o->context));
+    else if (o->context && ppl_tensor_dtype(o->context) != ppl_ctx_dtype(f->ctx))
+        ppl_fail(f->ctx, PPL_EDTYPE, "%s %s: the context is not floating (ppl_to_float "
+                 "converts integers and masks)", f->kind, f->name);
+    else if (o->layers < 0 || (o->layers > 0 && !o->hidden))
+        ppl_fail(f->ctx, PPL_EINVAL, "%s %s: %d hidden layers%s; give 1 at least and their "
+                 "sizes, or 0 for the usual ones", f->kind, f->name, o->layers,
+                 o->hidden ? "" : " without sizes");
+    for (int i = 0; i < o->layers && ppl_ok(f->ctx); i++)
         if (o->hidden[i] < 1)
             ppl_fail(f->ctx, PPL_EINVAL, "%s %s: hidden layer %d has %" PRId64 " units; "
                      "give 1 at least", f->kind, f->name, i, o->hidden[i]);
@@ -67,7 +74,10 @@ static int check(const ppl__flow *f)
 
 int ppl__flow_split_ok(const ppl__flow *f)
 {
-    if (f->opts.split < 1 || f->opts.split >= f->dim)
+    if (f->dim < 2)
+        ppl_fail(f->ctx, PPL_EINVAL, "%s %s: vectors of 1 element cannot be split; give 2 at "
+                 "least", f->kind, f->name);
+    else if (f->opts.split < 1 || f->opts.split >= f->dim)
         ppl_fail(f->ctx, PPL_EINVAL, "%s %s: split is %" PRId64 "; of %" PRId64
                  " elements 1 to %" PRId64 " can stay", f->kind, f->name, f->opts.split,
                  f->dim, f->dim - 1);
@@ -117,9 +127,16 @@ int ppl__flow_state(ppl__flow *f, const char *suffix, int64_t n, const double *f
                     double *out)
 {
     ppl_name name = ppl_intern_join(f->ctx, f->name, suffix);
+    const int there = name ? ppl_param_find(f->ctx, name) : -1;
     if (!name)
         return 0;
-    if (ppl_param_find(f->ctx, name) < 0) {
+    if (there >= 0 && ppl_param_at(f->ctx, there)->count != n) {
+        ppl_fail(f->ctx, PPL_ESHAPE, "%s %s: %s has %" PRId64 " elements, and vectors %" PRId64
+                 "; use another name, or a file of these dimensions", f->kind, f->name, name,
+                 ppl_param_at(f->ctx, there)->count, n);
+        return 0;
+    }
+    if (there < 0) {
         memset(out, 0, (size_t)n * sizeof *out);
         if (ppl_param_write(f->ctx, name, PPL_SHAPE(n), first ? first : out) != PPL_OK)
             return 0;
@@ -157,14 +174,29 @@ int ppl__flow_same(const ppl_transform *a, const ppl_transform *b)
 
 /* ---- Applying ---------------------------------------------------------------------- */
 
-int ppl__flow_fits(const ppl_transform *self, const ppl_tensor *x)
+int ppl__flow_shape(const ppl_transform *self, ppl_shape *shape, int inverse)
 {
     const ppl__flow *f = self->attr;
-    if (ppl_rank(x) > 0 && ppl_dim(x, -1) == f->dim)
+    (void)inverse;
+    if (shape->rank > 0 && shape->dim[shape->rank - 1] == f->dim)
         return 1;
     ppl_fail(self->ctx, PPL_ESHAPE, "%s %s: a value of shape %s; its last axis must have "
-             "%" PRId64 " elements", f->kind, f->name, SHAPE_OF(x), f->dim);
+             "%" PRId64 " elements", f->kind, f->name, SHAPE_TEXT(*shape), f->dim);
     return 0;
+}
+
+int ppl__flow_fits(const ppl_transform *self, const ppl_tensor *x)
+{
+    ppl_shape shape = ppl_tensor_shape(x);
+    return x && ppl__flow_shape(self, &shape, 0);
+}
+
+int ppl__flow_has_room(const ppl__flow *f, const ppl_tensor *x, int axes)
+{
+    if (x && ppl_rank(x) + axes > PPL_MAX_RANK)
+        ppl_fail(f->ctx, PPL_ESHAPE, "%s %s: a value of shape %s; it takes %d axes at most",
+                 f->kind, f->name, SHAPE_OF(x), PPL_MAX_RANK - axes);
+    return ppl_ok(f->ctx);
 }
 
 ppl_tensor *ppl__flow_slice(ppl_tensor *t, int64_t start, int64_t stop)

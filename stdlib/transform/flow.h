@@ -62,8 +62,12 @@ static inline const ppl__flow *ppl__flow_of(const ppl_transform *t)
     return t->attr;
 }
 
-/* 1 if x has dim elements in its last axis; else with the error recorded. */
+/* `shape` of all flows: the same, of dim elements in the last axis; else 0 with the error
+ * recorded. The same of a value. */
+int ppl__flow_shape(const ppl_transform *self, ppl_shape *shape, int inverse);
 int ppl__flow_fits(const ppl_transform *self, const ppl_tensor *x);
+/* 1 if x can have so many axes more; else with the error recorded. */
+int ppl__flow_has_room(const ppl__flow *f, const ppl_tensor *x, int axes);
 /* Elements from `start` to `stop` - 1 of the last axis. */
 ppl_tensor *ppl__flow_slice(ppl_tensor *t, int64_t start, int64_t stop);
 /* t with an axis of 1 at its end; and with its last axis, of 1, dropped. */

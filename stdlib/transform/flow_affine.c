@@ -181,7 +181,7 @@ static ppl_tensor *inverse(const ppl_transform *self, ppl_tensor *y,
 
 static const ppl_transform_type autoregressive = {
     .name = "affine_autoregressive", .forward = forward, .inverse = inverse,
-    .same = ppl__flow_same
+    .shape = ppl__flow_shape, .same = ppl__flow_same
 };
 
 ppl_transform *ppl_flow_affine_autoregressive(ppl_ctx *c, const char *name, int64_t dim,
@@ -240,7 +240,7 @@ static ppl_tensor *coupling_inverse(const ppl_transform *self, ppl_tensor *y,
 
 static const ppl_transform_type coupling = {
     .name = "affine_coupling", .forward = coupling_forward, .inverse = coupling_inverse,
-    .same = ppl__flow_same
+    .shape = ppl__flow_shape, .same = ppl__flow_same
 };
 
 ppl_transform *ppl_flow_affine_coupling(ppl_ctx *c, const char *name, int64_t dim,

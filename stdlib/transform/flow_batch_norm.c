@@ -106,7 +106,7 @@ static ppl_tensor *inverse(const ppl_transform *self, ppl_tensor *y,
 
 static const ppl_transform_type batch_norm_type = {
     .name = "batch_norm", .flags = PPL_ELEMENTWISE, .forward = forward, .inverse = inverse,
-    .same = ppl__flow_same
+    .shape = ppl__flow_shape, .same = ppl__flow_same
 };
 
 /* NAME.suffix as a constant; NULL with the error recorded. */
@@ -147,5 +147,5 @@ ppl_transform *ppl_flow_batch_norm(ppl_ctx *c, const char *name, int64_t dim,
         .variance = average(f, ".moving_variance", 1)
     };
     f->own = b;
-    return ppl__flow_make(f, &batch_norm_type);
+    return b->mean && b->variance ? ppl__flow_make(f, &batch_norm_type) : NULL;
 }

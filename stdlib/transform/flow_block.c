@@ -129,6 +129,9 @@ static ppl_tensor *network(const ppl__flow *f, ppl_tensor *x, ppl_tensor **log_s
 {
     const block *b = f->own;
     ppl_tensor *y = x, *sum = NULL, *own;
+    *log_slope = NULL;
+    if (!ppl__flow_has_room(f, x, 2))
+        return NULL;
     for (int i = 0; i < b->count; i++) {
         const block_layer *l = &b->layer[i];
         y = ppl_linear(y, l->weight, l->bias, PPL_IDENTITY);
@@ -231,7 +234,7 @@ static ppl_tensor *inverse(const ppl_transform *self, ppl_tensor *y,
 
 static const ppl_transform_type type = {
     .name = "block_autoregressive", .forward = forward, .inverse = inverse,
-    .same = ppl__flow_same
+    .shape = ppl__flow_shape, .same = ppl__flow_same
 };
 
 ppl_transform *ppl_flow_block_autoregressive(ppl_ctx *c, const char *name, int64_t dim,

@@ -256,6 +256,8 @@ static ppl_tensor *bend(const ppl__flow *f, const raw_knots *k, ppl_tensor *x,
     ppl_tensor *bound = ppl_scalar(f->ctx, f->opts.bound), *slope = NULL, *y;
     ppl_tensor *inside = ppl_and(ppl_not(ppl_less(x, ppl_neg(bound))),
                                  ppl_not(ppl_less(bound, x)));
+    if (!ppl__flow_has_room(f, x, 1))
+        return NULL;
     const piece p = piece_of(f, k, x, inverse);
     if (!ppl_ok(f->ctx))
         return NULL;
@@ -350,7 +352,8 @@ static ppl_tensor *spline_inverse(const ppl_transform *self, ppl_tensor *y,
 
 static const ppl_transform_type spline = {
     .name = "spline", .flags = PPL_ELEMENTWISE, .forward = spline_forward,
-    .inverse = spline_inverse, .same = ppl__flow_same
+    .inverse = spline_inverse, .shape = ppl__flow_shape,
+    .same = ppl__flow_same
 };
 
 ppl_transform *ppl_flow_spline(ppl_ctx *c, const char *name, int64_t dim,
@@ -415,7 +418,8 @@ static ppl_tensor *autoregressive_inverse(const ppl_transform *self, ppl_tensor 
 
 static const ppl_transform_type autoregressive = {
     .name = "spline_autoregressive", .forward = autoregressive_forward,
-    .inverse = autoregressive_inverse, .same = ppl__flow_same
+    .inverse = autoregressive_inverse, .shape = ppl__flow_shape,
+    .same = ppl__flow_same
 };
 
 ppl_transform *ppl_flow_spline_autoregressive(ppl_ctx *c, const char *name, int64_t dim,
@@ -468,6 +472,7 @@ static ppl_tensor *coupling_inverse(const ppl_transform *self, ppl_tensor *y,
 
 static const ppl_transform_type coupling = {
     .name = "spline_coupling", .forward = coupling_forward, .inverse = coupling_inverse,
+    .shape = ppl__flow_shape,
     .same = ppl__flow_same
 };
 

@@ -148,7 +148,7 @@ static ppl_tensor *planar_inverse(const ppl_transform *self, ppl_tensor *y,
 
 static const ppl_transform_type planar_type = {
     .name = "planar", .forward = planar_forward, .inverse = planar_inverse,
-    .same = ppl__flow_same
+    .shape = ppl__flow_shape, .same = ppl__flow_same
 };
 
 ppl_transform *ppl_flow_planar(ppl_ctx *c, const char *name, int64_t dim,
@@ -233,7 +233,7 @@ static ppl_tensor *radial_inverse(const ppl_transform *self, ppl_tensor *y,
 
 static const ppl_transform_type radial_type = {
     .name = "radial", .forward = radial_forward, .inverse = radial_inverse,
-    .same = ppl__flow_same
+    .shape = ppl__flow_shape, .same = ppl__flow_same
 };
 
 ppl_transform *ppl_flow_radial(ppl_ctx *c, const char *name, int64_t dim,
@@ -299,7 +299,7 @@ static ppl_tensor *householder_inverse(const ppl_transform *self, ppl_tensor *y,
 
 static const ppl_transform_type householder_type = {
     .name = "householder", .forward = householder_forward,
-    .inverse = householder_inverse, .same = ppl__flow_same
+    .inverse = householder_inverse, .shape = ppl__flow_shape, .same = ppl__flow_same
 };
 
 /* Unit vectors [..,count,D], parameters or a network's output for the context. */
@@ -398,7 +398,7 @@ static ppl_tensor *sylvester_inverse(const ppl_transform *self, ppl_tensor *y,
 
 static const ppl_transform_type sylvester_type = {
     .name = "sylvester", .forward = sylvester_forward, .inverse = sylvester_inverse,
-    .same = ppl__flow_same
+    .shape = ppl__flow_shape, .same = ppl__flow_same
 };
 
 /* The part above the diagonal, and `diagonal` on it. */
