@@ -345,6 +345,39 @@ START_TEST(pairs_of_families_meet_quadrature)
 }
 END_TEST
 
+/* Where a power, an exponential or a difference of large numbers is beyond a double, and where
+ * an expectation is infinite: values and slopes of closed forms (tests/golden/far.py). */
+START_TEST(pairs_far_out_have_values_and_slopes)
+{
+    json_t *root = golden_load("far.json");
+    const json_t *records = json_object_get(root, "pairs");
+    ppl_ctx *c = context(1);
+
+    ck_assert_int_ge((int)json_array_size(records), 10);
+    for (size_t k = 0; k < json_array_size(records); k++) {
+        const json_t *golden = json_array_get(records, k);
+        const family_row *q = row_of(json_string_value(json_object_get(golden, "from")));
+        const family_row *p = row_of(json_string_value(json_object_get(golden, "to")));
+        const int own = q->family->params, count = own + p->family->params;
+        double params[2 * MOST_PARAMS], slopes[2 * MOST_PARAMS], expected;
+        ppl_tensor *leaf[2 * PPL_MAX_PARAMS];
+        ck_assert_int_eq(golden_numbers(golden, "params", params, count), count);
+        ck_assert_int_eq(golden_numbers(golden, "slopes", slopes, count), count);
+        golden_numbers(golden, "kl", &expected, 1);
+        make_params(c, q, params, own, 1, leaf);
+        make_params(c, p, params + own, count - own, 1, leaf + own);
+        ppl_tensor *kl = ppl_kl(q->make(leaf), p->make(leaf + own));
+        ck_assert_msg(ppl_backward(kl) == PPL_OK, "%s", ppl_error_text(c));
+        assert_near(q->golden, (int)k, "kl", ppl_item(kl), expected, 1e-10, 1e-13);
+        for (int i = 0; i < count; i++)
+            assert_near(q->golden, (int)k, "slope", ppl_item(ppl_grad(leaf[i])), slopes[i],
+                        1e-10, 1e-13);
+    }
+    json_decref(root);
+    ppl_ctx_free(c);
+}
+END_TEST
+
 START_TEST(pairs_of_counts_meet_sums)
 {
     check_pairs(_i, "kl_counts.json", 500);
@@ -559,7 +592,8 @@ int main(void)
         golden_numbers_are_met, nearby_members_keep_their_precision,
         shared_zeros_do_no_harm, a_kl_is_0_at_home_and_positive_elsewhere,
         arguments_are_q_then_p, samples_estimate_it, gradients_agree_with_differences,
-        pairs_of_families_meet_quadrature, pairs_of_counts_meet_sums, parameterisations_mix, a_delta_has_a_kl_to_anything,
+        pairs_of_families_meet_quadrature, pairs_far_out_have_values_and_slopes,
+        pairs_of_counts_meet_sums, parameterisations_mix, a_delta_has_a_kl_to_anything,
         events_are_summed_and_p_broadcasts, masks_are_joined,
         masked_infinities_move_nothing, a_context_has_rules_of_its_own,
         pairs_that_do_not_fit_are_refused, NULL

@@ -33,6 +33,7 @@
 #include "pairs.h"
 
 #include "../dist/power_rest.h"
+#include "../dist/stirling.h"
 
 #define EULER PPL__EULER
 
@@ -43,8 +44,10 @@ typedef struct expectations {
     const ppl_family *q;
     expectation *log_x, *log_1mx;       /* E log x, E log(1 - x) */
     expectation *spread;                /* the variance of log x */
-    expectation_of *exp_tx, *distance;  /* E exp(-t x), E |x - t| */
-    expectation_of *power, *power_rest; /* E x^t, E log(1 - x^t) */
+    expectation_of *distance;           /* E |x - t| */
+    expectation_of *log_exp, *log_power;    /* log E exp(-t x), log E x^t: those may be
+                                               beyond any number */
+    expectation_of *power_rest;         /* E log(1 - x^t) */
     int endless;                        /* bounds or not, the support has no upper end */
 } expectations;
 
@@ -52,6 +55,7 @@ typedef struct expectations {
 
 static ppl_tensor *first(const ppl_dist *q) { return q->param[0]; }
 static ppl_tensor *second(const ppl_dist *q) { return q->param[1]; }
+static ppl_tensor *mean_of(const ppl_dist *q) { return q->family->mean(q); }
 
 static ppl_tensor *beta_log_x(const ppl_dist *q)
 {
@@ -68,9 +72,10 @@ static ppl_tensor *exponential_log_x(const ppl_dist *q)
     return ppl_affine(ppl_log(first(q)), -1, -EULER);
 }
 
+/* log r / (r + t) */
 static ppl_tensor *exponential_exp(const ppl_dist *q, ppl_tensor *t)
 {
-    return ppl_div(first(q), ppl_add(first(q), t));
+    return ppl_neg(ppl_log1p(ppl_div(t, first(q))));
 }
 
 static ppl_tensor *gamma_log_x(const ppl_dist *q)
@@ -78,10 +83,10 @@ static ppl_tensor *gamma_log_x(const ppl_dist *q)
     return ppl_sub(ppl_digamma(first(q)), ppl_log(second(q)));
 }
 
-/* (1 + t/b)^-a */
+/* -a log(1 + t/b) */
 static ppl_tensor *gamma_exp(const ppl_dist *q, ppl_tensor *t)
 {
-    return ppl_exp(ppl_neg(ppl_mul(first(q), ppl_log1p(ppl_div(t, second(q))))));
+    return ppl_neg(ppl_mul(first(q), ppl_log1p(ppl_div(t, second(q)))));
 }
 
 /* (log 2 + psi(1/2)) / 2 = -(EULER + log 2) / 2 */
@@ -95,12 +100,12 @@ static ppl_tensor *log_normal_log_x(const ppl_dist *q)
     return first(q);
 }
 
-/* exp(-t m + t^2 s^2 / 2) */
+/* -t m + t^2 s^2 / 2 */
 static ppl_tensor *normal_exp(const ppl_dist *q, ppl_tensor *t)
 {
     ppl_tensor *ts = ppl_mul(t, second(q));
 
-    return ppl_exp(ppl_sub(ppl_affine(ppl_mul(ts, ts), 0.5, 0), ppl_mul(t, first(q))));
+    return ppl_sub(ppl_affine(ppl_mul(ts, ts), 0.5, 0), ppl_mul(t, first(q)));
 }
 
 /* s sqrt(2/pi) exp(-d^2/2) + (m - t) erf(d / sqrt 2), d = (m - t) / s */
@@ -118,20 +123,37 @@ static ppl_tensor *pareto_log_x(const ppl_dist *q)
     return ppl_add(ppl_log(first(q)), ppl_div(ppl_scalar(q->ctx, 1), second(q)));
 }
 
-/* x log x, 0 at 0. */
-static ppl_tensor *x_log_x(ppl_tensor *x)
+/* E log x of x uniform on [low, high], from u = (high - low) / low: below log high by lag,
+ * above log low by lead. Not asked for where low < 0. */
+static double lag_of(double low, double high)
 {
-    ppl_ctx *c = ppl_tensor_ctx(x);
-    ppl_tensor *zero = ppl_scalar(c, 0);
-
-    return ppl_where(ppl_equal(x, zero), zero, ppl_mul(x, ppl_log(x)));
+    const double u = (high - low) / low;
+    return u < INFINITY ? ppl__excess_f64(u, log1p(u)) / u : 1;
 }
 
-/* (h log h - l log l) / (h - l) - 1 */
+static double lead_of(double low, double high)
+{
+    return low > 0 ? ppl__log_ratio(high, low) - lag_of(low, high) : INFINITY;
+}
+
+static double mean_log_of(double low, double high)
+{
+    return low >= 0 ? log(high) - lag_of(low, high) : 0;
+}
+
+static double mean_log_slope(int input, double low, double high)
+{
+    if (!(low >= 0))
+        return 0;
+    return (input == 0 ? lead_of(low, high) : lag_of(low, high)) / (high - low);
+}
+
+PPL__POINTWISE(mean_log, 2, "mean log", mean_log_of(PPL__IN_2(0)),
+               mean_log_slope(input, PPL__IN_2(0)))
+
 static ppl_tensor *mean_log(ppl_tensor *low, ppl_tensor *high)
 {
-    ppl_tensor *rise = ppl_sub(x_log_x(high), x_log_x(low));
-    return ppl_affine(ppl_div(rise, ppl_sub(high, low)), 1, -1);
+    return ppl_apply(&mean_log_op, (ppl_tensor *[]){ low, high }, 2, NULL, 0);
 }
 
 static ppl_tensor *uniform_log_x(const ppl_dist *q)
@@ -144,13 +166,13 @@ static ppl_tensor *uniform_log_1mx(const ppl_dist *q)
     return mean_log(ppl_affine(second(q), -1, 1), ppl_affine(first(q), -1, 1));
 }
 
-/* exp(-t l) (1 - exp(-t w)) / (t w), w = h - l */
+/* log((1 - exp(-t w)) / (t w)) - t l, w = h - l */
 static ppl_tensor *uniform_exp(const ppl_dist *q, ppl_tensor *t)
 {
     ppl_tensor *tw = ppl_mul(t, ppl_sub(second(q), first(q)));
 
-    return ppl_mul(ppl_exp(ppl_neg(ppl_mul(t, first(q)))),
-                   ppl_div(ppl_neg(ppl_expm1(ppl_neg(tw))), tw));
+    return ppl_sub(ppl_log(ppl_div(ppl_neg(ppl_expm1(ppl_neg(tw))), tw)),
+                   ppl_mul(t, first(q)));
 }
 
 /* log s - EULER / k */
@@ -168,18 +190,48 @@ static ppl_tensor *reciprocal(const ppl_dist *q, ppl_tensor *x)
     return ppl_div(number(q, 1), x);
 }
 
-/* E y^t = G(a + t) / G(a) of y of Gamma(a, 1); infinite where a + t <= 0. */
-static ppl_tensor *gamma_power_of(ppl_tensor *a, ppl_tensor *t)
+/* log G(a + t) / G(a) by Stirling's formula, and psi(a + t) - psi(a): the two of large a and
+ * small t would cancel. Infinite and flat where a + t <= 0. */
+static double log_growth(double a, double t)
 {
-    ppl_tensor *sum = ppl_add(a, t), *zero = ppl_scalar(ppl_tensor_ctx(a), 0);
-    return ppl_where(ppl_less(zero, sum), ppl_exp(ppl_sub(ppl_lgamma(sum), ppl_lgamma(a))),
-                     ppl_scalar(ppl_tensor_ctx(a), INFINITY));
+    return fabs(t) < 0.5 * a ? log1p(t / a) : ppl__log_ratio(a + t, a);
 }
 
-/* E y^t of y of Beta(a, b). */
+static double log_gamma_rise_of(double a, double t)
+{
+    const double u = t / a, grown = log_growth(a, t);
+    const double rest = fabs(u) < 0.1 ? a * ppl__log1p_minus_f64(u) : a * grown - t;
+
+    return a + t > 0 ? t * log(a) + rest + (t - 0.5) * grown + ppl__stirling(a + t) -
+                       ppl__stirling(a) : INFINITY;
+}
+
+static double log_gamma_rise_slope(int input, double a, double t)
+{
+    if (!(a + t > 0))
+        return 0;
+    return (input == 0 ? log_growth(a, t) + ppl__lambda(a) : log(a + t)) - ppl__lambda(a + t);
+}
+
+PPL__POINTWISE(log_gamma_rise, 2, "log gamma rise", log_gamma_rise_of(PPL__IN_2(0)),
+               log_gamma_rise_slope(input, PPL__IN_2(0)))
+
+static ppl_tensor *log_gamma_rise(ppl_tensor *a, ppl_tensor *t)
+{
+    return ppl_apply(&log_gamma_rise_op, (ppl_tensor *[]){ a, t }, 2, NULL, 0);
+}
+
+/* y where below < above, else inf. */
+static ppl_tensor *finite_where(ppl_tensor *below, ppl_tensor *above, ppl_tensor *y)
+{
+    return ppl_where(ppl_less(below, above), y, ppl_scalar(ppl_tensor_ctx(y), INFINITY));
+}
+
+/* log E y^t of y of Beta(a, b): where a + b + t <= 0 too it is of two infinities. */
 static ppl_tensor *beta_power_of(ppl_tensor *a, ppl_tensor *b, ppl_tensor *t)
 {
-    return ppl_div(gamma_power_of(a, t), gamma_power_of(ppl_add(a, b), t));
+    return finite_where(ppl_neg(t), a, ppl_sub(log_gamma_rise(a, t),
+                                               log_gamma_rise(ppl_add(a, b), t)));
 }
 
 static ppl_tensor *beta_power(const ppl_dist *q, ppl_tensor *t)
@@ -199,7 +251,7 @@ static ppl_tensor *beta_spread(const ppl_dist *q)
 
 static ppl_tensor *gamma_power(const ppl_dist *q, ppl_tensor *t)
 {
-    return ppl_mul(gamma_power_of(first(q), t), ppl_pow(second(q), ppl_neg(t)));
+    return ppl_sub(log_gamma_rise(first(q), t), ppl_mul(t, ppl_log(second(q))));
 }
 
 static ppl_tensor *gamma_spread(const ppl_dist *q) { return ppl_trigamma(first(q)); }
@@ -207,8 +259,9 @@ static ppl_tensor *gamma_spread(const ppl_dist *q) { return ppl_trigamma(first(q
 /* x^2 / 2 s^2 is of Gamma(1/2, 1). */
 static ppl_tensor *half_normal_power(const ppl_dist *q, ppl_tensor *t)
 {
-    ppl_tensor *scale = ppl_affine(first(q), 1.41421356237309504880, 0);
-    return ppl_mul(ppl_pow(scale, t), gamma_power_of(number(q, 0.5), ppl_affine(t, 0.5, 0)));
+    ppl_tensor *log_scale = ppl_affine(ppl_log(first(q)), 1, 0.34657359027997265471);
+    return ppl_add(ppl_mul(t, log_scale),
+                   log_gamma_rise(number(q, 0.5), ppl_affine(t, 0.5, 0)));
 }
 
 static ppl_tensor *half_normal_spread(const ppl_dist *q)
@@ -223,7 +276,7 @@ static ppl_tensor *inverse_gamma_log_x(const ppl_dist *q)
 
 static ppl_tensor *inverse_gamma_power(const ppl_dist *q, ppl_tensor *t)
 {
-    return ppl_mul(gamma_power_of(first(q), ppl_neg(t)), ppl_pow(second(q), t));
+    return ppl_add(log_gamma_rise(first(q), ppl_neg(t)), ppl_mul(t, ppl_log(second(q))));
 }
 
 /* x^a is of Beta(1, b). */
@@ -256,10 +309,10 @@ static ppl_tensor *laplace_distance(const ppl_dist *q, ppl_tensor *t)
     return ppl_add(off, ppl_mul(s, ppl_exp(ppl_neg(ppl_div(off, s)))));
 }
 
-/* m - t + 2 s log(1 + exp((t - m) / s)) */
+/* |m - t| + 2 s log(1 + exp(-|m - t| / s)) */
 static ppl_tensor *logistic_distance(const ppl_dist *q, ppl_tensor *t)
 {
-    ppl_tensor *off = ppl_sub(first(q), t), *s = second(q);
+    ppl_tensor *off = ppl_abs(ppl_sub(first(q), t)), *s = second(q);
     ppl_tensor *twice = ppl_affine(ppl_softplus(ppl_neg(ppl_div(off, s))), 2, 0);
     return ppl_add(off, ppl_mul(s, twice));
 }
@@ -281,11 +334,13 @@ static ppl_tensor *log_length(const ppl_dist *q)
     return ppl_log(ppl_div(second(q), first(q)));
 }
 
-/* l^t (exp(t w) - 1) / (t w), w = log(h / l) */
+/* The logarithm of (h^t - l^t) / (t w), w = log(h / l), by the larger of the two. */
 static ppl_tensor *log_uniform_power(const ppl_dist *q, ppl_tensor *t)
 {
-    ppl_tensor *tw = ppl_mul(t, log_length(q));
-    return ppl_mul(ppl_pow(first(q), t), ppl_div(ppl_expm1(tw), tw));
+    ppl_tensor *tw = ppl_mul(t, log_length(q)), *size = ppl_abs(tw);
+    ppl_tensor *down = ppl_less(t, number(q, 0));
+    ppl_tensor *larger = ppl_mul(t, ppl_log(ppl_where(down, first(q), second(q))));
+    return ppl_add(larger, ppl_log(ppl_div(ppl_neg(ppl_expm1(ppl_neg(size))), size)));
 }
 
 static ppl_tensor *log_uniform_spread(const ppl_dist *q)
@@ -293,11 +348,11 @@ static ppl_tensor *log_uniform_spread(const ppl_dist *q)
     return ppl_affine(square(log_length(q)), 1.0 / 12, 0);
 }
 
-/* s^t a / (a - t); infinite where t >= a. */
+/* t log s + log(a / (a - t)); infinite where t >= a. */
 static ppl_tensor *pareto_power(const ppl_dist *q, ppl_tensor *t)
 {
-    ppl_tensor *a = second(q), *power = ppl_mul(ppl_pow(first(q), t), ppl_div(a, ppl_sub(a, t)));
-    return ppl_where(ppl_less(t, a), power, number(q, INFINITY));
+    ppl_tensor *a = second(q), *rest = ppl_log(ppl_div(a, ppl_sub(a, t)));
+    return finite_where(t, a, ppl_add(ppl_mul(t, ppl_log(first(q))), rest));
 }
 
 static ppl_tensor *pareto_spread(const ppl_dist *q)
@@ -305,18 +360,19 @@ static ppl_tensor *pareto_spread(const ppl_dist *q)
     return reciprocal(q, square(second(q)));
 }
 
-/* ((h - t) |h - t| + (t - l) |t - l|) / 2 (h - l) */
+/* |m - t| where t is not within, else (r + (m - t)^2 / r) / 2, r half the width. */
 static ppl_tensor *uniform_distance(const ppl_dist *q, ppl_tensor *t)
 {
-    ppl_tensor *above = ppl_sub(second(q), t), *below = ppl_sub(t, first(q));
-    ppl_tensor *both = ppl_add(ppl_mul(above, ppl_abs(above)), ppl_mul(below, ppl_abs(below)));
-    return ppl_div(both, ppl_affine(ppl_sub(second(q), first(q)), 2, 0));
+    ppl_tensor *r = ppl_affine(ppl_sub(second(q), first(q)), 0.5, 0);
+    ppl_tensor *off = ppl_abs(ppl_sub(mean_of(q), t));
+    ppl_tensor *within = ppl_affine(ppl_add(r, ppl_mul(off, ppl_div(off, r))), 0.5, 0);
+    return ppl_where(ppl_less(off, r), within, off);
 }
 
 static ppl_tensor *weibull_power(const ppl_dist *q, ppl_tensor *t)
 {
-    return ppl_mul(ppl_pow(first(q), t),
-                   gamma_power_of(number(q, 1), ppl_div(t, second(q))));
+    return ppl_add(ppl_mul(t, ppl_log(first(q))),
+                   log_gamma_rise(number(q, 1), ppl_div(t, second(q))));
 }
 
 static ppl_tensor *weibull_spread(const ppl_dist *q)
@@ -327,39 +383,39 @@ static ppl_tensor *weibull_spread(const ppl_dist *q)
 static const expectations rows[] = {
     { .q = &ppl_family_asymmetric_laplace },
     { .q = &ppl_family_beta, .log_x = beta_log_x, .log_1mx = beta_log_1mx,
-      .power = beta_power, .power_rest = beta_power_rest, .spread = beta_spread },
+      .log_power = beta_power, .power_rest = beta_power_rest, .spread = beta_spread },
     { .q = &ppl_family_cauchy },
     { .q = &ppl_family_continuous_bernoulli },
     { .q = &ppl_family_continuous_bernoulli_logits },
-    { .q = &ppl_family_exponential, .log_x = exponential_log_x, .exp_tx = exponential_exp },
+    { .q = &ppl_family_exponential, .log_x = exponential_log_x, .log_exp = exponential_exp },
     { .q = &ppl_family_fisher_snedecor },
-    { .q = &ppl_family_gamma, .log_x = gamma_log_x, .exp_tx = gamma_exp,
-      .power = gamma_power, .spread = gamma_spread },
+    { .q = &ppl_family_gamma, .log_x = gamma_log_x, .log_exp = gamma_exp,
+      .log_power = gamma_power, .spread = gamma_spread },
     { .q = &ppl_family_gompertz },
     { .q = &ppl_family_gumbel },
     { .q = &ppl_family_half_cauchy },
     { .q = &ppl_family_half_normal, .log_x = half_normal_log_x,
-      .power = half_normal_power, .spread = half_normal_spread },
+      .log_power = half_normal_power, .spread = half_normal_spread },
     { .q = &ppl_family_inverse_gamma, .log_x = inverse_gamma_log_x,
-      .power = inverse_gamma_power, .spread = gamma_spread },
+      .log_power = inverse_gamma_power, .spread = gamma_spread },
     { .q = &ppl_family_kumaraswamy, .log_x = kumaraswamy_log_x,
-      .log_1mx = kumaraswamy_log_1mx, .power = kumaraswamy_power,
+      .log_1mx = kumaraswamy_log_1mx, .log_power = kumaraswamy_power,
       .spread = kumaraswamy_spread },
     { .q = &ppl_family_laplace, .distance = laplace_distance },
     { .q = &ppl_family_log_normal, .log_x = log_normal_log_x,
-      .power = log_normal_power, .spread = log_normal_spread },
+      .log_power = log_normal_power, .spread = log_normal_spread },
     { .q = &ppl_family_log_uniform, .log_x = log_uniform_log_x,
-      .power = log_uniform_power, .spread = log_uniform_spread },
+      .log_power = log_uniform_power, .spread = log_uniform_spread },
     { .q = &ppl_family_logistic, .distance = logistic_distance },
-    { .q = &ppl_family_normal, .exp_tx = normal_exp, .distance = normal_distance },
-    { .q = &ppl_family_pareto, .log_x = pareto_log_x, .power = pareto_power,
+    { .q = &ppl_family_normal, .log_exp = normal_exp, .distance = normal_distance },
+    { .q = &ppl_family_pareto, .log_x = pareto_log_x, .log_power = pareto_power,
       .spread = pareto_spread, .endless = 1 },
     { .q = &ppl_family_soft_laplace },
     { .q = &ppl_family_student_t },
     { .q = &ppl_family_truncated_normal },
     { .q = &ppl_family_uniform, .log_x = uniform_log_x, .log_1mx = uniform_log_1mx,
-      .exp_tx = uniform_exp, .distance = uniform_distance },
-    { .q = &ppl_family_weibull, .log_x = weibull_log_x, .power = weibull_power,
+      .log_exp = uniform_exp, .distance = uniform_distance },
+    { .q = &ppl_family_weibull, .log_x = weibull_log_x, .log_power = weibull_power,
       .spread = weibull_spread },
 };
 
@@ -367,8 +423,6 @@ static const expectations rows[] = {
 
 typedef ppl_tensor *target_function(const expectations *e, const ppl_dist *q,
                                     const ppl_dist *p);
-
-static ppl_tensor *mean_of(const ppl_dist *q) { return q->family->mean(q); }
 
 static ppl_tensor *to_beta(const expectations *e, const ppl_dist *q, const ppl_dist *p)
 {
@@ -410,7 +464,7 @@ static ppl_tensor *to_gumbel(const expectations *e, const ppl_dist *q, const ppl
     shift = ppl_mul(t, first(p));
     return ppl_sub(ppl_sub(shift, ppl_mul(t, mean_of(q))),
                    ppl_add(ppl_log(second(p)),
-                           ppl_mul(ppl_exp(shift), e->exp_tx(q, t))));
+                           ppl_exp(ppl_add(shift, e->log_exp(q, t)))));
 }
 
 static ppl_tensor *to_laplace(const expectations *e, const ppl_dist *q, const ppl_dist *p)
@@ -438,7 +492,7 @@ static ppl_tensor *to_inverse_gamma(const expectations *e, const ppl_dist *q,
     ppl_tensor *norm = ppl_sub(ppl_mul(a, ppl_log(b)), ppl_lgamma(a));
 
     return ppl_sub(norm, ppl_add(ppl_mul(ppl_affine(a, 1, 1), e->log_x(q)),
-                                 ppl_mul(b, e->power(q, number(q, -1)))));
+                                 ppl_mul(b, ppl_exp(e->log_power(q, number(q, -1))))));
 }
 
 static ppl_tensor *to_kumaraswamy(const expectations *e, const ppl_dist *q,
@@ -506,10 +560,11 @@ static ppl_tensor *to_uniform(const expectations *e, const ppl_dist *q, const pp
 static ppl_tensor *to_weibull(const expectations *e, const ppl_dist *q, const ppl_dist *p)
 {
     ppl_tensor *s = first(p), *k = second(p);
-    ppl_tensor *norm = ppl_sub(ppl_log(k), ppl_mul(k, ppl_log(s)));
+    ppl_tensor *log_scale = ppl_mul(k, ppl_log(s));
+    ppl_tensor *power = ppl_exp(ppl_sub(e->log_power(q, k), log_scale));
 
-    return ppl_add(norm, ppl_sub(ppl_mul(ppl_affine(k, 1, -1), e->log_x(q)),
-                                 ppl_div(e->power(q, k), ppl_pow(s, k))));
+    return ppl_add(ppl_sub(ppl_log(k), log_scale),
+                   ppl_sub(ppl_mul(ppl_affine(k, 1, -1), e->log_x(q)), power));
 }
 
 enum {
@@ -616,8 +671,8 @@ static unsigned has(const expectations *e)
 {
     return (e->q->mean ? MEAN : 0u) | (e->q->variance ? VARIANCE : 0u) |
            (e->log_x ? LOG_X : 0u) | (e->log_1mx ? LOG_1MX : 0u) |
-           (e->exp_tx ? EXP_TX : 0u) | (e->distance ? DISTANCE : 0u) |
-           (e->power ? POWER : 0u) | (e->power_rest ? POWER_REST : 0u) |
+           (e->log_exp ? EXP_TX : 0u) | (e->distance ? DISTANCE : 0u) |
+           (e->log_power ? POWER : 0u) | (e->power_rest ? POWER_REST : 0u) |
            (e->spread ? SPREAD : 0u);
 }
 

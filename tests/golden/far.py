@@ -4,11 +4,13 @@ far.json.
 
 Rows of densities: family, params, value, log_prob, slopes in value and params. Of tails: family, params, value, upper (1: log P(X > x), else log P(X <= x)), the
 logarithm, slopes in value and params. Of entropies: entropy and slopes in params; of KLs: q,
-p, kl, slopes in those. Incomplete functions by their series (NIST DLMF 8.7.1, 8.17.8) and a
+p, kl, slopes in those. Of pairs (from, to: two families): params, q's and then p's, kl, slopes.
+Incomplete functions by their series (NIST DLMF 8.7.1, 8.17.8) and a
 continued fraction (8.9.2) of 4,000 terms, slopes by differences, in mpmath at 80 digits.
 """
 
-from mpmath import digamma, erfc, expm1, log, log1p, loggamma, mp, mpf, sqrt
+from mpmath import (digamma, erfc, euler, exp, expm1, inf, isinf, log, log1p, loggamma, mp, mpf,
+                    pi, sqrt)
 
 from golden import write_json
 
@@ -139,6 +141,83 @@ PAIRS = {
 }
 
 
+def beta_entropy(a, b):
+    return (log_beta(a, b) - (a - 1) * digamma(a) - (b - 1) * digamma(b)
+            + (a + b - 2) * digamma(a + b))
+
+
+def gamma_entropy(a, b):
+    return a - log(b) + loggamma(a) + (1 - a) * digamma(a)
+
+
+def beta_inverse_gamma(a, b, c, d):
+    """E 1/x = (a + b - 1) / (a - 1), infinite where a <= 1."""
+    if a <= 1:
+        return inf
+    return (-beta_entropy(a, b) - c * log(d) + loggamma(c) + d * (a + b - 1) / (a - 1)
+            + (c + 1) * (digamma(a) - digamma(a + b)))
+
+
+def kumaraswamy_inverse_gamma(a, b, c, d):
+    assert a <= 1  # E 1/x is infinite
+    return inf
+
+
+def beta_proportion_weibull(m, n, s, k):
+    a, b = m * n, (1 - m) * n
+    power = exp(loggamma(a + k) - loggamma(a) + loggamma(n) - loggamma(n + k) - k * log(s))
+    return (-beta_entropy(a, b) - log(k) + k * log(s) - (k - 1) * (digamma(a) - digamma(n))
+            + power)
+
+
+def half_normal_weibull(s, t, k):
+    log_x = log(s) - (euler + log(2)) / 2
+    power = exp(k * log(s * sqrt(mpf(2)) / t) + loggamma((k + 1) / 2)) / sqrt(pi)
+    return -log(s) - log(pi / 2) / 2 - mpf(1) / 2 - log(k) + k * log(t) - (k - 1) * log_x + power
+
+
+def gamma_gumbel(a, b, l, s):
+    return (-gamma_entropy(a, b) + log(s) + (a / b - l) / s
+            + exp(l / s - a * log(1 + 1 / (b * s))))
+
+
+def logistic_laplace(m, s, l, t):
+    off = abs(m - l)
+    return -log(s) - 2 + log(2 * t) + (off + 2 * s * log1p(exp(-off / s))) / t
+
+
+def uniform_chi2(low, high, n):
+    log_x = (high * log(high) - low * log(low)) / (high - low) - 1
+    return (-log(high - low) + n / 2 * log(mpf(2)) + loggamma(n / 2) - (n / 2 - 1) * log_x
+            + (low + high) / 4)
+
+
+def uniform_laplace(low, high, l, s):
+    """l below low."""
+    return -log(high - low) + log(2 * s) + ((low + high) / 2 - l) / s
+
+
+OF_TWO = {
+    ("beta", "inverse_gamma"): beta_inverse_gamma,
+    ("kumaraswamy", "inverse_gamma"): kumaraswamy_inverse_gamma,
+    ("beta_proportion", "weibull"): beta_proportion_weibull,
+    ("half_normal", "weibull"): half_normal_weibull, ("gamma", "gumbel"): gamma_gumbel,
+    ("chi2", "gumbel"): lambda n, l, s: gamma_gumbel(n / 2, mpf(1) / 2, l, s),
+    ("logistic", "laplace"): logistic_laplace, ("uniform", "chi2"): uniform_chi2,
+    ("uniform", "laplace"): uniform_laplace,
+}
+TWO = {
+    ("beta", "inverse_gamma"): [(0.34, 0.28, 2, 2.5), (3e5, 8e8, 0.5, 12)],
+    ("kumaraswamy", "inverse_gamma"): [(0.5, 0.3, 2, 1)],
+    ("beta_proportion", "weibull"): [(0.0703125, 0.0078125, 4.5, 6400)],
+    ("half_normal", "weibull"): [(0.03125, 1100, 1600)],
+    ("gamma", "gumbel"): [(2e9, 1e8, 1.25, 0.0009765625)], ("chi2", "gumbel"): [(7e5, 9300, 0.5)],
+    ("logistic", "laplace"): [(0.5, 7500, 2e11, 0.25)],
+    ("uniform", "chi2"): [(1595.75, 1595.7501, 0.5)],
+    ("uniform", "laplace"): [(0.0001, 0.0002, -740, 2)],
+}
+
+
 DENSITIES = {"beta": lambda x, a, b: (a - 1) * log(x) + (b - 1) * log1p(-x) - log_beta(a, b)}
 NARROW = {"beta": [((1e8, 1e8), 0.5), ((1e12, 3e12), 0.25), ((1e6, 2e6), 0.3330078125),
                    ((0.5, 1e8), 1e-9), ((3, 1e10), 1e-10), ((3e4, 1e-3), 0.99), ((2e4, 2e4), 0.2)]}
@@ -175,8 +254,16 @@ def of_params(table, name, family, params):
             "slopes": slopes(table[family], args)}
 
 
+def of_two(pair, params):
+    args = [mpf(v) for v in params]
+    kl = OF_TWO[pair](*args)
+    return {"from": pair[0], "to": pair[1], "params": params, "kl": float(kl),
+            "slopes": [0.0] * len(args) if isinf(kl) else slopes(OF_TWO[pair], args)}
+
+
 write_json("far.json", {
     "densities": [density(f, *point) for f, points in NARROW.items() for point in points],
     "tails": [tail(f, *point) for f, points in POINTS.items() for point in points],
     "entropies": [of_params(ENTROPIES, "entropy", f, p) for f, all in LARGE.items() for p in all],
-    "kls": [of_params(KLS, "kl", f, p) for f, all in PAIRS.items() for p in all]})
+    "kls": [of_params(KLS, "kl", f, p) for f, all in PAIRS.items() for p in all],
+    "pairs": [of_two(f, p) for f, all in TWO.items() for p in all]})
