@@ -626,6 +626,14 @@ START_TEST(outside_the_support_log_prob_is_minus_infinity)
             ck_assert_msg(isnan(ppl_item(ppl_log_prob(make_member(c, row, row->point[0]),
                                                       ppl_scalar(c, nan)))),
                           "%s", row->golden);
+        for (int k = 0; k < 2 && !has_whole_values(row) && !row->counts &&
+                        row->family != &ppl_family_von_mises; k++) {
+            ppl_tensor *end = ppl_scalar(c, k ? INFINITY : -INFINITY);
+            const double at_end = ppl_item(ppl_log_prob(make_member(c, row, row->point[0]),
+                                                        end));
+            ck_assert_msg(at_end == -INFINITY || (row->family->flags & PPL_DISCRETE),
+                          "%s at %g is %g", row->golden, ppl_item(end), at_end);
+        }
     }
     /* A Bernoulli has its formula between 0 and 1. */
     ppl_tensor *half = ppl_scalar(c, 0.5), *quarter = ppl_scalar(c, 0.25);

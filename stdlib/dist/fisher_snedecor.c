@@ -36,7 +36,8 @@ static double log_prob(double x, double df1, double df2)
     const ppl__beta_point p = point_of(x, df1, df2);
     if (x == 0)
         return df1 == 2 ? 0 : df1 < 2 ? INFINITY : -INFINITY;
-    return x > 0 ? ppl__beta_kernel(df1 / 2, df2 / 2, &p) - log(x) : ppl__outside(x);
+    return x > 0 && !(x >= INFINITY) ? ppl__beta_kernel(df1 / 2, df2 / 2, &p) - log(x)
+                                     : ppl__outside(x);
 }
 
 static double log_prob_slope(int input, double x, double df1, double df2)

@@ -21,7 +21,8 @@
 
 static double log_prob(double x, double c, double b)
 {
-    return x >= 0 ? log(c) + log(b) + b * x - c * expm1(b * x) : ppl__outside(x);
+    return x >= 0 && !(b * x >= INFINITY) ? log(c) + log(b) + b * x - c * expm1(b * x)
+                                          : ppl__outside(x);
 }
 
 static double log_prob_slope(int input, double x, double c, double b)

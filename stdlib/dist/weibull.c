@@ -18,7 +18,9 @@
 static double log_prob(double x, double scale, double k)
 {
     const double y = ppl__log_ratio(x, scale), power = k == 1 ? 0 : (k - 1) * y;
-    return x >= 0 ? log(k / scale) + power - exp(k * y) : ppl__outside(x);
+    if (!(x >= 0) || k * y >= INFINITY)             /* where power may be infinite as well */
+        return ppl__outside(x);
+    return log(k / scale) + power - exp(k * y);
 }
 
 static double log_prob_slope(int input, double x, double scale, double k)
