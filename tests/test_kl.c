@@ -113,6 +113,20 @@ static double bernoulli_coefficient(int n)
     return ((n % 2 ? -1 : 1) / pow(0.375, n - 1) + 1 / pow(0.625, n - 1)) / n;
 }
 
+/* log G(3 + t) - log G(3) - t psi(3): psi'(3) / 2 and psi''(3) / 6, of NIST DLMF 5.15.2; what
+ * follows does not count. */
+static double gamma_coefficient(int n)
+{
+    return n == 2 ? 0.19746703342411321824 : n == 3 ? -0.025685634386531428467 : 0;
+}
+
+/* Less log G(6 + t) - log G(6) - t psi(6). */
+static double beta_coefficient(int n)
+{
+    const double both = n == 2 ? 0.090661477868557662681 : n == 3 ? -0.0054649553741857494542 : 0;
+    return gamma_coefficient(n) - both;
+}
+
 /* A difference of h in the parameters is a KL of about h^2: nothing may cancel. */
 START_TEST(nearby_members_keep_their_precision)
 {
@@ -130,6 +144,10 @@ START_TEST(nearby_members_keep_their_precision)
     kl = ppl_item(ppl_kl(ppl_categorical(numbers(c, 0.375, 0.625)),
                          ppl_categorical(numbers(c, 0.375 + h, 0.625 - h))));
     ck_assert(is_near(kl / series(h, bernoulli_coefficient), 1, tolerance));
+    kl = ppl_item(ppl_kl(ppl_gamma(three, three), ppl_gamma(near, three)));
+    ck_assert(is_near(kl / series(h, gamma_coefficient), 1, tolerance));
+    kl = ppl_item(ppl_kl(ppl_beta(three, three), ppl_beta(near, three)));
+    ck_assert(is_near(kl / series(h, beta_coefficient), 1, _i ? 1e-6 : tolerance));
     ppl_ctx_free(c);
 }
 END_TEST

@@ -191,27 +191,40 @@ static double entropy_slope(int input, double a, double b)
     return input == 0 ? -ppl__trigamma_excess(a, 1) : -1 / b;
 }
 
-/* m: q's mean over p's. */
+/* q's mean over p's, and that less 1: from the differences where the means are close. */
+typedef struct mean_ratio {
+    double m, less_1;
+} mean_ratio;
+
+static mean_ratio mean_ratio_of(double a_q, double b_q, double a_p, double b_p)
+{
+    const double m = a_q / b_q * (b_p / a_p);
+    return (mean_ratio){ m, m > 0.5 && m < 2 ? (a_q - a_p) / a_p * (b_p / b_q) +
+                                                (b_p - b_q) / b_q : m - 1 };
+}
+
 static double kl(double a_q, double b_q, double a_p, double b_p)
 {
-    const double m = a_q / b_q * (b_p / a_p), t = (a_p - a_q) / a_q;
-    return a_p * ppl__excess_of(m - 1, m) + ppl__excess_of(t, a_p / a_q) / 2 +
-           ppl__stirling(a_p) - ppl__stirling(a_q) - (a_p - a_q) * ppl__stirling_slope(a_q);
+    const mean_ratio r = mean_ratio_of(a_q, b_q, a_p, b_p);
+    return a_p * ppl__excess_of(r.less_1, r.m) +
+           ppl__excess_of((a_p - a_q) / a_q, a_p / a_q) / 2 +
+           ppl__stirling_divergence(a_q, a_p);
 }
 
 static double kl_slope(int input, double a_q, double b_q, double a_p, double b_p)
 {
-    const double m = a_q / b_q * (b_p / a_p);
+    const mean_ratio r = mean_ratio_of(a_q, b_q, a_p, b_p);
     switch (input) {
     case 0:
-        return a_p / a_q * (m - 1) +
+        return a_p / a_q * r.less_1 +
                (a_q - a_p) * (0.5 / (a_q * a_q) + ppl__trigamma_rest(a_q));
     case 1:
-        return a_p / b_q * (1 - m);
+        return -a_p / b_q * r.less_1;
     case 2:
-        return ppl__lambda(a_q) - ppl__lambda(a_p) - log(m);
+        return ppl__lambda(a_q) - ppl__lambda(a_p) -
+               (fabs(r.less_1) < 0.5 ? log1p(r.less_1) : log(r.m));
     }
-    return a_p / b_p * (m - 1);
+    return a_p / b_p * r.less_1;
 }
 
 static const ppl__formula log_prob_formula =

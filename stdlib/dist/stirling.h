@@ -143,12 +143,30 @@ static inline double ppl__digamma_step(double a, double step)
            ppl__stirling_slope(a + step) - ppl__stirling_slope(a);
 }
 
+/* r(p) - r(q) - (p - q) r'(q) >= 0; of numbers close to each other, where that cancels, the
+ * integral over u of d^2 (1 - u) r''(q + d u), d = p - q: by the rule of Gauss and Jacobi,
+ * whose nodes were made with mpmath, to 3e-14 of it. */
+static inline double ppl__stirling_divergence(double q, double p)
+{
+    static const double node[] = { 0.057104196114517682, 0.27684301363812383,
+                                   0.58359043236891682, 0.86024013565621945 };
+    static const double weight[] = { 0.13550691343148812, 0.20346456801027136,
+                                     0.12984754760823244, 0.031180970950008082 };
+    const double d = p - q;
+    double sum = 0;
+
+    if (!(fabs(d) < 0.05 * q))
+        return ppl__stirling(p) - ppl__stirling(q) - d * ppl__stirling_slope(q);
+    for (int i = 0; i < 4; i++)
+        sum += weight[i] * ppl__trigamma_rest(q + d * node[i]);
+    return d * d * sum;
+}
+
 /* log Gamma(p) - log Gamma(q) + (q - p) psi(q) >= 0, the KL of Gammas of one rate, less p
  * log(p/q) - p + q: by (p - q)/q - log(p/q) >= 0 and what Stirling leaves over. */
 static inline double ppl__gamma_divergence_rest(double q, double p)
 {
-    return ppl__excess_f64((p - q) / q, log(p / q)) / 2 + ppl__stirling(p) -
-           ppl__stirling(q) + (q - p) * ppl__stirling_slope(q);
+    return ppl__excess_f64((p - q) / q, log(p / q)) / 2 + ppl__stirling_divergence(q, p);
 }
 
 /* All of it. */
