@@ -309,6 +309,36 @@ START_TEST(next_to_no_bijection)
 }
 END_TEST
 
+/* Directions that are 0, as of a network whose last layer starts at 0: a planar flow is a
+ * shift, a reflection moves nothing, and both have gradients. */
+START_TEST(directions_of_length_0)
+{
+    ppl_ctx *c = context(_i);
+    ck_assert_ptr_nonnull(ppl_flow_planar(c, "p", 2, NULL));
+    ck_assert_ptr_nonnull(ppl_flow_householder(c, "h", 2, NULL));
+    ck_assert_int_eq(ppl_param_write(c, "p.w", PPL_SHAPE(2), LIST(0, 0)), PPL_OK);
+    ck_assert_int_eq(ppl_param_write(c, "p.u", PPL_SHAPE(2), LIST(1, -2)), PPL_OK);
+    ck_assert_int_eq(ppl_param_write(c, "p.bias", PPL_SHAPE(1), LIST(0.5)), PPL_OK);
+    ck_assert_int_eq(ppl_param_write(c, "h.u_unnormed", PPL_SHAPE(1, 2), LIST(0, 0)), PPL_OK);
+    ppl_transform *flow[] = { ppl_flow_planar(c, "p", 2, NULL),
+                              ppl_flow_householder(c, "h", 2, NULL) };
+    for (int i = 0; i < 2; i++) {
+        const double shift = i == 0 ? tanh(0.5) : 0;
+        ppl_tensor *x = variable(c, 0.25, 3), *det;
+        ppl_tensor *y = ppl_transform_forward(flow[i], x, &det);
+        assert_values(y, rounding(_i), 0.25 + shift, 3 - 2 * shift);
+        assert_values(det, 0, 0);
+        assert_values(ppl_transform_inverse(flow[i], y, &det), rounding(_i), 0.25, 3);
+        ck_assert_int_eq(ppl_backward(ppl_add(ppl_sum(y, 0), det)), PPL_OK);
+        assert_values(ppl_grad(x), 0, 1, 1);
+        double grad[2];
+        ck_assert_int_eq(ppl_param_grad(c, i ? "h.u_unnormed" : "p.w", grad, 2), PPL_OK);
+        ck_assert(isfinite(grad[0]) && isfinite(grad[1]));
+    }
+    ppl_ctx_free(c);
+}
+END_TEST
+
 /* A quadratic spline whose second piece of three is flat but for its end, where it is
  * steep: y is next to a knot over half of it. Both ways, and for bounds so near 0 that any
  * fixed distance would be many pieces. */
@@ -715,7 +745,7 @@ int main(void)
 {
     const TTest *const tests[] = {
         as_in_pyro, both_ways, gradients_of_inverses, next_to_no_bijection,
-        splines_at_their_ends, splines_far_out, blocks_of_small_weights,
+        directions_of_length_0, splines_at_their_ends, splines_far_out, blocks_of_small_weights,
         blocks_that_level_off, values_out_of_reach,
         autoregression, densities, batch_norm_in_training_is_as_in_pyro,
         averages_move_with_steps_that_succeed, averages_refuse_what_is_no_state,

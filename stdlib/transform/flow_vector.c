@@ -92,6 +92,15 @@ static ppl_tensor *log_slope(ppl_tensor *room, ppl_tensor *t)
     return ppl_log(ppl_lerp(square, ppl_scalar(ppl_tensor_ctx(t), 1), room));
 }
 
+/* |t| [..,1], where that is 0 `none` instead, without a gradient. */
+static ppl_tensor *length(ppl_tensor *t, double none)
+{
+    ppl_ctx *c = ppl_tensor_ctx(t);
+    ppl_tensor *square = ppl__flow_dot(t, t), *zero = ppl_equal(square, ppl_scalar(c, 0));
+    return ppl_where(zero, ppl_scalar(c, none),
+                     ppl_sqrt(ppl_where(zero, ppl_scalar(c, 1), square)));
+}
+
 /* Three parameters, or parts of a network's output for the context, of these sizes. */
 static int three(ppl__flow *f, const char *const suffix[3], const int64_t size[3],
                  const ppl_init init[3], ppl_tensor *out[3])
@@ -164,11 +173,12 @@ ppl_transform *ppl_flow_planar(ppl_ctx *c, const char *name, int64_t dim,
         return NULL;
     p->b = raw[0];
     p->w = raw[2];
-    /* w u becomes softplus(w u) - 1: u moves along w. */
-    ppl_tensor *dot = ppl__flow_dot(raw[1], p->w);
-    p->room = ppl_softplus(dot);
+    /* w u becomes softplus(w u) - 1: u moves along w, or stays where w is 0. */
+    ppl_tensor *dot = ppl__flow_dot(raw[1], p->w), *square = ppl__flow_dot(p->w, p->w);
+    ppl_tensor *one = ppl_scalar(c, 1), *none = ppl_equal(square, ppl_scalar(c, 0));
+    p->room = ppl_where(none, one, ppl_softplus(dot));
     ppl_tensor *way = ppl_sub(ppl_affine(p->room, 1, -1), dot);
-    p->u = ppl_add(raw[1], ppl_mul(ppl_div(way, ppl__flow_dot(p->w, p->w)), p->w));
+    p->u = ppl_add(raw[1], ppl_mul(ppl_div(way, ppl_where(none, one, square)), p->w));
     f->own = p;
     return p->u ? ppl__flow_make(f, &planar_type) : NULL;
 }
@@ -178,14 +188,6 @@ ppl_transform *ppl_flow_planar(ppl_ctx *c, const char *name, int64_t dim,
 typedef struct radial {
     ppl_tensor *centre, *alpha, *room;
 } radial;
-
-/* |t| [..,1]; of 0 the gradient is 0. */
-static ppl_tensor *length(ppl_tensor *t)
-{
-    ppl_tensor *square = ppl__flow_dot(t, t), *zero = ppl_scalar(ppl_tensor_ctx(t), 0);
-    ppl_tensor *none = ppl_equal(square, zero);
-    return ppl_where(none, zero, ppl_sqrt(ppl_where(none, ppl_exp(zero), square)));
-}
 
 /* The factor s from r [..,1]; log |det J|. */
 static ppl_tensor *stretch(const ppl__flow *f, ppl_tensor *r, ppl_tensor **log_abs_det)
@@ -210,7 +212,7 @@ static ppl_tensor *radial_forward(const ppl_transform *self, ppl_tensor *x,
     if (!ppl__flow_fits(self, x))
         return NULL;
     ppl_tensor *away = ppl_sub(x, p->centre);
-    return ppl_add(p->centre, ppl_mul(away, stretch(f, length(away), log_abs_det)));
+    return ppl_add(p->centre, ppl_mul(away, stretch(f, length(away, 0), log_abs_det)));
 }
 
 /* R = |y - x0| = r s: r^2 + b r - alpha R = 0, b = room - R. Of the two forms of the root
@@ -222,7 +224,7 @@ static ppl_tensor *radial_inverse(const ppl_transform *self, ppl_tensor *y,
     const radial *p = f->own;
     if (!ppl__flow_fits(self, y))
         return NULL;
-    ppl_tensor *away = ppl_sub(y, p->centre), *far = length(away);
+    ppl_tensor *away = ppl_sub(y, p->centre), *far = length(away, 0);
     ppl_tensor *b = ppl_sub(p->room, far), *product = ppl_mul(p->alpha, far);
     ppl_tensor *root = ppl_sqrt(ppl_add(ppl_mul(b, b), ppl_affine(product, 4, 0)));
     ppl_tensor *inside = ppl_less(ppl_scalar(f->ctx, 0), b);
@@ -302,7 +304,8 @@ static const ppl_transform_type householder_type = {
     .inverse = householder_inverse, .shape = ppl__flow_shape, .same = ppl__flow_same
 };
 
-/* Unit vectors [..,count,D], parameters or a network's output for the context. */
+/* Unit vectors [..,count,D], parameters or a network's output for the context; 0, which
+ * reflects nothing, stays 0. */
 static ppl_tensor *unit_vectors(ppl__flow *f)
 {
     const int64_t n = f->opts.count;
@@ -322,7 +325,7 @@ static ppl_tensor *unit_vectors(ppl__flow *f)
         u = ppl__flow_param(f, ".u_unnormed", PPL_SHAPE(n, f->dim),
                             ppl__flow_uniform(f->dim));
     }
-    return ppl_div(u, ppl_sqrt(ppl__flow_dot(u, u)));
+    return u ? ppl_div(u, length(u, 1)) : NULL;
 }
 
 ppl_transform *ppl_flow_householder(ppl_ctx *c, const char *name, int64_t dim,
