@@ -6,7 +6,9 @@
  * With r = scale_q / scale_p = 1 + t and d = (loc_q - loc_p) / scale_p,
  *
  *   KL = -log r + d + gamma t + e^-d Gamma(1 + r) - 1
- *      = (d - 1 + e^-d) + e^-d (Gamma(2 + t) - 1) + gamma t - log r
+ *      = (e^x - 1 - x) + L + (t - log r), L = log Gamma(2 + t) - psi(2) t, x = L + psi(2) t - d,
+ *
+ * three terms of which none is negative, psi(2) = 1 - gamma.
  *
  * Source: Bauckhage, Computing the Kullback-Leibler divergence between two Weibull
  * distributions, 2013.
@@ -15,13 +17,13 @@
 #define KILN_GUMBEL_KL_H
 
 #include "pointwise.h"
+#include "stirling.h"
 
 static inline double ppl__gumbel_kl(double r, double t, double d)
 {
-    const double log_gamma = ppl_maths_lgamma_at(1 + r);
-    if (fabs(d) < 1 && fabs(t) < 1)
-        return d + expm1(-d) + exp(-d) * expm1(log_gamma) + PPL__EULER * t - log(r);
-    return d - 1 + exp(log_gamma - d) + PPL__EULER * t - log(r);
+    const double convex = ppl__gamma_divergence(2, 1 + r);
+    const double x = convex + (1 - PPL__EULER) * t - d;
+    return ppl__excess_f64(expm1(x), x) + convex + ppl__excess_f64(t, log(r));
 }
 
 /* The derivatives in r and in d. */
