@@ -87,18 +87,10 @@ static inline float ppl__stirling_fall_f32(float w)
 }
 
 /* r(a), a > 0; below 1 by r(a) = r(a + 1) + (a + 1/2) log(1 + 1/a) - 1. */
-static inline double ppl__stirling(double a)
-{
-    const double w = 1 / (a < 1 ? a + 1 : a), rest = w * ppl__stirling_rest_f64(w);
-    return a < 1 ? rest + (a + 0.5) * (log1p(a) - log(a)) - 1 : rest;
-}
+double ppl__stirling(double a);
 
 /* r'(a), a > 0. */
-static inline double ppl__stirling_slope(double a)
-{
-    const double w = 1 / (a < 1 ? a + 1 : a), fall = -w * w * ppl__stirling_fall_f64(w);
-    return a < 1 ? fall + log1p(a) - log(a) - (a + 0.5) / (a * (a + 1)) : fall;
-}
+double ppl__stirling_slope(double a);
 
 /* log a - psi(a). */
 static inline double ppl__lambda(double a)
@@ -107,14 +99,7 @@ static inline double ppl__lambda(double a)
 }
 
 /* psi'(a) - 1 / a - 1 / (2 a^2) >= 0, a > 0 (NIST DLMF 5.15.8). */
-static inline double ppl__trigamma_rest(double a)
-{
-    const double w = 1 / (a * a);
-    if (a < 12)
-        return ppl_maths_trigamma_at(a) - 1 / a - w / 2;
-    return w / a * (1.0 / 6 - w * (1.0 / 30 - w * (1.0 / 42 - w * (1.0 / 30 - w *
-           (5.0 / 66 - w * (691.0 / 2730 - w * (7.0 / 6)))))));
-}
+double ppl__trigamma_rest(double a);
 
 /* (a - n) psi'(a) - 1: to 0 as a grows. */
 static inline double ppl__trigamma_excess(double a, double n)
@@ -129,66 +114,28 @@ static inline double ppl__log1p_rest(double t)
 }
 
 /* log Gamma(a + step) - log Gamma(a) - step log a, a > 0, step >= 0: to 0 as a grows. */
-static inline double ppl__lgamma_step(double a, double step)
-{
-    const double t = step / a;
-    return a * ppl__log1p_rest(t) + (step - 0.5) * log1p(t) + ppl__stirling(a + step) -
-           ppl__stirling(a);
-}
+double ppl__lgamma_step(double a, double step);
 
 /* psi(a + step) - psi(a) - step / a, likewise. */
-static inline double ppl__digamma_step(double a, double step)
-{
-    return ppl__log1p_rest(step / a) + step / (2 * a * (a + step)) +
-           ppl__stirling_slope(a + step) - ppl__stirling_slope(a);
-}
+double ppl__digamma_step(double a, double step);
 
 /* r(p) - r(q) - (p - q) r'(q) >= 0; of numbers close to each other, where that cancels, the
  * integral over u of d^2 (1 - u) r''(q + d u), d = p - q: by the rule of Gauss and Jacobi,
  * whose nodes were made with mpmath, to 3e-14 of it. */
-static inline double ppl__stirling_divergence(double q, double p)
-{
-    static const double node[] = { 0.057104196114517682, 0.27684301363812383,
-                                   0.58359043236891682, 0.86024013565621945 };
-    static const double weight[] = { 0.13550691343148812, 0.20346456801027136,
-                                     0.12984754760823244, 0.031180970950008082 };
-    const double d = p - q;
-    double sum = 0;
-
-    if (!(fabs(d) < 0.05 * q))
-        return ppl__stirling(p) - ppl__stirling(q) - d * ppl__stirling_slope(q);
-    for (int i = 0; i < 4; i++)
-        sum += weight[i] * ppl__trigamma_rest(q + d * node[i]);
-    return d * d * sum;
-}
+double ppl__stirling_divergence(double q, double p);
 
 /* log Gamma(p) - log Gamma(q) + (q - p) psi(q) >= 0, the KL of Gammas of one rate, less p
  * log(p/q) - p + q: by (p - q)/q - log(p/q) >= 0 and what Stirling leaves over. */
-static inline double ppl__gamma_divergence_rest(double q, double p)
-{
-    return ppl__excess_f64((p - q) / q, log(p / q)) / 2 + ppl__stirling_divergence(q, p);
-}
+double ppl__gamma_divergence_rest(double q, double p);
 
 /* All of it. */
-static inline double ppl__gamma_divergence(double q, double p)
-{
-    return ppl__kl_share(p, q, log(p), log(q)) + ppl__gamma_divergence_rest(q, p);
-}
+double ppl__gamma_divergence(double q, double p);
 
 /* The derivative of the rest in p if `of_p`, else in q. */
-static inline double ppl__gamma_divergence_rest_slope(int of_p, double q, double p)
-{
-    return of_p ? ppl__lambda(q) - ppl__lambda(p)
-                : (q - p) * (0.5 / (q * q) + ppl__trigamma_rest(q));
-}
+double ppl__gamma_divergence_rest_slope(int of_p, double q, double p);
 
 /* The derivative of the KL of two Dirichlets in one concentration a_q, or a_p if `of_p`, of
  * those that sum to q and p. */
-static inline double ppl__dirichlet_kl_slope(int of_p, double a_q, double q, double a_p, double p)
-{
-    return (of_p ? log(a_p / p / (a_q / q)) : p / q - a_p / a_q) +
-           ppl__gamma_divergence_rest_slope(of_p, a_q, a_p) -
-           ppl__gamma_divergence_rest_slope(of_p, q, p);
-}
+double ppl__dirichlet_kl_slope(int of_p, double a_q, double q, double a_p, double p);
 
 #endif
