@@ -2,9 +2,9 @@
 /*
  * growth.c - seconds per epoch of the Deep Markov Model against the length of the
  * sequences, their number in a batch, the width of the networks and the number of threads,
- * a shard each (as far as the machine has processors), one of them varied at a time; as a table, and
- * with --log FILE as a picture (SVG). 80 sequences of random notes; the example's options
- * set what is not varied. Medians of five epochs after one to warm up.
+ * a shard each (as far as the machine has processors), one of them varied at a time; as a
+ * table, and with --log FILE as a picture (SVG). 80 sequences of random notes; the example's
+ * options set what is not varied. Medians of five epochs after one to warm up.
  *
  *     OPENBLAS_NUM_THREADS=1 bench/growth --log bench/growth.svg
  */

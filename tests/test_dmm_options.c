@@ -46,13 +46,13 @@ START_TEST(test_options_all)
 {
     options o;
     static const char line[] = "--data a.json --elbo both --epochs 0 --batch=7 --seed "
-                               "18446744073709551615 --threads 9 --shards 3 --z-dim 1 --emission-dim 2 "
-                               "--transition-dim 3 --rnn-dim 4 --num-iafs 5 "
+                               "18446744073709551615 --threads 9 --shards 3 --z-dim 1 "
+                               "--emission-dim 2 --transition-dim 3 --rnn-dim 4 --num-iafs 5 "
                                "--iaf-dim 6 --lr 1E-3 --lr-decay 1 --clip-value 20 "
                                "--weight-decay 0 --anneal-epochs 0 --min-anneal 1 "
                                "--average-from 9 --transpose 4 --dropout 0.25 --eval-every 5 "
-                               "--is-samples 6 --checkpoint c --resume --log l.csv --pictures p --midi "
-                               "m.mid --generate 8 --quiet";
+                               "--is-samples 6 --checkpoint c --resume --log l.csv "
+                               "--pictures p --midi m.mid --generate 8 --quiet";
     ck_assert_msg(parse(&o, line) == 0, "%s", error);
     ck_assert_str_eq(o.data, "a.json");
     ck_assert_str_eq(o.checkpoint, "c");
@@ -60,7 +60,8 @@ START_TEST(test_options_all)
     ck_assert_str_eq(o.pictures, "p");
     ck_assert_str_eq(o.midi, "m.mid");
     ck_assert(o.elbo == ELBO_BOTH && o.epochs == 0 && o.batch == 7);
-    ck_assert(o.seed == UINT64_MAX && o.threads == 9 && o.shards == 3 && o.z_dim == 1 && o.emission_dim == 2);
+    ck_assert(o.seed == UINT64_MAX && o.threads == 9 && o.shards == 3);
+    ck_assert(o.z_dim == 1 && o.emission_dim == 2);
     ck_assert(o.transition_dim == 3 && o.rnn_dim == 4 && o.anneal_epochs == 0);
     ck_assert(o.num_iafs == 5 && o.iaf_dim == 6);
     ck_assert(o.eval_every == 5 && o.is_samples == 6 && o.generate == 8);
