@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -177,6 +178,17 @@ def programs(build, python, data):
     return rows
 
 
+def growth(build, picture):
+    """Seconds per epoch against one size at a time: the table, and the picture in a file."""
+    command = [build / "bench/growth", "--log", picture]
+    shown = subprocess.run(command, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"}, text=True,
+                           stdout=subprocess.PIPE, check=True).stdout.splitlines()
+    rows = (re.fullmatch(r"(.*?) {2,}(\d+) +(\S+) s", line) for line in shown[1:])
+    return "\n".join([f"## growth\n\n`bench/growth`: {shown[0]}\n", "| varied | to | epoch, s |",
+                      "|---|---|---|", *("| %s | %s | %s |" % row.groups() for row in rows if row),
+                      f"\n![seconds per epoch, both axes logarithmic]({picture.name})\n"])
+
+
 def cpu_flags():
     try:
         text = Path("/proc/cpuinfo").read_text()
@@ -264,7 +276,11 @@ def main():
                 row.round()
         for row in members:
             row.stop()
-    options.output.write_text(report(rows, options.rounds))
+    text = report(rows, options.rounds)
+    if not options.only or "growth" in options.only.split(","):
+        print("run: growth", flush=True)
+        text += "\n" + growth(options.build, options.output.with_name("growth.svg"))
+    options.output.write_text(text)
     print(f"run: wrote {options.output}")
 
 
