@@ -251,13 +251,19 @@ static double slope_by_integral(double a, double x)
     return step * scale * sum;
 }
 
+/* Far below a the series is short too, and the integral would not see x beside a. */
+static real slope_at(double a, double x, real log_x)
+{
+    const double least = a < 200 ? fmax(1.5, a + 0.5) : a / 16;
+
+    return x <= least ? slope_by_series(a, x, log_x) : (real)slope_by_integral(a, x);
+}
+
 double ppl_maths_gamma_slope(double a, double x, double log_x)
 {
     if (!(a > 0 && a < INFINITY) || !(x >= 0 && x < INFINITY))
         return NAN;
-    if (a < 200 && (x <= 1.5 || x <= a + 0.5))
-        return (double)slope_by_series(a, x, log_x);
-    return slope_by_integral(a, x);
+    return (double)slope_at(a, x, log_x);
 }
 
 double ppl_maths_gamma_p_slope(double a, double x)
@@ -266,8 +272,5 @@ double ppl_maths_gamma_p_slope(double a, double x)
         return NAN;
     if (x == 0 || isinf(x))
         return 0;
-    const real slope = a < 200 && (x <= 1.5 || x <= a + 0.5)
-                           ? slope_by_series(a, x, logl(x))
-                           : (real)slope_by_integral(a, x);
-    return (double)(-a * expl(log_front(a, x)) * slope);
+    return (double)(-a * expl(log_front(a, x)) * slope_at(a, x, logl(x)));
 }
