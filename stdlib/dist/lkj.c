@@ -47,6 +47,12 @@ static double top(const kind *k, double c)
     return c + ((double)k->n - 1) / 2;
 }
 
+/* a_i, which for the last row is c: as s - i/2 it would lose the digits of a small c. */
+static double part(const kind *k, double c, size_t i)
+{
+    return c + (double)(k->n - 1 - i) / 2;
+}
+
 /* The exponent of L_ii. */
 static double exponent(const kind *k, double c, size_t i)
 {
@@ -56,20 +62,19 @@ static double exponent(const kind *k, double c, size_t i)
 /* log Gamma(s) - log Gamma(a_i), and its derivative. */
 static double gamma_gap(const kind *k, double c, size_t i)
 {
-    const double half = (double)i / 2, a = top(k, c) - half;
+    const double half = (double)i / 2, a = part(k, c, i);
     return ppl__lgamma_step(a, half) + half * log(a);
 }
 
 static double digamma_gap(const kind *k, double c, size_t i)
 {
-    const double half = (double)i / 2, a = top(k, c) - half;
+    const double half = (double)i / 2, a = part(k, c, i);
     return ppl__digamma_step(a, half) + half / a;
 }
 
 static double trigamma_gap(const kind *k, double c, size_t i)
 {
-    const double s = top(k, c);
-    return ppl_maths_trigamma_at(s) - ppl_maths_trigamma_at(s - (double)i / 2);
+    return ppl_maths_trigamma_at(top(k, c)) - ppl_maths_trigamma_at(part(k, c, i));
 }
 
 /* ---- log_prob: x, c ---------------------------------------------------------------- */
@@ -158,7 +163,7 @@ static void draw_value(const ppl__event *e, double *y)
 {
     const draw_attr *attr = e->attr;
     const size_t n = attr->k.n;
-    const double s = top(&attr->k, e->in[0][0]);
+    const double c = e->in[0][0];
 
     memset(y, 0, n * n * sizeof *y);
     y[0] = 1;
@@ -166,7 +171,7 @@ static void draw_value(const ppl__event *e, double *y)
         const size_t at = e->index * n + i;
         const double *eps = attr->eps + at * n, half = (double)i / 2;
         double *log_g = attr->log_g + 2 * at;
-        ppl_rng_gamma(&attr->rng, 0, 2 * at, s - half, &log_g[0]);
+        ppl_rng_gamma(&attr->rng, 0, 2 * at, part(&attr->k, c, i), &log_g[0]);
         ppl_rng_gamma(&attr->rng, 0, 2 * at + 1, half, &log_g[1]);
         const double scale = sqrt(part_of(log_g[1], log_g[0]) / ppl__dot(i, eps, eps));
         for (size_t j = 0; j < i; j++)
@@ -181,14 +186,14 @@ static void draw_gradient(const ppl__event *e)
 {
     const draw_attr *attr = e->attr;
     const size_t n = attr->k.n;
-    const double s = top(&attr->k, e->in[0][0]);
+    const double c = e->in[0][0];
 
     for (size_t i = 1; i < n; i++) {
         const double *log_g = attr->log_g + 2 * (e->index * n + i);
         const double b = part_of(log_g[0], log_g[1]), rest = part_of(log_g[1], log_g[0]);
         const double *g = e->g + i * n, *y = e->y + i * n;
         e->d[0][0] += (g[i] * y[i] * rest - ppl__dot(i, g, y) * b) / 2 *
-                      ppl_maths_gamma_slope(s - (double)i / 2, exp(log_g[0]), log_g[0]);
+                      ppl_maths_gamma_slope(part(&attr->k, c, i), exp(log_g[0]), log_g[0]);
     }
 }
 
@@ -217,13 +222,13 @@ static void entropy_gradient(const ppl__event *e)
 /* E L_ii = Gamma(a + 1/2) Gamma(s) / (Gamma(a) Gamma(s + 1/2)). */
 static double mean_at(const kind *k, double c, size_t i)
 {
-    const double s = top(k, c), a = s - (double)i / 2;
+    const double s = top(k, c), a = part(k, c, i);
     return exp(ppl__lgamma_step(a, 0.5) - ppl__lgamma_step(s, 0.5) + log(a / s) / 2);
 }
 
 static double mean_slope(const kind *k, double c, size_t i)
 {
-    const double s = top(k, c), a = s - (double)i / 2;
+    const double s = top(k, c), a = part(k, c, i);
     return mean_at(k, c, i) * (ppl__digamma_step(a, 0.5) + 0.5 / a -
                                ppl__digamma_step(s, 0.5) - 0.5 / s);
 }
@@ -259,7 +264,7 @@ static void variance_value(const ppl__event *e, double *y)
         for (size_t j = 0; k->correlation && j < i; j++)
             y[j * n + i] = 1 / (2 * s);
         if (!k->correlation)
-            y[i * n + i] = (s - (double)i / 2) / s - m * m;
+            y[i * n + i] = part(k, c, i) / s - m * m;
     }
 }
 
@@ -284,13 +289,12 @@ static void variance_gradient(const ppl__event *e)
 static void kl_value(const ppl__event *e, double *y)
 {
     const kind *k = kind_of(e);
-    const double q = top(k, e->in[0][0]), p = top(k, e->in[1][0]);
+    const double q = e->in[0][0], p = e->in[1][0];
 
     *y = 0;
-    for (size_t i = 1; i < k->n; i++) {
-        const double half = (double)i / 2;
-        *y += ppl__gamma_divergence(q - half, p - half) - ppl__gamma_divergence(q, p);
-    }
+    for (size_t i = 1; i < k->n; i++)
+        *y += ppl__gamma_divergence(part(k, q, i), part(k, p, i)) -
+              ppl__gamma_divergence(top(k, q), top(k, p));
 }
 
 static void kl_gradient(const ppl__event *e)

@@ -256,7 +256,8 @@ LKJ = [  # concentration, below the diagonal of the factor; not for floats
     (0.75, [[0.5], [0.5, 0.25], [-0.5, 0.25, 0.5]]), (4, [[0.5], [0.5, 0.25], [-0.5, 0.25, 0.5]]),
     (1, [[0.5], [0.5, 0.25], [-0.5, 0.25, 0.5], [0.25, 0.25, 0.25, 0.25]]),
     (1.5, [[0.5], [0.5, 0.25], [-0.5, 0.25, 0.5], [0.25, 0.25, 0.25, 0.25]]),
-    (1e-3, [[0.5], [0.25, 0.25]]), (100, [[0.0625], [0.03125, 0.0625]]),
+    (1e-3, [[0.5], [0.25, 0.25]]), (1e-9, [[0.5], [0.25, 0.25]], 1),
+    (1e-17, [[0.5]], 1), (3e-18, [[0.5], [0.25, 0.25]], 1), (100, [[0.0625], [0.03125, 0.0625]]),
     (1e4, [[0.0078125]], 1), (1e6, [[0.0009765625], [0, 0.0009765625]], 1),
     (2, [[0.9990234375]], 1), (0.5, [[0.5], [0, 0.9375]], 1), (1, [[-0.875]]),
     (7, [[0.25], [-0.25, 0.25], [0.25, -0.25, 0.25]]),
@@ -270,9 +271,9 @@ def make_lkj():
         for c, rows, *narrow in LKJ:
             L, n = rounded_rows(correlation_factor(rows)), len(rows) + 1
             value = rounded(square(L)) if correlation else L
-            law = torch.distributions.LKJCholesky(n, torch.tensor(float(c),
-                                                                  dtype=torch.float64))
             if not correlation and c > 0.01:
+                law = torch.distributions.LKJCholesky(
+                    n, torch.tensor(float(c), dtype=torch.float64))
                 near(law.log_prob(torch.tensor(plain(L))).item(), lkj_cholesky(L, mpf(c)),
                      1e-9)
             records.append(record(
