@@ -260,19 +260,28 @@ static const char *far_family(const json_t *golden)
 static ppl_tensor *far_answer(ppl_dist *d, ppl_tensor *x, const json_t *golden)
 {
     double upper = 0;
+    if (json_object_get(golden, "quantile")) {
+        golden_numbers(golden, "upper", &upper, 1);
+        return upper != 0 ? ppl_inverse_survival(d, x) : ppl_icdf(d, x);
+    }
     if (!golden_numbers(golden, "upper", &upper, 1))
         return ppl_log_prob(d, x);
     return upper != 0 ? ppl_log_survival(d, x) : ppl_log_cdf(d, x);
 }
 
 /* Tails that underflow have their logarithms and all slopes of those; densities of large
- * concentrations have theirs. */
+ * concentrations have theirs, and so have quantiles that round to an end of the support. */
 START_TEST(what_lies_far_out_has_slopes)
 {
     ppl_ctx *c = context(1);
     json_t *root = golden_load("far.json");
-    for (int tails = 0; tails < 2; tails++) {
-        const json_t *records = json_object_get(root, tails ? "tails" : "densities");
+    static const struct {
+        const char *records, *what;
+    } part[] = {
+        { "densities", "log_prob" }, { "tails", "log_tail" }, { "quantiles", "quantile" }
+    };
+    for (int n = 0; n < COUNT_OF(part); n++) {
+        const json_t *records = json_object_get(root, part[n].records);
         for (int k = 0; k < (int)json_array_size(records); k++) {
             const json_t *golden = json_array_get(records, (size_t)k);
             const family_row *row = row_of(far_family(golden));
@@ -282,7 +291,7 @@ START_TEST(what_lies_far_out_has_slopes)
             golden_numbers(golden, "value", &x, 1);
             make_params(c, row, params, count, 1, leaf + 1);
             leaf[0] = ppl_variable(c, PPL_SCALAR, &x);
-            check_far(c, row->golden, k, golden, tails ? "log_tail" : "log_prob",
+            check_far(c, row->golden, k, golden, part[n].what,
                       far_answer(row->make(leaf + 1), leaf[0], golden), leaf, 1 + count);
         }
     }

@@ -85,6 +85,21 @@ static double quantile(int upper, double p, double a, double b)
     return exp(ppl__log1mexp(-rest) / a);
 }
 
+/* With w = 1 - x^a = P(X > x)^(1/b). */
+static double quantile_slope(int input, int upper, double p, double a, double b)
+{
+    const double log_w = (upper ? log(p) : log1p(-p)) / b;
+    const double log_power = ppl__log1mexp(-log_w);         /* of x^a */
+    const double x = exp(log_power / a), by_w = power(1 / a - 1, log_power);
+    switch (input) {
+    case 0:
+        return (upper ? -1 : 1) * exp(by_w + power(1 - b, log_w)) / (a * b);
+    case 1:
+        return x > 0 ? -x * log_power / (a * a) : 0;
+    }
+    return isinf(log_w) ? 0 : exp(by_w + log_w) * log_w / (a * b);
+}
+
 static double mean(double a, double b)
 {
     return exp(ppl__log_moment(1 / a, b));
@@ -160,8 +175,8 @@ static double kl_slope(int input, double a_q, double b_q, double a_p, double b_p
 
 PPL__LOG_PROB(2, "kumaraswamy")
 PPL__TAILS(2, "kumaraswamy")
-PPL__QUANTILES(2, "kumaraswamy")
-PPL__DRAWS_OF_QUANTILES(2, "kumaraswamy")
+PPL__SLOPED_QUANTILES(2, "kumaraswamy")
+PPL__DRAWS_OF_SLOPED_QUANTILES(2, "kumaraswamy")
 PPL__MOMENT(2, "kumaraswamy", mean)
 PPL__MOMENT(2, "kumaraswamy", variance)
 PPL__MOMENT(2, "kumaraswamy", entropy)

@@ -38,6 +38,14 @@ static double quantile(int upper, double p, double loc, double scale)
     return loc + scale * standard_quantile(upper, p);
 }
 
+static double quantile_slope(int input, int upper, double p, double loc, double scale)
+{
+    const double z = standard_quantile(upper, p);
+    (void)loc;
+    return input == 0 ? scale / (p * standard_log_tail_slope(upper, z))
+                      : input == 1 ? 1 : z;
+}
+
 static ppl_tensor *entropy(const ppl_dist *d)
 {
     return ppl_affine(ppl_log(d->param[1]), 1, STANDARD_ENTROPY);
@@ -56,8 +64,8 @@ static ppl_tensor *variance(const ppl_dist *d)
 #define LOCATION_SCALE_OPERATIONS(family)                                                \
     PPL__SCALED_LOG_PROB(2, family)                                                      \
     PPL__TAILS(2, family)                                                                \
-    PPL__QUANTILES(2, family)                                                            \
-    PPL__DRAWS_OF_QUANTILES(2, family)
+    PPL__SLOPED_QUANTILES(2, family)                                                     \
+    PPL__DRAWS_OF_SLOPED_QUANTILES(2, family)
 
 #define LOCATION_SCALE_ROW                                                               \
     .params = 2, .param_name = { "loc", "scale" },                                       \

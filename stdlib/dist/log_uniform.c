@@ -60,6 +60,14 @@ static double quantile(int upper, double p, double low, double high)
                                 : fmax(low, high * exp(-from_high * length));
 }
 
+static double quantile_slope(int input, int upper, double p, double low, double high)
+{
+    const double x = quantile(upper, p, low, high);
+    if (input == 0)
+        return (upper ? -x : x) * ppl__log_ratio(high, low);
+    return ((input == 2) == upper ? 1 - p : p) * (x / (input == 1 ? low : high));
+}
+
 static double mean(double low, double high)
 {
     return (high - low) / ppl__log_ratio(high, low);
@@ -117,8 +125,8 @@ static double kl_slope(int input, double low_q, double high_q, double low_p,
 
 PPL__LOG_PROB(2, "log_uniform")
 PPL__TAILS(2, "log_uniform")
-PPL__QUANTILES(2, "log_uniform")
-PPL__DRAWS_OF_QUANTILES(2, "log_uniform")
+PPL__SLOPED_QUANTILES(2, "log_uniform")
+PPL__DRAWS_OF_SLOPED_QUANTILES(2, "log_uniform")
 PPL__MOMENT(2, "log_uniform", mean)
 PPL__MOMENT(2, "log_uniform", variance)
 PPL__MOMENT(2, "log_uniform", entropy)

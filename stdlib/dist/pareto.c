@@ -51,6 +51,14 @@ static double quantile(int upper, double p, double scale, double alpha)
     return scale * exp(-(upper ? log(p) : log1p(-p)) / alpha);
 }
 
+static double quantile_slope(int input, int upper, double p, double scale, double alpha)
+{
+    const double y = -(upper ? log(p) : log1p(-p)) / alpha, ratio = exp(y);
+    if (input == 0)
+        return scale * ratio / alpha * (upper ? -1 / p : 1 / (1 - p));
+    return input == 1 ? ratio : -scale * ratio * (y / alpha);
+}
+
 static double mean(double scale, double alpha)
 {
     return alpha > 1 ? scale * alpha / (alpha - 1) : INFINITY;
@@ -115,8 +123,8 @@ static double kl_slope(int input, double scale_q, double alpha_q, double scale_p
 
 PPL__LOG_PROB(2, "pareto")
 PPL__TAILS(2, "pareto")
-PPL__QUANTILES(2, "pareto")
-PPL__DRAWS_OF_QUANTILES(2, "pareto")
+PPL__SLOPED_QUANTILES(2, "pareto")
+PPL__DRAWS_OF_SLOPED_QUANTILES(2, "pareto")
 PPL__MOMENT(2, "pareto", mean)
 PPL__MOMENT(2, "pareto", variance)
 PPL__MOMENT(2, "pareto", entropy)

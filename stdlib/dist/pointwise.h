@@ -17,6 +17,8 @@
  *   TAILS(P, family)        log_tail(upper, x, a..)       log_tail_slope(input, upper, x, a..)
  *   QUANTILES(P, family)    quantile(upper, p, a..)
  *   DRAWS_OF_QUANTILES(P, family)
+ *   SLOPED_QUANTILES(P, family), DRAWS_OF_SLOPED_QUANTILES(P, family)
+ *                           the same              quantile_slope(input, upper, p, a..)
  *   DRAWS(P, family, noise) draw(e, a..)                  draw_slope(input, x, e, a..)
  *   DRAWS_OF_RNG(P, family) draw(rng, element, a..)       draw_slope(input, x, rng, element, a..)
  *
@@ -24,7 +26,8 @@
  * log_tail is log P(X > x) if `upper`, else log P(X <= x), and quantile its inverse, of a
  * probability p. As log T(x; a) = log p holds whatever a is, dx/da = -(d log T / da) /
  * (d log T / dx), and dx/dp = 1 / (p d log T / dx): quantiles, and draws that are quantiles
- * of uniform numbers e, need no derivatives of their own.
+ * of uniform numbers e, need no derivatives of their own; but have one where x rounds to
+ * an end of the support, or to loc, and no longer tells p.
  *
  * A draw that would lie outside the support or beyond the dtype's range for being rounded
  * is the nearest number within.
@@ -145,23 +148,29 @@ ppl_tensor *ppl__apply_to_both(const ppl_op *op, const ppl_dist *q, const ppl_di
                       tail_element_slope(input, 1, s, i))
 
 #define PPL__QUANTILES(P, family)                                                        \
-    static double quantile_element(int upper, const ppl__span *s, size_t i)              \
-    {                                                                                    \
-        const double p = PPL__IN(0);                                                     \
-        return p >= 0 && p <= 1 ? quantile(upper, p, PPL__IN_##P(1)) : (double)NAN;      \
-    }                                                                                    \
     static double quantile_element_slope(int input, int upper, const ppl__span *s,       \
                                          size_t i)                                       \
     {                                                                                    \
-        const double x = quantile_element(upper, s, i);                                  \
+        const double x = quantile(upper, PPL__IN(0), PPL__IN_##P(1));                    \
         const double by_x = log_tail_slope(0, upper, x, PPL__IN_##P(1));                 \
         return input == 0 ? 1 / (PPL__IN(0) * by_x)                                      \
                           : -log_tail_slope(input, upper, x, PPL__IN_##P(1)) / by_x;     \
     }                                                                                    \
-    PPL__POINTWISE_AT(icdf, P, family " icdf", quantile_element(0, s, i),                \
-                      quantile_element_slope(input, 0, s, i))                            \
+    PPL__QUANTILES_AND(P, family, quantile_element_slope(input, upper, s, i))
+#define PPL__SLOPED_QUANTILES(P, family)                                                 \
+    PPL__QUANTILES_AND(P, family,                                                        \
+                       quantile_slope(input, upper, PPL__IN(0), PPL__IN_##P(1)))
+#define PPL__QUANTILES_AND(P, family, slope)                                             \
+    static double quantile_within(const ppl__span *s, int upper, int input, size_t i)    \
+    {                                                                                    \
+        if (!(PPL__IN(0) >= 0 && PPL__IN(0) <= 1))                                       \
+            return NAN;                                                                  \
+        return input < 0 ? quantile(upper, PPL__IN(0), PPL__IN_##P(1)) : (slope);        \
+    }                                                                                    \
+    PPL__POINTWISE_AT(icdf, P, family " icdf", quantile_within(s, 0, -1, i),             \
+                      quantile_within(s, 0, input, i))                                   \
     PPL__POINTWISE_AT(inverse_survival, P, family " inverse_survival",                   \
-                      quantile_element(1, s, i), quantile_element_slope(input, 1, s, i))
+                      quantile_within(s, 1, -1, i), quantile_within(s, 1, input, i))
 
 /* For the row of a family. */
 #define PPL__TAIL_FUNCTIONS                                                              \
@@ -215,6 +224,10 @@ static inline double ppl__within(const ppl__draw_attr *attr, double x)
     PPL__DRAWS_OF(P, family, ppl_rng_uniforms,                                           \
                   quantile(0, ppl__noise_of(s)[i], PPL__IN_##P(0)),                      \
                   draw_element_slope(input, s, i))
+#define PPL__DRAWS_OF_SLOPED_QUANTILES(P, family)                                        \
+    PPL__DRAWS_OF(P, family, ppl_rng_uniforms,                                           \
+                  quantile(0, ppl__noise_of(s)[i], PPL__IN_##P(0)),                      \
+                  quantile_slope(input + 1, 0, ppl__noise_of(s)[i], PPL__IN_##P(0)))
 
 /* ---- Small functions that formulas share ------------------------------------------- */
 

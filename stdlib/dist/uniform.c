@@ -51,6 +51,13 @@ static double quantile(int upper, double p, double low, double high)
                                 : high - from_high * (high - low);
 }
 
+static double quantile_slope(int input, int upper, double p, double low, double high)
+{
+    if (input == 0)
+        return upper ? low - high : high - low;
+    return (input == 2) == upper ? 1 - p : p;
+}
+
 static double draw(double u, double low, double high)
 {
     return quantile(0, u, low, high);
@@ -81,7 +88,7 @@ static double kl_slope(int input, double low_q, double high_q, double low_p,
 
 PPL__LOG_PROB(2, "uniform")
 PPL__TAILS(2, "uniform")
-PPL__QUANTILES(2, "uniform")
+PPL__SLOPED_QUANTILES(2, "uniform")
 PPL__DRAWS(2, "uniform", ppl_rng_uniforms)
 PPL__KL(2, "uniform")
 

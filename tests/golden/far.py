@@ -3,14 +3,16 @@
 far.json.
 
 Rows of densities: family, params, value, log_prob, slopes in value and params. Of tails: family, params, value, upper (1: log P(X > x), else log P(X <= x)), the
-logarithm, slopes in value and params. Of entropies: entropy and slopes in params; of KLs: q,
+logarithm, slopes in value and params. Of quantiles: family, params, value (a probability),
+upper (1: of P(X > x), else of P(X <= x)), the quantile, slopes in probability and params. Of
+entropies: entropy and slopes in params; of KLs: q,
 p, kl, slopes in those. Of pairs (from, to: two families): params, q's and then p's, kl, slopes.
 Incomplete functions by their series (NIST DLMF 8.7.1, 8.17.8) and a
 continued fraction (8.9.2) of 4,000 terms, slopes by differences, in mpmath at 80 digits.
 """
 
-from mpmath import (digamma, erfc, euler, exp, expm1, inf, isinf, log, log1p, loggamma, mp, mpf,
-                    pi, sqrt)
+from mpmath import (cot, digamma, erfc, euler, exp, expm1, inf, isinf, log, log1p, loggamma, mp, mpf,
+                    pi, sqrt, workdps)
 
 from golden import write_json
 
@@ -223,6 +225,36 @@ NARROW = {"beta": [((1e8, 1e8), 0.5), ((1e12, 3e12), 0.25), ((1e6, 2e6), 0.33300
                    ((0.5, 1e8), 1e-9), ((3, 1e10), 1e-10), ((3e4, 1e-3), 0.99), ((2e4, 2e4), 0.2)]}
 
 
+def standard(z):
+    return lambda p, loc, scale: loc + scale * z(p)
+
+
+# By p = P(X <= x). Where x is an end of the support, or loc, to all digits of a double.
+QUANTILES = {
+    "cauchy": standard(lambda p: -cot(pi * p)),
+    "gumbel": standard(lambda p: -log(-log(p))),
+    "laplace": standard(lambda p: log(2 * p) if p < 0.5 else -log(2 * (1 - p))),
+    "logistic": standard(lambda p: log(p / (1 - p))),
+    "soft_laplace": standard(lambda p: -log(cot(pi * p / 2))),
+    "uniform": lambda p, low, high: low + p * (high - low),
+    "log_uniform": lambda p, low, high: low * (high / low) ** p,
+    "pareto": lambda p, scale, alpha: scale * (1 - p) ** (-1 / alpha),
+    "kumaraswamy": lambda p, a, b: (1 - (1 - p) ** (1 / b)) ** (1 / a),
+}
+ENDS = {
+    "cauchy": [((-0.5, 1e-10), 0.515625, 0), ((-100, 1e7), 1e-195, 0), ((1, 2), 1e-160, 1)],
+    "gumbel": [((88, 1e-10), 0.078125, 0), ((88, 1e-20), 0.25, 1)],
+    "laplace": [((-72, 1e-10), 0.03125, 0), ((72, 1e-20), 0.75, 1)],
+    "logistic": [((-146, 1e-10), 0.546875, 0), ((146, 1e-20), 0.03125, 1)],
+    "soft_laplace": [((1000, 1e-10), 0.25, 0)],
+    "uniform": [((-1, 2), 1e-170, 0), ((1, 2), 1e-18, 0), ((1, 3), 1e-20, 1)],
+    "log_uniform": [((2, 300), 1e-70, 0), ((1, 3), 1e-20, 1)],
+    "pareto": [((0.125, 1.5), 1e-34, 0), ((2, 1e10), 0.25, 0), ((2, 1e20), 0.25, 1)],
+    "kumaraswamy": [((0.25, 0.3), 1 - 2.0 ** -52, 0), ((2, 0.015625), 0.75, 0),
+                    ((0.5, 0.05), 1e-10, 1)],
+}
+
+
 def slopes(f, args):
     """Central differences, of relative error 1e-40 or so."""
     found = []
@@ -239,6 +271,15 @@ def tail(family, params, x, upper):
     args = [mpf(v) for v in (x, *params)]
     return {"family": family, "params": params, "value": x, "upper": upper,
             "log_tail": float(f(*args)), "slopes": slopes(f, args)}
+
+
+def quantile(family, params, p, upper):
+    def f(p, *args):
+        return QUANTILES[family](1 - p if upper else p, *args)
+    args = [mpf(v) for v in (p, *params)]
+    with workdps(400):
+        return {"family": family, "params": params, "value": p, "upper": upper,
+                "quantile": float(f(*args)), "slopes": slopes(f, args)}
 
 
 def density(family, params, x):
@@ -264,6 +305,7 @@ def of_two(pair, params):
 write_json("far.json", {
     "densities": [density(f, *point) for f, points in NARROW.items() for point in points],
     "tails": [tail(f, *point) for f, points in POINTS.items() for point in points],
+    "quantiles": [quantile(f, *end) for f, ends in ENDS.items() for end in ends],
     "entropies": [of_params(ENTROPIES, "entropy", f, p) for f, all in LARGE.items() for p in all],
     "kls": [of_params(KLS, "kl", f, p) for f, all in PAIRS.items() for p in all],
     "pairs": [of_two(f, p) for f, all in TWO.items() for p in all]})
