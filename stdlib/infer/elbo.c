@@ -420,13 +420,14 @@ typedef struct shards {
     const void *const *arg;
     int gradient;
     shard *shard;
+    int resets;                     /* of the ledger, which shard 0 writes meanwhile */
 } shards;
 
 static ppl_elbo *make_elbo(ppl_ctx *c, const void *key, const ppl_elbo *like);
 
 /* The ELBO as another context has it, under the ELBO's address. What it has noted is of a
  * shard that was done again elsewhere. */
-static ppl_elbo *elbo_in(ppl_ctx *c, ppl_elbo *elbo)
+static ppl_elbo *elbo_in(ppl_ctx *c, ppl_elbo *elbo, int resets)
 {
     ppl_elbo *own = c == elbo->ctx ? elbo : ppl_owned(c, elbo);
 
@@ -435,9 +436,9 @@ static ppl_elbo *elbo_in(ppl_ctx *c, ppl_elbo *elbo)
     if (own == NULL || own == elbo)
         return own;
     ppl__ledger_drop(&own->ledger);
-    if (own->ledger.resets != elbo->ledger.resets)
+    if (own->ledger.resets != resets)
         ppl_ledger_reset(own);
-    own->ledger.resets = elbo->ledger.resets;
+    own->ledger.resets = resets;
     return own;
 }
 
@@ -446,7 +447,7 @@ static void run_shard(ppl_ctx *c, int i, void *user)
     const shards *all = user;
     shard *s = &all->shard[i];
 
-    s->elbo = elbo_in(c, all->elbo);
+    s->elbo = elbo_in(c, all->elbo, all->resets);
     if (s->elbo != NULL)
         s->sum = particles(s->elbo, all->model, all->guide, all->arg[i], all->gradient);
 }
@@ -481,13 +482,14 @@ ppl_status ppl_elbo_estimate_shards(ppl_elbo *elbo, ppl_model model, ppl_model g
                                     double *loss)
 {
     ppl_ctx *c;
-    shards all = { elbo, model, guide, arg, gradient, NULL };
+    shards all = { elbo, model, guide, arg, gradient, NULL, 0 };
     ppl_epoch mark;
 
     *loss = NAN;
     if (elbo == NULL)
         return PPL_EINVAL;
     c = elbo->ctx;
+    all.resets = elbo->ledger.resets;
     if (ppl_boundary_enter(c) != PPL_OK)
         return ppl_error(c);
     if (arg == NULL)
