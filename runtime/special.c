@@ -154,6 +154,13 @@ real ppl__digamma_rise(real a, real b)
     return sum + rise - tail;
 }
 
+double ppl_maths_digamma_rise(double a, double b)
+{
+    if (!(a > 0 && b >= 0))
+        return NAN;
+    return a >= INFINITY ? 0 : b >= INFINITY ? INFINITY : (double)ppl__digamma_rise(a, b);
+}
+
 double ppl_maths_polygamma(int n, double x)
 {
     if (n < 0 || !(x > 0))

@@ -240,16 +240,17 @@ static const family_row *row_of(const char *golden)
 
 /* The value of a record and its slopes in `leaf`, by a backward sweep. */
 static void check_far(ppl_ctx *c, const char *family, int record, const json_t *golden,
-                      const char *what, ppl_tensor *y, ppl_tensor *const *leaf, int count)
+                      const char *what, double absolute, ppl_tensor *y,
+                      ppl_tensor *const *leaf, int count)
 {
     double expected[1 + 2 * MOST_PARAMS];
     ck_assert_int_eq(golden_numbers(golden, what, expected, 1), 1);
     ck_assert_msg(ppl_backward(y) == PPL_OK, "%s: %s", family, ppl_error_text(c));
-    assert_near(family, record, what, ppl_item(y), expected[0], 1e-10, 1e-13);
+    assert_near(family, record, what, ppl_item(y), expected[0], 1e-10, absolute);
     ck_assert_int_eq(golden_numbers(golden, "slopes", expected, 1 + 2 * MOST_PARAMS), count);
     for (int i = 0; i < count; i++)
         assert_near(family, record, what, ppl_item(ppl_grad(leaf[i])), expected[i], 1e-10,
-                    1e-13);
+                    absolute);
 }
 
 static const char *far_family(const json_t *golden)
@@ -291,7 +292,7 @@ START_TEST(what_lies_far_out_has_slopes)
             golden_numbers(golden, "value", &x, 1);
             make_params(c, row, params, count, 1, leaf + 1);
             leaf[0] = ppl_variable(c, PPL_SCALAR, &x);
-            check_far(c, row->golden, k, golden, part[n].what,
+            check_far(c, row->golden, k, golden, part[n].what, 1e-13,
                       far_answer(row->make(leaf + 1), leaf[0], golden), leaf, 1 + count);
         }
     }
@@ -300,25 +301,37 @@ START_TEST(what_lies_far_out_has_slopes)
 }
 END_TEST
 
-/* What grows as a log a in a Gamma's or a Beta's entropy and KL cancels, and is left out. */
-START_TEST(large_concentrations_leave_all_digits)
+enum { OF_ENTROPY, OF_KL, OF_MEAN, OF_VARIANCE, OF_ALL };
+
+static ppl_tensor *number_of(int which, ppl_dist *d, ppl_dist *other)
 {
+    return which == OF_ENTROPY ? ppl_entropy(d) : which == OF_KL ? ppl_kl(d, other)
+           : which == OF_MEAN ? ppl_dist_mean(d) : ppl_dist_variance(d);
+}
+
+/* What grows as a log a in a Gamma's or a Beta's entropy and KL cancels, and is left out; what
+ * is nearly certain has a variance. */
+START_TEST(extreme_parameters_leave_all_digits)
+{
+    static const char *const list[] = { "entropies", "kls", "means", "variances" };
+    static const char *const name[] = { "entropy", "kl", "mean", "variance" };
     ppl_ctx *c = context(1);
     json_t *root = golden_load("far.json");
-    for (int kl = 0; kl < 2; kl++) {
-        const json_t *records = json_object_get(root, kl ? "kls" : "entropies");
+    for (int which = 0; which < OF_ALL; which++) {
+        const json_t *records = json_object_get(root, list[which]);
         for (int k = 0; k < (int)json_array_size(records); k++) {
             const json_t *golden = json_array_get(records, (size_t)k);
             const family_row *row = row_of(far_family(golden));
             double params[2 * MOST_PARAMS];
             int count = golden_numbers(golden, "params", params, 2 * MOST_PARAMS);
-            int own = kl ? count / 2 : count;
+            int own = which == OF_KL ? count / 2 : count;
             ppl_tensor *leaf[2 * PPL_MAX_PARAMS];
             for (int from = 0; from < count; from += own)
                 make_params(c, row, params + from, own, 1, leaf + from);
-            ppl_dist *d = row->make(leaf);
-            check_far(c, row->golden, k, golden, kl ? "kl" : "entropy",
-                      kl ? ppl_kl(d, row->make(leaf + own)) : ppl_entropy(d), leaf, count);
+            check_far(c, row->golden, k, golden, name[which],
+                      which == OF_MEAN || which == OF_VARIANCE ? 0 : 1e-13,
+                      number_of(which, row->make(leaf),
+                                which == OF_KL ? row->make(leaf + own) : NULL), leaf, count);
         }
     }
     json_decref(root);
@@ -724,7 +737,7 @@ int main(void)
 {
     const TTest *const tests[] = {
         every_family_has_a_row, golden_numbers_are_met, what_lies_far_out_has_slopes,
-        large_concentrations_leave_all_digits, pyro_fixtures_are_met,
+        extreme_parameters_leave_all_digits, pyro_fixtures_are_met,
         gradients_agree_with_differences, cdfs_run_from_0_to_1, quantiles_undo_cdfs,
         outside_the_support_log_prob_is_minus_infinity, unchecked_parameters_do_no_harm,
         empty_batches_are_valid, NULL

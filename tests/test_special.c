@@ -328,6 +328,7 @@ static double polygamma(const double *x)
 {
     return ppl_maths_polygamma((int)x[0], x[1]);
 }
+static double digamma_rise(const double *x) { return ppl_maths_digamma_rise(x[0], x[1]); }
 static double log_beta(const double *x) { return ppl_maths_log_beta(x[0], x[1]); }
 static double log_bessel_i(const double *x)
 {
@@ -354,6 +355,7 @@ static const struct several {
     { "beta_i_split_slope_a", 4, beta_i_split_slope_a },
     { "beta_i_split_slope_b", 4, beta_i_split_slope_b },
     { "polygamma", 2, polygamma },
+    { "digamma_rise", 2, digamma_rise },
     { "log_beta", 2, log_beta },
     { "log_bessel_i", 2, log_bessel_i },
     { "owens_t", 2, owens_t },

@@ -91,6 +91,9 @@ PPL_API void ppl_maths_split(ppl_ctx *c, size_t n, size_t least, ppl_maths_part 
 
 /* The n-th derivative of digamma at x > 0, n >= 0. */
 PPL_API double ppl_maths_polygamma(int n, double x);
+/* psi(a + b) - psi(a), a > 0, b >= 0, to the last digits also where those are close; NaN
+ * elsewhere. */
+PPL_API double ppl_maths_digamma_rise(double a, double b);
 /* log Beta(a, b) = log (Gamma(a) Gamma(b) / Gamma(a + b)), a, b > 0, also where the
  * lgammas would cancel. */
 PPL_API double ppl_maths_log_beta(double a, double b);

@@ -101,9 +101,10 @@ static double entropy(double c, double b)
     return 1 - log(c) - log(b) - scaled_e1(c);
 }
 
+/* G' = G - 1 / c. */
 static double entropy_slope(int input, double c, double b)
 {
-    return input == 0 ? -1 / c - scaled_e1_slope(c) : -1 / b;
+    return input == 0 ? -scaled_e1(c) : -1 / b;
 }
 
 /* ---- KL ---------------------------------------------------------------------------- */

@@ -110,7 +110,7 @@ static double log_mean_slope(int input, double a, double b)
 {
     const double u = 1 / a;
     return input == 0 ? -u * u * ppl__log_moment_by_u(u, b)
-                      : ppl_maths_digamma_at(1 + b) - ppl_maths_digamma_at(1 + b + u);
+                      : -ppl_maths_digamma_rise(1 + b, u);
 }
 
 static double mean_slope(int input, double a, double b)
@@ -120,14 +120,14 @@ static double mean_slope(int input, double a, double b)
 
 static double variance(double a, double b)
 {
-    return exp(ppl__log_moment(2 / a, b)) * -expm1(-ppl__moment_gap(PPL__GAP, 1 / a, b));
+    return exp(ppl__log_moment(2 / a, b)) * -expm1(-ppl__moment_gap(1 / a, b));
 }
 
 static double variance_slope(int input, double a, double b)
 {
     const double u = 1 / a;
-    const double by = input == 0 ? -u * u * ppl__moment_gap(PPL__GAP_BY_U, u, b)
-                                 : ppl__moment_gap(PPL__GAP_BY_B, u, b);
+    const double by = input == 0 ? -u * u * ppl__moment_gap_by_u(u, b)
+                                 : ppl__moment_gap_by_b(u, b);
     return 2 * log_mean_slope(input, a, b) * variance(a, b) +
            exp(ppl__log_moment(2 * u, b)) * by;
 }

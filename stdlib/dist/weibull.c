@@ -73,7 +73,7 @@ static double mean_slope(int input, double scale, double k)
 static double variance(double scale, double k)
 {
     return scale * scale * exp(ppl__log_moment(2 / k, INFINITY)) *
-           -expm1(-ppl__moment_gap(PPL__GAP, 1 / k, INFINITY));
+           -expm1(-ppl__moment_gap(1 / k, INFINITY));
 }
 
 static double variance_slope(int input, double scale, double k)
@@ -83,7 +83,7 @@ static double variance_slope(int input, double scale, double k)
         return 2 * v / scale;
     return -u * u * (2 * ppl_maths_digamma_at(1 + u) * v +
                      scale * scale * exp(ppl__log_moment(2 * u, INFINITY)) *
-                         ppl__moment_gap(PPL__GAP_BY_U, u, INFINITY));
+                         ppl__moment_gap_by_u(u, INFINITY));
 }
 
 static double entropy(double scale, double k)

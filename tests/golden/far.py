@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""Tails below a double's range; densities, entropies and KLs at large concentrations ->
-far.json.
+"""Tails below a double's range; densities, entropies, moments and KLs at extreme parameters
+-> far.json.
 
-Rows of densities: family, params, value, log_prob, slopes in value and params. Of tails: family, params, value, upper (1: log P(X > x), else log P(X <= x)), the
-logarithm, slopes in value and params. Of quantiles: family, params, value (a probability),
-upper (1: of P(X > x), else of P(X <= x)), the quantile, slopes in probability and params. Of
-entropies: entropy and slopes in params; of KLs: q,
+Rows of densities: family, params, value, log_prob, slopes in value and params. Of tails:
+family, params, value, upper (1: log P(X > x), else log P(X <= x)), the logarithm, slopes in
+value and params. Of quantiles: family, params, value (a probability), upper (1: of P(X > x),
+else of P(X <= x)), the quantile, slopes in probability and params. Of entropies, means,
+variances: the number and slopes in params; of KLs: q,
 p, kl, slopes in those. Of pairs (from, to: two families): params, q's and then p's, kl, slopes.
-Incomplete functions by their series (NIST DLMF 8.7.1, 8.17.8) and a
-continued fraction (8.9.2) of 4,000 terms, slopes by differences, in mpmath at 80 digits.
+Incomplete functions by their series (NIST DLMF 8.7.1, 8.17.8) and a continued fraction (8.9.2)
+of 4,000 terms, slopes by differences, in mpmath at 80 digits.
 """
 
-from mpmath import (cot, digamma, erfc, euler, exp, expm1, inf, isinf, log, log1p, loggamma, mp, mpf,
-                    pi, sqrt, workdps)
+from mpmath import (cot, digamma, e1, erfc, euler, exp, expm1, inf, isinf, log, log1p, loggamma, mp,
+                    mpf, pi, sqrt, workdps)
 
 from golden import write_json
 
@@ -111,14 +112,27 @@ ENTROPIES = {
     "student_t": lambda df, loc, scale: (
         (df + 1) / 2 * (digamma((df + 1) / 2) - digamma(df / 2)) + log(df) / 2
         + log_beta(df / 2, mpf(1) / 2) + log(scale)),
+    "gompertz": lambda c, b: 1 - log(c * b) - exp(c) * e1(c),
 }
 LARGE = {
+    "gompertz": [(1e-11, 2), (1e-30, 0.5)],
     "gamma": [(1e6, 2), (1e12, 1e3), (1e30, 1)], "inverse_gamma": [(1e6, 2), (1e30, 1)],
     "chi2": [(1e6,), (1e30,)], "beta": [(1e6, 3e6), (1e12, 1e12), (1e30, 5)],
     "beta_proportion": [(0.25, 1e8), (0.5, 1e20)],
     "fisher_snedecor": [(1e6, 10), (1e10, 1e12), (5, 1e20), (0.5, 1.5)],
     "student_t": [(1e4, 0, 1), (1e8, 0, 2), (1e20, 0, 1)],
 }
+
+
+def kumaraswamy_moment(n, a, b):
+    return exp(log(b) + log_beta(1 + n / a, b))
+
+
+MEANS = {"kumaraswamy": lambda a, b: kumaraswamy_moment(1, a, b)}
+VARIANCES = {"kumaraswamy": lambda a, b: (kumaraswamy_moment(2, a, b)
+                                          - kumaraswamy_moment(1, a, b) ** 2)}
+SHAPES = {"kumaraswamy": [(2, 1e-9), (1e-9, 2), (1e13, 3), (0.5, 1e-12), (3, 1e9), (1e-9, 1e-9),
+                          (1e20, 1e-3), (100, 0.0078125), (40, 1e12), (1e-15, 1e-15)]}
 
 
 def gamma_kl(a_q, b_q, a_p, b_p):
@@ -307,5 +321,8 @@ write_json("far.json", {
     "tails": [tail(f, *point) for f, points in POINTS.items() for point in points],
     "quantiles": [quantile(f, *end) for f, ends in ENDS.items() for end in ends],
     "entropies": [of_params(ENTROPIES, "entropy", f, p) for f, all in LARGE.items() for p in all],
+    "means": [of_params(MEANS, "mean", f, p) for f, all in SHAPES.items() for p in all],
+    "variances": [of_params(VARIANCES, "variance", f, p)
+                  for f, all in SHAPES.items() for p in all],
     "kls": [of_params(KLS, "kl", f, p) for f, all in PAIRS.items() for p in all],
     "pairs": [of_two(f, p) for f, all in TWO.items() for p in all]})

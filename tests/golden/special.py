@@ -452,6 +452,11 @@ def polygamma(n, x):
     return psi(int(n), x)
 
 
+def digamma_rise(a, b):
+    with workdps(60 + int(abs(mp.log10(a)) + abs(mp.log10(b or 1)))):
+        return psi(0, a + b) - psi(0, a)
+
+
 def log_beta(a, b):
     with workdps(60 + int(abs(mp.log10(a)) + abs(mp.log10(b)))):
         return loggamma(a) + loggamma(b) - loggamma(a + b)
@@ -501,6 +506,8 @@ POLYGAMMA = [(n, x) for n in (0, 1, 2, 3, 5, 10, 20, 60)
              if not (n > 9 and x < 1e-10)] + [(1, 1e30), (2, 1e30), (0, 1e300),
                                               (100, 1.5), (150, 40.0), (4, 3.75),
                                               (7, 1e-10)]
+DIGAMMA_RISE = [(a, b) for a in (1e-30, 1e-3, 0.5, 1.4616321449683623, 13.9, 25.0, 1e3, 1e30)
+                for b in (1e-30, 1e-9, 3e-4, 0.7, 12.0, 1e6, 1e30)]
 LOG_BETA = [(1e-300, 1e-300), (1e-300, 1.0), (1e-30, 1e30), (1e-30, 5.0), (1e-10, 1e-10),
             (1e-3, 0.5), (1e-3, 1e10), (0.1, 0.1), (0.5, 0.5), (0.5, 1.0), (0.999, 1.0),
             (0.999, 1e6), (1, 1), (1, 1e-5), (1, 1.001), (1.001, 1), (1.5, 0.6), (2, 2),
@@ -548,6 +555,9 @@ MORE = {
         numerical(polygamma, at, (1,)) for at in POLYGAMMA] + exact_rows(
         [(1.0, 0.0, inf), (2.0, 0.0, -inf), (0.0, 0.0, nan), (1.0, -1.5, nan),
          (1.0, inf, 0.0), (0.0, inf, inf), (-1.0, 1.0, nan), (1.0, nan, nan)]),
+    "digamma_rise": lambda: [numerical(digamma_rise, at) for at in DIGAMMA_RISE] + exact_rows(
+        [(1.0, 0.0, 0.0), (inf, 1.0, 0.0), (1.0, inf, inf), (0.0, 1.0, nan), (1.0, -1.0, nan),
+         (nan, 1.0, nan), (1.0, nan, nan)]),
     "log_beta": lambda: [numerical(log_beta, at) for at in LOG_BETA] + exact_rows(
         [(0.0, 1.0, inf), (1.0, 0.0, inf), (1.0, inf, -inf), (-1.0, 1.0, nan),
          (nan, 1.0, nan)]),
