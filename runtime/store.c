@@ -480,6 +480,13 @@ static int adopt(ppl_ctx *c, struct param *p, const ppl_msg *m)
     return 1;
 }
 
+/* But for their parts, which each context has made for itself. */
+static int same_constraint(const ppl_constraint *a, const ppl_constraint *b)
+{
+    return a->type == b->type && !(a->lower < b->lower || a->lower > b->lower ||
+                                   a->upper < b->upper || a->upper > b->upper);
+}
+
 static int same_as_before(ppl_ctx *c, const struct param *p, const ppl_msg *m)
 {
     const ppl_constraint *a = &p->info.constraint, *b = &m->constraint;
@@ -492,8 +499,7 @@ static int same_as_before(ppl_ctx *c, const struct param *p, const ppl_msg *m)
         return 0;
     }
     if (a->type != NULL && b->type != NULL &&
-        (a->type != b->type || a->parts != b->parts || a->lower < b->lower ||
-         a->lower > b->lower || a->upper < b->upper || a->upper > b->upper)) {
+        (!same_constraint(a, b) || a->parts != b->parts)) {
         ppl_fail(c, PPL_EINVAL, "parameter %s was %s at first and is asked for as %s; "
                  "use one constraint", m->name, a->type->name, b->type->name);
         return 0;
@@ -787,9 +793,7 @@ static int stands_for(const struct param *p, const struct param *q)
     return strcmp(p->info.name, q->info.name) == 0 && p->info.offset == q->info.offset &&
            p->info.count == q->info.count && ppl__same_shape(&p->info.shape, &q->info.shape) &&
            p->constrained == q->constrained &&
-           (a->type == NULL || (a->type == b->type && !(a->lower < b->lower) &&
-                                !(a->lower > b->lower) && !(a->upper < b->upper) &&
-                                !(a->upper > b->upper)));
+           (a->type == NULL || same_constraint(a, b));
 }
 
 /* At the same place of the slab; 0 with PPL_ENOMEM recorded. The model that asks for it says

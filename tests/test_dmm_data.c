@@ -217,7 +217,7 @@ START_TEST(test_batch_deal)
         int indices[CAPACITY], given[64] = { 0 };
         for (int i = 0; i < count; i++)
             indices[i] = (i * 7 + count) % 40;
-        ck_assert_int_eq(batch_fill(whole, indices, count, error, sizeof error), 0);
+        ck_assert_int_eq(batch_order(whole, indices, count, error, sizeof error), 0);
         batch_deal(whole, shard, SHARDS);
         for (int k = 0; k < SHARDS; k++) {
             const batch *b = shard[k];

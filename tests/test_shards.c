@@ -283,6 +283,65 @@ START_TEST(unbiased)
 }
 END_TEST
 
+/* x_i ~ Normal(w, 1), w ~ Normal(0, 1); guide: w ~ Normal(m, 0.5). Each of three shards draws a
+ * w of its own, which counts as a third. */
+static void shared_model(ppl_ctx *in, const void *arg)
+{
+    const rows *r = arg;
+    const ppl_scope s = ppl_push(in, ppl_scale(in, 1.0 / 3));
+    ppl_tensor *w = ppl_sample(in, "w", ppl_normal(ppl_scalar(in, 0), ppl_scalar(in, 1)));
+
+    ppl_pop(in, s);
+    ppl_observe(in, "x", ppl_normal(ppl_expand(w, PPL_SHAPE(r->n)), ppl_scalar(in, 1)),
+                tensor_of(in, r->x, r->n));
+}
+
+static void shared_guide(ppl_ctx *in, const void *arg)
+{
+    const ppl_scope s = ppl_push(in, ppl_scale(in, 1.0 / 3));
+    ppl_tensor *m = ppl_param(in, "m", PPL_SCALAR, ppl_init_constant(0.25), PPL_REAL);
+
+    (void)arg;
+    ppl_sample(in, "w", ppl_normal(m, ppl_scalar(in, 0.5)));
+    ppl_pop(in, s);
+}
+
+START_TEST(shared_latents_are_unbiased)
+{
+    const rows all = { .n = N, .x = data };
+    rows shard[MOST];
+    const void *arg[MOST];
+    double expected = -log(0.5) + (0.25 + 0.0625 - 1) / 2, slope = 0.25;
+    moments loss = { .n = 0 }, gradient = { .n = 0 };
+
+    for (int i = 0; i < N; i++) {
+        expected += 0.5 * log(8 * atan(1)) + ((data[i] - 0.25) * (data[i] - 0.25) + 0.25) / 2;
+        slope += 0.25 - data[i];
+    }
+    begin(_i);
+    cut(&all, 3, shard, arg);
+    for (int analytic = 0; analytic < 2; analytic++) {
+        ppl_elbo *elbo = elbo_of(analytic);
+
+        for (int n = 0; n < 2000; n++) {
+            const ppl_epoch mark = ppl_epoch_begin(c);
+            double drawn;
+
+            ppl_next_step(c);
+            ppl_zero_grad(c);
+            OK(ppl_elbo_estimate_shards(elbo, shared_model, shared_guide, arg, 3, 1, &drawn));
+            ppl_epoch_end(c, mark);
+            add_to(&loss, drawn);
+            add_to(&gradient, gradient_of("m"));
+        }
+        IN_MEAN(&loss, expected);
+        IN_MEAN(&gradient, slope);
+        loss = gradient = (moments){ .n = 0 };
+    }
+    end();
+}
+END_TEST
+
 /* ---- Parameters -------------------------------------------------------------------- */
 
 /* Made, adopted from a file's values or from written ones by the last shard alone: as if the
@@ -656,7 +715,8 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = { shards_add_up, threads_do_not_matter,
-                                   shards_draw_for_themselves, unbiased, one_shard_asks,
+                                   shards_draw_for_themselves, unbiased,
+                                   shared_latents_are_unbiased, one_shard_asks,
                                    replicas_follow, averages_move_in_order,
                                    the_ledger_sums, the_ledger_forgets,
                                    errors_leave_no_mark, misuse,

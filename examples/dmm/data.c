@@ -331,7 +331,7 @@ static void pack(batch *b)
         }
 }
 
-int batch_fill(batch *b, const int *indices, int count, char *error, size_t size)
+int batch_order(batch *b, const int *indices, int count, char *error, size_t size)
 {
     if (count < 1 || count > b->capacity)
         return failure(error, size, "batch: %d sequences, but it has room for 1..%d",
@@ -342,6 +342,13 @@ int batch_fill(batch *b, const int *indices, int count, char *error, size_t size
                            indices[i], b->split->count - 1);
     b->count = count;
     sort_by_length(b, indices);
+    return 0;
+}
+
+int batch_fill(batch *b, const int *indices, int count, char *error, size_t size)
+{
+    if (batch_order(b, indices, count, error, size) != 0)
+        return -1;
     pack(b);
     return 0;
 }

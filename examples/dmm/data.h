@@ -114,6 +114,9 @@ batch *batch_new(const chorale_split *split, int capacity, size_t element, char 
  * before. */
 int batch_fill(batch *b, const int *indices, int count, char *error, size_t size);
 
+/* The same for one that is only to be dealt out: `count` and `order`, no rows. */
+int batch_order(batch *b, const int *indices, int count, char *error, size_t size);
+
 /* The sequences of `whole` dealt out, the longest first, each to the shard that has the fewest
  * rows so far. 1 <= shards <= whole->count; each of the whole's split and capacity. Allocates
  * nothing. */

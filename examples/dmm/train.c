@@ -188,10 +188,9 @@ dmm_batch trainer_view(const trainer *t, const batch *b, double weight)
                         .kl_weight = weight };
 }
 
-/* A step on the minibatch that was filled in. */
-static ppl_status step(trainer *t, double *loss)
+/* A step on the minibatch, whole and filled in or to be dealt out. */
+static ppl_status step(trainer *t, int shards, double *loss)
 {
-    const int shards = t->shards < t->batch->count ? t->shards : t->batch->count;
     dmm_batch view[MOST_SHARDS];
     const void *arg[MOST_SHARDS];
 
@@ -209,11 +208,13 @@ static int train_minibatch(trainer *t, char *error, size_t size)
 {
     int n = t->data->splits[CHORALES_TRAIN].count, first = t->minibatch * t->options->batch;
     int count = n - first < t->options->batch ? n - first : t->options->batch;
+    const int shards = t->shards < count ? t->shards : count;
     double loss, start = now();
 
-    if (batch_fill(t->batch, t->order + first, count, error, size) != 0)
+    if ((shards > 1 ? batch_order : batch_fill)(t->batch, t->order + first, count, error,
+                                                size) != 0)
         return -1;
-    if (step(t, &loss) != PPL_OK)
+    if (step(t, shards, &loss) != PPL_OK)
         return context_failure(t, error, size);
     t->loss_sum += loss;
     t->norm_sum += ppl_grad_norm(t->ctx);

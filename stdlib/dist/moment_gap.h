@@ -48,7 +48,8 @@ static inline double ppl__moment_gap_by_b(double u, double b)
     return sum;
 }
 
-/* psi_n(1) - psi_n(1 + b), n > 0; of small b by the middle, as ppl_maths_digamma_rise. */
+/* psi_n(1) - psi_n(1 + b), n > 0; of small b by the middle, where terms of even order in b
+ * are none. */
 static inline double ppl__polygamma_fall(int n, double b)
 {
     if (b > 3e-4)
