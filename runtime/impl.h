@@ -220,7 +220,7 @@ void *ppl__job_room(ppl_ctx *c, size_t size);
 void ppl__job_start(ppl_ctx *c, void (*run)(void *room), const void *target);
 void ppl__jobs_finish(ppl_ctx *c, const void *target);
 
-/* ---- Parameters (store.c) ---------------------------------------------------------- */
+/* ---- Parameters (store.c, store_replica.c) ----------------------------------------- */
 
 typedef struct ppl__store ppl__store;
 void ppl__store_default(ppl_msg *m);            /* the default of a PPL_PARAM message */

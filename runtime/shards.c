@@ -3,8 +3,8 @@
  * shards.c - work in shards, each in a context of its own, on the threads of the first.
  *
  * The other contexts are replicas, kept from call to call. Their slabs are laid out as the
- * context's (store.c), so that following its values is one copy and adding their gradients
- * one sum. Shards are cut by number and gathered in order: who does which when never matters.
+ * context's (store_replica.c), so that following its values is one copy and adding their
+ * gradients one sum. Shards are cut by number and gathered in order: who does which when never matters.
  * Only the context makes parameters: a shard that made some in its replica is done again in
  * the context.
  */

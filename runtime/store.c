@@ -8,58 +8,12 @@
  * old one stays readable until the epochs of its leaves end, since views may read it.
  */
 #include "constraint.h"
-#include "hash.h"
+#include "store.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define ARRAYS 4                    /* value, grad, moment[0], moment[1] */
-#define ALIGNMENT 64
-
-/* A tensor and the epoch it lives in: its record is not asked, since a later epoch may
- * have made another tensor of it. */
-struct held {
-    ppl_tensor *tensor;
-    int depth;
-    uint32_t epoch;
-};
-
-struct param {
-    ppl_param_info info;
-    UT_hash_handle hh;              /* by info.name, the pointer */
-    ppl_shape leaf_shape;           /* of the unconstrained elements */
-    int constrained;                /* elements given by ppl_param_write before a model
-                                       named the constraint: still in constrained space */
-    struct held leaf, value;
-    uint64_t version;               /* of the slab when `value` was computed */
-};
-
-struct block {
-    struct block *next;
-    char *bytes;                    /* aligned */
-    int64_t capacity;               /* elements of one array */
-    size_t size;                    /* of the whole, for the allocator */
-    int depth;                      /* of the outermost epoch that has a leaf of it */
-};
-
-struct ppl__store {
-    struct param **param;
-    size_t capacity;
-    int count;
-    int64_t used;                   /* elements of the slab */
-    uint64_t version;               /* counts whoever was handed the slab to change */
-    int followed;                   /* of a replica: parameters there were to follow; -1: one
-                                       was written since */
-    struct param *table;
-    struct block *slab, *outgrown;
-};
-
 /* ---- The slab ---------------------------------------------------------------------- */
-
-static char *array_at(const struct block *b, ppl_dtype dtype, int array)
-{
-    return b->bytes + (size_t)array * (size_t)b->capacity * ppl__dtype_size(dtype);
-}
 
 /* The elements of a parameter in one of the arrays. */
 static char *elements(const ppl_ctx *c, const struct param *p, int array)
@@ -99,8 +53,7 @@ static struct block *new_block(ppl_ctx *c, int64_t capacity)
     return b;
 }
 
-/* Room for `need` elements in each array. */
-static int grow_slab(ppl_ctx *c, int64_t need)
+int ppl__store_grow(ppl_ctx *c, int64_t need)
 {
     ppl__store *s = c->store;
     struct block *old = s->slab, *b;
@@ -165,7 +118,7 @@ static void set_element(const ppl_ctx *c, char *array, int64_t i, double x)
 
 /* ---- Making and removing ----------------------------------------------------------- */
 
-static int have_store(ppl_ctx *c)
+int ppl__store_make(ppl_ctx *c)
 {
     if (c->store == NULL)
         c->store = ppl_persistent_alloc(c, sizeof *c->store);
@@ -205,8 +158,7 @@ static void drop_last(ppl_ctx *c)
     ppl__free(c, p, sizeof *p);
 }
 
-/* A parameter with `count` zero elements; NULL with PPL_ENOMEM recorded. */
-static struct param *add(ppl_ctx *c, ppl_name name, ppl_shape shape, ppl_shape leaf_shape)
+struct param *ppl__store_add(ppl_ctx *c, ppl_name name, ppl_shape shape, ppl_shape leaf_shape)
 {
     int64_t count = ppl__shape_numel(&leaf_shape);
     int64_t unit = ALIGNMENT / (int64_t)ppl__dtype_size(c->dtype);
@@ -214,7 +166,7 @@ static struct param *add(ppl_ctx *c, ppl_name name, ppl_shape shape, ppl_shape l
     ppl__store *s;
     struct param *p;
 
-    if (!have_store(c) || !room_for_row(c) || !grow_slab(c, c->store->used + padded))
+    if (!ppl__store_make(c) || !room_for_row(c) || !ppl__store_grow(c, c->store->used + padded))
         return NULL;
     p = ppl_persistent_alloc(c, sizeof *p);
     if (p == NULL)
@@ -429,7 +381,7 @@ static struct param *create(ppl_ctx *c, const ppl_msg *m)
     t = unconstrain(c, &m->constraint, m->shape, values);
     if (t == NULL)
         return NULL;
-    p = add(c, m->name, m->shape, t->shape);
+    p = ppl__store_add(c, m->name, m->shape, t->shape);
     if (p == NULL || !put_elements(c, p, t))
         return NULL;
     p->info.constraint = m->constraint;
@@ -480,13 +432,6 @@ static int adopt(ppl_ctx *c, struct param *p, const ppl_msg *m)
     return 1;
 }
 
-/* But for their parts, which each context has made for itself. */
-static int same_constraint(const ppl_constraint *a, const ppl_constraint *b)
-{
-    return a->type == b->type && !(a->lower < b->lower || a->lower > b->lower ||
-                                   a->upper < b->upper || a->upper > b->upper);
-}
-
 static int same_as_before(ppl_ctx *c, const struct param *p, const ppl_msg *m)
 {
     const ppl_constraint *a = &p->info.constraint, *b = &m->constraint;
@@ -521,8 +466,7 @@ static int check_shape(ppl_ctx *c, const ppl_tensor *value, ppl_name name,
     return 0;
 }
 
-/* Until the epoch that is open ends, should it be outgrown. */
-static void keep_slab(ppl_ctx *c)
+void ppl__store_keep(ppl_ctx *c)
 {
     if (c->store->slab->depth > c->epoch_depth)
         c->store->slab->depth = c->epoch_depth;
@@ -541,7 +485,7 @@ static int have_leaf(ppl_ctx *c, struct param *p)
     p->leaf = hold(c, t);
     p->value.tensor = NULL;
     point_leaf(c, p);
-    keep_slab(c);
+    ppl__store_keep(c);
     return 1;
 }
 
@@ -721,8 +665,6 @@ ppl_status ppl_param_grad(ppl_ctx *c, const char *name, double *out, int64_t cou
     return ppl_boundary_leave(c);
 }
 
-enum { LINE = 64 };                 /* bytes that are not cut: a line of the cache */
-
 static void zero_lines(void *grad, size_t from, size_t to)
 {
     memset((char *)grad + from * LINE, 0, (to - from) * LINE);
@@ -774,113 +716,13 @@ int ppl_param_declare(ppl_ctx *c, const char *name, ppl_shape shape, int64_t cou
         return -1;
     p = find(c, interned);
     if (p == NULL) {
-        p = add(c, interned, shape, ppl__shape_numel(&shape) == count ? shape : flat);
+        p = ppl__store_add(c, interned, shape, ppl__shape_numel(&shape) == count ? shape : flat);
         return p != NULL ? c->store->count - 1 : -1;
     }
     if (!same_size(c, p, &shape, count))
         return -1;
     p->constrained = 0;
     return ppl_param_find(c, name);
-}
-
-/* ---- Replicas ---------------------------------------------------------------------- */
-
-/* Whether p, of a replica, may stand for q. */
-static int stands_for(const struct param *p, const struct param *q)
-{
-    const ppl_constraint *a = &p->info.constraint, *b = &q->info.constraint;
-
-    return strcmp(p->info.name, q->info.name) == 0 && p->info.offset == q->info.offset &&
-           p->info.count == q->info.count && ppl__same_shape(&p->info.shape, &q->info.shape) &&
-           p->constrained == q->constrained &&
-           (a->type == NULL || same_constraint(a, b));
-}
-
-/* At the same place of the slab; 0 with PPL_ENOMEM recorded. The model that asks for it says
- * what its constraint is, as of one that was loaded. */
-static int add_stand_in(ppl_ctx *r, const struct param *q)
-{
-    ppl_name name = ppl_intern(r, q->info.name);
-    struct param *p = name != NULL ? add(r, name, q->info.shape, q->leaf_shape) : NULL;
-
-    if (p == NULL)
-        return 0;
-    p->info.offset = q->info.offset;
-    p->constrained = q->constrained;
-    return 1;
-}
-
-void ppl__store_follow(ppl_ctx *r, const ppl_ctx *c)
-{
-    const int count = ppl_param_count(c);
-    int same = 0;
-
-    if (!have_store(r))
-        return;
-    r->store->followed = count;
-    while (same < count && same < r->store->count &&
-           stands_for(r->store->param[same], c->store->param[same]))
-        same++;
-    ppl_param_rollback(r, same);
-    if (count > 0 && !grow_slab(r, c->store->used))
-        return;
-    for (int i = same; i < count; i++)
-        if (!add_stand_in(r, c->store->param[i]))
-            return;
-    for (int i = 0; i < count; i++)
-        r->store->param[i]->info.steps = c->store->param[i]->info.steps;
-    if (count > 0)
-        r->store->used = c->store->used;
-}
-
-const void *ppl__store_values(ppl_ctx *c)
-{
-    if (c->store == NULL || c->store->slab == NULL)
-        return NULL;
-    keep_slab(c);
-    return array_at(c->store->slab, c->dtype, 0);
-}
-
-void ppl__store_take(ppl_ctx *r, const void *values)
-{
-    const ppl_slab slab = ppl_param_slab(r);
-
-    if (slab.size > 0)
-        memcpy(slab.value, values, (size_t)slab.size * ppl__dtype_size(r->dtype));
-    ppl_zero_grad(r);
-}
-
-int ppl__store_follows(const ppl_ctx *r, const ppl_ctx *c)
-{
-    const int count = r->store->count;
-    int i = 0;
-
-    if (r->store->followed != count)
-        return 0;
-    while (i < count && (!r->store->param[i]->info.touched ||
-                         stands_for(r->store->param[i], c->store->param[i])))
-        i++;
-    return i == count;
-}
-
-static void add_lines(void *arg, size_t from, size_t to)
-{
-    ppl_ctx *const *pair = arg;
-    char *const to_grad = array_at(pair[0]->store->slab, pair[0]->dtype, 1);
-    const char *const grad = array_at(pair[1]->store->slab, pair[1]->dtype, 1);
-
-    pair[0]->kernels->add((to - from) * LINE / ppl__dtype_size(pair[0]->dtype),
-                          grad + from * LINE, to_grad + from * LINE);
-}
-
-void ppl__store_gather(ppl_ctx *c, ppl_ctx *r)
-{
-    const size_t bytes = (size_t)r->store->used * ppl__dtype_size(c->dtype);
-
-    if (bytes > 0)
-        ppl_maths_split(c, bytes / LINE, 1000, add_lines, (ppl_ctx *[]){ c, r });
-    for (int i = 0; i < r->store->count; i++)
-        c->store->param[i]->info.touched |= r->store->param[i]->info.touched;
 }
 
 /* ---- Initialisers ------------------------------------------------------------------ */
